@@ -1,0 +1,23 @@
+//! Inference and learning kernels for microcontrollers: `no_std`, no allocator, no panic, no unsafe.
+//!
+//! This crate is the *definition* of every number that more than one part of niwaki computes. The host's CPU path
+//! calls it; GPU kernels and instruction-set kernels are faster spellings tested against it.
+//!
+//! Modules, in the order in which they may use each other (left may not use right):
+//! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `prox`, `optim`.
+#![cfg_attr(not(test), no_std)]
+
+#[cfg(target_endian = "big")]
+compile_error!("niwaki models are little-endian and read in place; big-endian targets are not supported");
+
+pub mod error;
+pub mod num;
+pub mod shape;
+
+pub mod kernels;
+
+pub mod format;
+pub mod session;
+
+pub mod optim;
+pub mod prox;

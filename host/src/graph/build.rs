@@ -1,0 +1,40 @@
+//! Building graphs node by node: the output tensor and its shape come by themselves.
+
+use super::{Data, Graph, GraphError, Node, Op, Role, Tensor, TensorId};
+
+impl Graph {
+    /// Adds a graph input.
+    pub fn input(&mut self, name: &str, shape: &[usize]) -> TensorId {
+        let id = self.tensor(name, shape, Role::Activation, None);
+        self.inputs.push(id);
+        id
+    }
+
+    /// Adds a trained tensor.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> TensorId {
+        self.tensor(name, shape, Role::Parameter, Some(Data::F32(values)))
+    }
+
+    /// Adds a tensor that is kept with the weights but not trained by gradient.
+    pub fn buffer(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> TensorId {
+        self.tensor(name, shape, Role::Buffer, Some(Data::F32(values)))
+    }
+
+    /// Adds a node and the activation that it writes, and returns the latter. Its tensor is named after the node.
+    ///
+    /// # Errors
+    /// [`GraphError::Shape`] when the inputs do not fit.
+    pub fn push(&mut self, name: &str, op: Op, inputs: &[TensorId]) -> Result<TensorId, GraphError> {
+        let output = TensorId(self.tensors.len());
+        let node = Node { name: name.to_owned(), op, inputs: inputs.to_vec(), output };
+        let shape = self.infer_node(&node)?;
+        self.tensor(name, &shape, Role::Activation, None);
+        self.nodes.push(node);
+        Ok(output)
+    }
+
+    fn tensor(&mut self, name: &str, shape: &[usize], role: Role, data: Option<Data>) -> TensorId {
+        self.tensors.push(Tensor { name: name.to_owned(), shape: shape.to_vec(), role, data, quant: None });
+        TensorId(self.tensors.len() - 1)
+    }
+}

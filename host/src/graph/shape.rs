@@ -1,0 +1,165 @@
+//! Shape rules of every operator, and the check of a whole graph.
+
+use super::{Data, Graph, GraphError, Node, Op, Role};
+
+/// The output shape of `op` for these input shapes; `Err` says what does not fit.
+///
+/// # Errors
+/// A sentence that names the operand.
+pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+    let arity = |allowed: std::ops::RangeInclusive<usize>| {
+        if allowed.contains(&inputs.len()) {
+            Ok(())
+        } else {
+            Err(format!("takes {allowed:?} inputs, got {}", inputs.len()))
+        }
+    };
+    let vector = |name: &str, i: usize, len: usize| match inputs.get(i) {
+        None => Ok(()),
+        Some(&[n]) if *n == len => Ok(()),
+        Some(other) => Err(format!("{name} must be [{len}], got {other:?}")),
+    };
+    match op {
+        Op::Conv2d { sliding, .. } => {
+            arity(2..=3)?;
+            let &[h, w, c] = inputs[0] else { return Err("x must be [H, W, C]".into()) };
+            let &[o, kh, kw, i] = inputs[1] else { return Err("w must be [O, KH, KW, I]".into()) };
+            if i != c {
+                return Err(format!("w reads {i} channels, x has {c}"));
+            }
+            vector("bias", 2, o)?;
+            let win = sliding.window([h, w], [kh, kw]).map_err(|e| e.to_string())?;
+            Ok(vec![win.y.output(), win.x.output(), o])
+        }
+        Op::DepthwiseConv2d { sliding, .. } => {
+            arity(2..=3)?;
+            let &[h, w, c] = inputs[0] else { return Err("x must be [H, W, C]".into()) };
+            let &[kh, kw, o] = inputs[1] else { return Err("w must be [KH, KW, C * multiplier]".into()) };
+            if c == 0 || o % c != 0 || o == 0 {
+                return Err(format!("{o} output channels are no multiple of {c} input channels"));
+            }
+            vector("bias", 2, o)?;
+            let win = sliding.window([h, w], [kh, kw]).map_err(|e| e.to_string())?;
+            Ok(vec![win.y.output(), win.x.output(), o])
+        }
+        Op::Dense { .. } => {
+            arity(2..=3)?;
+            let &[o, i] = inputs[1] else { return Err("w must be [O, I]".into()) };
+            let len: usize = inputs[0].iter().product();
+            if len != i {
+                return Err(format!("w reads {i} elements, x has {len}"));
+            }
+            vector("bias", 2, o)?;
+            Ok(vec![o])
+        }
+        Op::BatchNorm { .. } => {
+            arity(5..=5)?;
+            let &c = inputs[0].last().ok_or("x must have a channel axis")?;
+            for (i, name) in ["gamma", "beta", "running_mean", "running_var"].iter().enumerate() {
+                vector(name, i + 1, c)?;
+            }
+            Ok(inputs[0].to_vec())
+        }
+        Op::Activation(_) | Op::Softmax => {
+            arity(1..=1)?;
+            Ok(inputs[0].to_vec())
+        }
+        Op::Add { .. } => {
+            arity(2..=2)?;
+            if inputs[0] != inputs[1] {
+                return Err("both operands must have one shape".into());
+            }
+            Ok(inputs[0].to_vec())
+        }
+        Op::MaxPool2d { kernel, sliding } | Op::AveragePool2d { kernel, sliding } => {
+            arity(1..=1)?;
+            let &[h, w, c] = inputs[0] else { return Err("x must be [H, W, C]".into()) };
+            if sliding.dilation != [1, 1] {
+                return Err("pooling has no dilation".into());
+            }
+            let win = sliding.window([h, w], *kernel).map_err(|e| e.to_string())?;
+            Ok(vec![win.y.output(), win.x.output(), c])
+        }
+        Op::Reshape { shape } => {
+            arity(1..=1)?;
+            if shape.iter().product::<usize>() != inputs[0].iter().product::<usize>() {
+                return Err(format!("cannot become {shape:?}"));
+            }
+            Ok(shape.clone())
+        }
+    }
+}
+
+impl Graph {
+    /// Checks order, shapes and data of the whole graph.
+    ///
+    /// # Errors
+    /// The first thing that does not fit, by node and tensor name.
+    pub fn validate(&self) -> Result<(), GraphError> {
+        for t in &self.tensors {
+            let len = match &t.data {
+                None if t.role == Role::Activation => continue,
+                None => 0,
+                Some(Data::F32(v)) => v.len(),
+                Some(Data::I8(v)) => v.len(),
+                Some(Data::I32(v)) => v.len(),
+            };
+            if len != t.element_count() {
+                return Err(GraphError::Data { tensor: t.name.clone(), shape: t.shape.clone(), len });
+            }
+        }
+        let mut written: Vec<bool> = self.tensors.iter().map(|t| t.data.is_some()).collect();
+        for id in &self.inputs {
+            written[id.0] = true;
+        }
+        for node in &self.nodes {
+            for id in &node.inputs {
+                if !written[id.0] {
+                    return Err(GraphError::Order {
+                        op: node.op.name(),
+                        node: node.name.clone(),
+                        tensor: self[*id].name.clone(),
+                    });
+                }
+            }
+            let shape = self.infer_node(node)?;
+            if shape != self[node.output].shape {
+                let what = format!("output is declared {:?} but comes out {shape:?}", self[node.output].shape);
+                return Err(self.shape_error(node, what));
+            }
+            written[node.output.0] = true;
+        }
+        Ok(())
+    }
+
+    /// The output shape of `node` from the shapes of its inputs.
+    ///
+    /// # Errors
+    /// [`GraphError::Shape`].
+    pub fn infer_node(&self, node: &Node) -> Result<Vec<usize>, GraphError> {
+        let shapes: Vec<&[usize]> = node.inputs.iter().map(|&i| self[i].shape.as_slice()).collect();
+        infer(&node.op, &shapes).map_err(|what| self.shape_error(node, what))
+    }
+
+    /// Recomputes every activation's shape, after a pass that changed constants.
+    ///
+    /// # Errors
+    /// [`GraphError::Shape`].
+    pub fn propagate_shapes(&mut self) -> Result<(), GraphError> {
+        for n in 0..self.nodes.len() {
+            let shape = self.infer_node(&self.nodes[n])?;
+            let output = self.nodes[n].output;
+            self[output].shape = shape;
+        }
+        Ok(())
+    }
+
+    fn shape_error(&self, node: &Node, what: String) -> GraphError {
+        GraphError::Shape {
+            op: node.op.name(),
+            node: node.name.clone(),
+            what,
+            shapes: node.inputs.iter().map(|&i| self[i].shape.clone()).collect(),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The `niwaki` command.
+fn main() {}

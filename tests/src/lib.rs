@@ -1,0 +1,1 @@
+//! What tests, gates and benchmarks share.
