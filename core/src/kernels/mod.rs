@@ -1,0 +1,19 @@
+//! Inference kernels. `reference` is the definition; `portable` is fast on any CPU and equals it bit for bit.
+//!
+//! An operator's geometry is proved when it is made ([`Conv2d::try_new`] and so on); a kernel then checks the lengths
+//! of its operands once, at its first line, and cannot fail after that. On `Err` the output is untouched.
+
+mod arithmetic;
+mod geometry;
+pub mod portable;
+pub mod reference;
+
+pub use arithmetic::{Arithmetic, Clamp, Float32, Int8};
+pub use geometry::{AddInt8, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
+
+/// The kernels that `session` runs on this target. The choice stands here and nowhere else.
+pub use portable as best;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests;

@@ -1,0 +1,156 @@
+//! Convolution and dense layers: four filters share every load of the input.
+
+use crate::error::ShapeError;
+use crate::kernels::{Arithmetic, Conv2d, Dense};
+use crate::shape::Taps;
+
+/// Filters that one pass over the input feeds.
+const FILTERS: usize = 4;
+
+/// Adds the products of `x` with four weight rows of the same length to four accumulators.
+#[inline(always)]
+fn multiply_add_rows<A: Arithmetic>(
+    arithmetic: &A,
+    acc: [A::Acc; FILTERS],
+    x: &[A::Input],
+    w: [&[A::Weight]; FILTERS],
+) -> [A::Acc; FILTERS] {
+    let [mut a0, mut a1, mut a2, mut a3] = acc;
+    let [w0, w1, w2, w3] = w;
+    for ((((&x, &w0), &w1), &w2), &w3) in x.iter().zip(w0).zip(w1).zip(w2).zip(w3) {
+        a0 = arithmetic.multiply_add(a0, x, w0);
+        a1 = arithmetic.multiply_add(a1, x, w1);
+        a2 = arithmetic.multiply_add(a2, x, w2);
+        a3 = arithmetic.multiply_add(a3, x, w3);
+    }
+    [a0, a1, a2, a3]
+}
+
+#[inline(always)]
+fn multiply_add_row<A: Arithmetic>(arithmetic: &A, acc: A::Acc, x: &[A::Input], w: &[A::Weight]) -> A::Acc {
+    x.iter().zip(w).fold(acc, |acc, (&x, &w)| arithmetic.multiply_add(acc, x, w))
+}
+
+/// Two-dimensional convolution; shapes at [`Conv2d`], numerics at the [`Arithmetic`].
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn conv2d<A: Arithmetic>(
+    op: &Conv2d,
+    arithmetic: &A,
+    x: &[A::Input],
+    w: &[A::Weight],
+    bias: &[A::Bias],
+    y: &mut [A::Output],
+) -> Result<(), ShapeError> {
+    op.check(x.len(), w.len(), bias.len(), y.len())?;
+    arithmetic.check_channels(op.out_channels().get())?;
+    let (in_c, out_c, filter_len) = (op.in_channels().get(), op.out_channels().get(), op.filter_len());
+    let columns = op.window.x.output();
+    let mut pixels = y.chunks_exact_mut(out_c);
+    for oy in 0..op.window.y.output() {
+        let rows = op.window.y.taps(oy);
+        for ox in 0..columns {
+            let Some(y) = pixels.next() else { return Ok(()) };
+            let taps = Patch { op, rows, columns: op.window.x.taps(ox), in_c };
+            let mut filters = w.chunks_exact(filter_len.max(1));
+            let mut channel = 0;
+            let mut outputs = y.chunks_exact_mut(FILTERS);
+            let mut biases = bias.chunks_exact(FILTERS);
+            for (y, bias) in outputs.by_ref().zip(biases.by_ref()) {
+                let four = [filters.next(), filters.next(), filters.next(), filters.next()];
+                let [Some(w0), Some(w1), Some(w2), Some(w3)] = four else { return Ok(()) };
+                let &[b0, b1, b2, b3] = bias else { return Ok(()) };
+                let mut acc = [b0, b1, b2, b3].map(|b| arithmetic.start(b));
+                taps.for_each_run(x, |x, at| {
+                    let run = at..at + x.len();
+                    let rows = [w0.get(run.clone()), w1.get(run.clone()), w2.get(run.clone()), w3.get(run)];
+                    let [Some(w0), Some(w1), Some(w2), Some(w3)] = rows else { return };
+                    acc = multiply_add_rows(arithmetic, acc, x, [w0, w1, w2, w3]);
+                });
+                for (y, acc) in y.iter_mut().zip(acc) {
+                    *y = arithmetic.finish(channel, acc);
+                    channel += 1;
+                }
+            }
+            for ((y, &bias), w) in outputs.into_remainder().iter_mut().zip(biases.remainder()).zip(filters) {
+                let mut acc = arithmetic.start(bias);
+                taps.for_each_run(x, |x, at| {
+                    let Some(w) = w.get(at..at + x.len()) else { return };
+                    acc = multiply_add_row(arithmetic, acc, x, w);
+                });
+                *y = arithmetic.finish(channel, acc);
+                channel += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The part of the input under one window position.
+struct Patch<'a> {
+    op: &'a Conv2d,
+    rows: Taps,
+    columns: Taps,
+    in_c: usize,
+}
+
+impl Patch<'_> {
+    /// Calls `visit(run of the input, its offset in a filter)` for every contiguous run, in the filter's order.
+    #[inline(always)]
+    fn for_each_run<T>(&self, x: &[T], mut visit: impl FnMut(&[T], usize)) {
+        let (rows, columns) = (&self.op.window.y, &self.op.window.x);
+        // Without dilation the taps of one row lie side by side in the input and in the filter.
+        let (runs, run_len) = match columns.dilation() {
+            1 => (1, self.columns.len * self.in_c),
+            _ => (self.columns.len, self.in_c),
+        };
+        for row in 0..self.rows.len {
+            let iy = self.rows.input_start + row * rows.dilation();
+            let ky = self.rows.kernel_start + row;
+            for run in 0..runs {
+                let ix = self.columns.input_start + run * columns.dilation();
+                let kx = self.columns.kernel_start + run;
+                let start = (iy * columns.input() + ix) * self.in_c;
+                let Some(x) = x.get(start..start + run_len) else { continue };
+                visit(x, (ky * columns.kernel() + kx) * self.in_c);
+            }
+        }
+    }
+}
+
+/// Fully connected layer; shapes at [`Dense`], numerics at the [`Arithmetic`].
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn dense<A: Arithmetic>(
+    op: &Dense,
+    arithmetic: &A,
+    x: &[A::Input],
+    w: &[A::Weight],
+    bias: &[A::Bias],
+    y: &mut [A::Output],
+) -> Result<(), ShapeError> {
+    op.check(x.len(), w.len(), bias.len(), y.len())?;
+    arithmetic.check_channels(op.outputs().get())?;
+    let mut rows = w.chunks_exact(op.inputs().get());
+    let mut channel = 0;
+    let mut outputs = y.chunks_exact_mut(FILTERS);
+    let mut biases = bias.chunks_exact(FILTERS);
+    for (y, bias) in outputs.by_ref().zip(biases.by_ref()) {
+        let [Some(w0), Some(w1), Some(w2), Some(w3)] = [rows.next(), rows.next(), rows.next(), rows.next()] else {
+            return Ok(());
+        };
+        let &[b0, b1, b2, b3] = bias else { return Ok(()) };
+        let acc = [b0, b1, b2, b3].map(|b| arithmetic.start(b));
+        for (y, acc) in y.iter_mut().zip(multiply_add_rows(arithmetic, acc, x, [w0, w1, w2, w3])) {
+            *y = arithmetic.finish(channel, acc);
+            channel += 1;
+        }
+    }
+    for ((y, &bias), w) in outputs.into_remainder().iter_mut().zip(biases.remainder()).zip(rows) {
+        *y = arithmetic.finish(channel, multiply_add_row(arithmetic, arithmetic.start(bias), x, w));
+        channel += 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! The shortest correct loops of every operator. Never optimised: every other spelling is tested against these.
+
+use super::{AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
+use crate::error::ShapeError;
+use crate::num::{exp_on_negative, one_over_one_plus, rounding_divide_by_pot, saturate_i8};
+use crate::num::saturating_rounding_doubling_high_mul as high_mul;
+use crate::shape::expect_len;
+
+/// `values[index]`; lengths are checked before every loop, so the default is never seen.
+fn at<T: Copy + Default>(values: &[T], index: usize) -> T {
+    values.get(index).copied().unwrap_or_default()
+}
+
+fn put<T>(values: &mut [T], index: usize, value: T) {
+    if let Some(slot) = values.get_mut(index) {
+        *slot = value;
+    }
+}
+
+/// Two-dimensional convolution; shapes at [`Conv2d`], numerics at the [`Arithmetic`].
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn conv2d<A: Arithmetic>(
+    op: &Conv2d,
+    arithmetic: &A,
+    x: &[A::Input],
+    w: &[A::Weight],
+    bias: &[A::Bias],
+    y: &mut [A::Output],
+) -> Result<(), ShapeError> {
+    op.check(x.len(), w.len(), bias.len(), y.len())?;
+    arithmetic.check_channels(op.out_channels().get())?;
+    let (rows, columns) = (op.window.y, op.window.x);
+    let (in_c, out_c) = (op.in_channels().get(), op.out_channels().get());
+    for oy in 0..rows.output() {
+        for ox in 0..columns.output() {
+            for o in 0..out_c {
+                let mut acc = arithmetic.start(at(bias, o));
+                for ky in 0..rows.kernel() {
+                    for kx in 0..columns.kernel() {
+                        let Some(iy) = input_index(&rows, oy, ky) else { continue };
+                        let Some(ix) = input_index(&columns, ox, kx) else { continue };
+                        for c in 0..in_c {
+                            let x = at(x, (iy * columns.input() + ix) * in_c + c);
+                            let w = at(w, ((o * rows.kernel() + ky) * columns.kernel() + kx) * in_c + c);
+                            acc = arithmetic.multiply_add(acc, x, w);
+                        }
+                    }
+                }
+                put(y, (oy * columns.output() + ox) * out_c + o, arithmetic.finish(o, acc));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The input element under tap `k` of output `o`, or `None` in the padding.
+fn input_index(axis: &crate::shape::Axis, o: usize, k: usize) -> Option<usize> {
+    (o * axis.stride() + k * axis.dilation()).checked_sub(axis.pad_before()).filter(|&i| i < axis.input())
+}
+
+/// Depthwise convolution; shapes at [`DepthwiseConv2d`], numerics at the [`Arithmetic`].
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn depthwise_conv2d<A: Arithmetic>(
+    op: &DepthwiseConv2d,
+    arithmetic: &A,
+    x: &[A::Input],
+    w: &[A::Weight],
+    bias: &[A::Bias],
+    y: &mut [A::Output],
+) -> Result<(), ShapeError> {
+    op.check(x.len(), w.len(), bias.len(), y.len())?;
+    arithmetic.check_channels(op.out_channels().get())?;
+    let (rows, columns) = (op.window.y, op.window.x);
+    let (in_c, out_c) = (op.in_channels().get(), op.out_channels().get());
+    for oy in 0..rows.output() {
+        for ox in 0..columns.output() {
+            for o in 0..out_c {
+                let mut acc = arithmetic.start(at(bias, o));
+                for ky in 0..rows.kernel() {
+                    for kx in 0..columns.kernel() {
+                        let Some(iy) = input_index(&rows, oy, ky) else { continue };
+                        let Some(ix) = input_index(&columns, ox, kx) else { continue };
+                        let x = at(x, (iy * columns.input() + ix) * in_c + o / op.multiplier());
+                        let w = at(w, (ky * columns.kernel() + kx) * out_c + o);
+                        acc = arithmetic.multiply_add(acc, x, w);
+                    }
+                }
+                put(y, (oy * columns.output() + ox) * out_c + o, arithmetic.finish(o, acc));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fully connected layer; shapes at [`Dense`], numerics at the [`Arithmetic`].
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn dense<A: Arithmetic>(
+    op: &Dense,
+    arithmetic: &A,
+    x: &[A::Input],
+    w: &[A::Weight],
+    bias: &[A::Bias],
+    y: &mut [A::Output],
+) -> Result<(), ShapeError> {
+    op.check(x.len(), w.len(), bias.len(), y.len())?;
+    arithmetic.check_channels(op.outputs().get())?;
+    for o in 0..op.outputs().get() {
+        let mut acc = arithmetic.start(at(bias, o));
+        for i in 0..op.inputs().get() {
+            acc = arithmetic.multiply_add(acc, at(x, i), at(w, o * op.inputs().get() + i));
+        }
+        put(y, o, arithmetic.finish(o, acc));
+    }
+    Ok(())
+}
+
+/// Elements that can be pooled.
+pub trait PoolElement: Copy + Default + PartialOrd {
+    /// Smallest value, the start of a maximum.
+    const LOWEST: Self;
+    /// Accumulator of a mean.
+    type Sum: Copy + Default;
+    /// `sum + self`
+    fn add_to(self, sum: Self::Sum) -> Self::Sum;
+    /// `sum / count` for `count >= 1`; integers round half away from zero.
+    fn mean(sum: Self::Sum, count: usize) -> Self;
+}
+
+impl PoolElement for i8 {
+    const LOWEST: Self = i8::MIN;
+    type Sum = i32;
+
+    #[inline]
+    fn add_to(self, sum: i32) -> i32 {
+        sum + self as i32
+    }
+
+    #[inline]
+    fn mean(sum: i32, count: usize) -> i8 {
+        let n = count as i32;
+        let rounded = if sum > 0 { sum + n / 2 } else { sum - n / 2 };
+        saturate_i8(rounded.checked_div(n).unwrap_or(0))
+    }
+}
+
+impl PoolElement for f32 {
+    const LOWEST: Self = f32::NEG_INFINITY;
+    type Sum = f32;
+
+    #[inline]
+    fn add_to(self, sum: f32) -> f32 {
+        sum + self
+    }
+
+    #[inline]
+    fn mean(sum: f32, count: usize) -> f32 {
+        sum / count as f32
+    }
+}
+
+/// Calls `visit(output index, [input index])` for every output of a pooling.
+fn for_each_pool(op: &Pool2d, mut visit: impl FnMut(usize, &mut dyn FnMut(&mut dyn FnMut(usize)))) {
+    let (rows, columns) = (op.window.y, op.window.x);
+    let channels = op.channels().get();
+    for oy in 0..rows.output() {
+        for ox in 0..columns.output() {
+            for c in 0..channels {
+                visit((oy * columns.output() + ox) * channels + c, &mut |tap| {
+                    for ky in 0..rows.kernel() {
+                        for kx in 0..columns.kernel() {
+                            let Some(iy) = input_index(&rows, oy, ky) else { continue };
+                            let Some(ix) = input_index(&columns, ox, kx) else { continue };
+                            tap((iy * columns.input() + ix) * channels + c);
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Maximum over the taps inside the input, then clamp; shapes at [`Pool2d`].
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn max_pool2d<T: PoolElement>(op: &Pool2d, clamp: Clamp<T>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+    op.check(x.len(), y.len())?;
+    for_each_pool(op, |o, taps| {
+        let mut largest = T::LOWEST;
+        taps(&mut |i| {
+            if at(x, i) > largest {
+                largest = at(x, i);
+            }
+        });
+        put(y, o, clamp.apply(largest));
+    });
+    Ok(())
+}
+
+/// Mean over the taps inside the input, then clamp; shapes at [`Pool2d`].
+///
+/// # Numerics
+/// Integers: raw codes are summed in i32 and divided half away from zero; the zero point does not change.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn average_pool2d<T: PoolElement>(op: &Pool2d, clamp: Clamp<T>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+    op.check(x.len(), y.len())?;
+    for_each_pool(op, |o, taps| {
+        let (mut sum, mut count) = (T::Sum::default(), 0);
+        taps(&mut |i| {
+            sum = at(x, i).add_to(sum);
+            count += 1;
+        });
+        put(y, o, clamp.apply(T::mean(sum, count)));
+    });
+    Ok(())
+}
+
+/// int8 addition; all operands have one length.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn add_int8(op: &AddInt8, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    expect_len("a", y.len(), a.len())?;
+    expect_len("b", y.len(), b.len())?;
+    y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = op.apply(a, b));
+    Ok(())
+}
+
+/// f32 addition with clamp; all operands have one length.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn add_f32(clamp: Clamp<f32>, a: &[f32], b: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+    expect_len("a", y.len(), a.len())?;
+    expect_len("b", y.len(), b.len())?;
+    y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = clamp.apply(a + b));
+    Ok(())
+}
+
+/// int8 rescale with clamp (relu, relu6); both operands have one length.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn rescale_int8(op: &RescaleInt8, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    expect_len("x", y.len(), x.len())?;
+    y.iter_mut().zip(x).for_each(|(y, &x)| *y = op.apply(x));
+    Ok(())
+}
+
+/// f32 clamp (relu, relu6); both operands have one length.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn clamp_f32(clamp: Clamp<f32>, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+    expect_len("x", y.len(), x.len())?;
+    y.iter_mut().zip(x).for_each(|(y, &x)| *y = clamp.apply(x));
+    Ok(())
+}
+
+/// int8 softmax; shapes at [`Softmax`], numerics in specs/integer_arithmetic.md §4.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn softmax_int8(op: &Softmax, constants: &SoftmaxInt8, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    op.check(x.len(), y.len())?;
+    for (x, y) in x.chunks_exact(op.depth().get()).zip(y.chunks_exact_mut(op.depth().get())) {
+        let max = x.iter().copied().max().unwrap_or(0) as i32;
+        let exponential = |x: i8| {
+            let difference = x as i32 - max;
+            (difference >= constants.difference_min).then(|| exp_on_negative(constants.rescale(difference), 5))
+        };
+        // Q12.19; at least 2^19 because the maximum adds exp(0).
+        let sum = x.iter().filter_map(|&x| exponential(x)).fold(0_i32, |s, e| s.wrapping_add(rounding_divide_by_pot(e, 12)));
+        let headroom = sum.leading_zeros();
+        let reciprocal = one_over_one_plus(((sum as u32).wrapping_shl(headroom)).wrapping_sub(1 << 31) as i32);
+        let exponent = 35_u32.saturating_sub(headroom);
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = match exponential(x) {
+                Some(e) if exponent <= 31 => saturate_i8(rounding_divide_by_pot(high_mul(e, reciprocal), exponent) - 128),
+                _ => i8::MIN,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// f32 softmax, `exp(x - max) / sum`; shapes at [`Softmax`].
+///
+/// # Numerics
+/// libm's `expf` on every target, summed in order: the same bits everywhere.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn softmax_f32(op: &Softmax, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+    op.check(x.len(), y.len())?;
+    for (x, y) in x.chunks_exact(op.depth().get()).zip(y.chunks_exact_mut(op.depth().get())) {
+        let max = x.iter().copied().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
+        let mut sum = 0.0;
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = libm::expf(x - max);
+            sum += *y;
+        }
+        y.iter_mut().for_each(|y| *y /= sum);
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Integer and float arithmetic to the last bit: Q0.31 multipliers, fixed-point exp, saturation.
+//!
+//! The only module of core that narrows integers.
+
+mod fixed;
+mod multiplier;
+
+pub use fixed::{exp_on_negative, one_over_one_plus};
+pub use multiplier::{Multiplier, Rounding, rounding_divide_by_pot, saturating_rounding_doubling_high_mul};
+
+/// Saturates to the range of `i8`.
+#[inline]
+pub const fn saturate_i8(value: i32) -> i8 {
+    if value < i8::MIN as i32 {
+        i8::MIN
+    } else if value > i8::MAX as i32 {
+        i8::MAX
+    } else {
+        value as i8
+    }
+}
+
+/// Rounds half away from zero, as C's `round` does (specs/integer_arithmetic.md §2).
+pub fn round_away(value: f64) -> f64 {
+    libm::round(value)
+}
+
+/// The int8 code of a real value: `clamp(round_away(x / scale) + zero_point)`; NaN gives the zero point.
+///
+/// The division is in f32 (specs/integer_arithmetic.md §1).
+pub fn quantize_i8(x: f32, scale: f32, zero_point: i32) -> i8 {
+    let code = libm::roundf(x / scale);
+    // `as` saturates and maps NaN to 0.
+    saturate_i8((code as i32).saturating_add(zero_point))
+}
+
+/// The real value of an int8 code: `scale * (q - zero_point)` in f32.
+pub fn dequantize_i8(q: i8, scale: f32, zero_point: i32) -> f32 {
+    scale * (q as i32 - zero_point) as f32
+}
+
+#[cfg(test)]
+mod tests;
