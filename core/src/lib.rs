@@ -16,8 +16,8 @@ pub mod shape;
 
 pub mod kernels;
 
-//pub mod format;
-//pub mod session;
+pub mod format;
+pub mod session;
 
 pub mod optim;
 pub mod prox;

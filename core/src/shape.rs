@@ -51,9 +51,7 @@ pub struct Taps {
 }
 
 fn dim(name: &'static str, value: usize) -> Result<NonZeroUsize, ShapeError> {
-    NonZeroUsize::new(value)
-        .filter(|v| v.get() <= MAX_DIM)
-        .ok_or(ShapeError::Dim { name, value })
+    NonZeroUsize::new(value).filter(|v| v.get() <= MAX_DIM).ok_or(ShapeError::Dim { name, value })
 }
 
 impl Axis {
@@ -78,9 +76,7 @@ impl Axis {
             return Err(ShapeError::Dim { name: "pad_after", value: spec.pad_after });
         }
         let padded = spec.input + spec.pad_before + spec.pad_after;
-        let room = padded
-            .checked_sub(extent)
-            .ok_or(ShapeError::Window { extent, padded })?;
+        let room = padded.checked_sub(extent).ok_or(ShapeError::Window { extent, padded })?;
         let output = dim("output", room / stride.get() + 1)?;
         Ok(Self { input, output, kernel, stride, dilation, pad_before: spec.pad_before })
     }
@@ -222,7 +218,10 @@ mod tests {
                                         (taps.kernel_start..taps.kernel_start + taps.len).collect();
                                     assert_eq!(got, want, "{spec:?} at {o}");
                                     if taps.len > 0 {
-                                        assert_eq!(taps.input_start, o * stride + taps.kernel_start * dilation - pad_before);
+                                        assert_eq!(
+                                            taps.input_start,
+                                            o * stride + taps.kernel_start * dilation - pad_before
+                                        );
                                     }
                                 }
                             }
@@ -252,7 +251,10 @@ mod tests {
         let good = AxisSpec { input: 8, kernel: 3, stride: 1, dilation: 1, pad_before: 0, pad_after: 0 };
         let err = |s| Axis::try_new(s).err();
         assert_eq!(err(AxisSpec { stride: 0, ..good }), Some(ShapeError::Dim { name: "stride", value: 0 }));
-        assert_eq!(err(AxisSpec { input: MAX_DIM + 1, ..good }), Some(ShapeError::Dim { name: "input", value: MAX_DIM + 1 }));
+        assert_eq!(
+            err(AxisSpec { input: MAX_DIM + 1, ..good }),
+            Some(ShapeError::Dim { name: "input", value: MAX_DIM + 1 })
+        );
         assert_eq!(err(AxisSpec { kernel: 9, ..good }), Some(ShapeError::Window { extent: 9, padded: 8 }));
         assert_eq!(err(AxisSpec { pad_before: 3, ..good }), Some(ShapeError::Dim { name: "pad_before", value: 3 }));
     }

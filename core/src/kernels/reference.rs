@@ -2,8 +2,8 @@
 
 use super::{AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
 use crate::error::ShapeError;
-use crate::num::{exp_on_negative, one_over_one_plus, rounding_divide_by_pot, saturate_i8};
 use crate::num::saturating_rounding_doubling_high_mul as high_mul;
+use crate::num::{exp_on_negative, one_over_one_plus, rounding_divide_by_pot, saturate_i8};
 use crate::shape::expect_len;
 
 /// `values[index]`; lengths are checked before every loop, so the default is never seen.
@@ -278,13 +278,16 @@ pub fn softmax_int8(op: &Softmax, constants: &SoftmaxInt8, x: &[i8], y: &mut [i8
             (difference >= constants.difference_min).then(|| exp_on_negative(constants.rescale(difference), 5))
         };
         // Q12.19; at least 2^19 because the maximum adds exp(0).
-        let sum = x.iter().filter_map(|&x| exponential(x)).fold(0_i32, |s, e| s.wrapping_add(rounding_divide_by_pot(e, 12)));
+        let sum =
+            x.iter().filter_map(|&x| exponential(x)).fold(0_i32, |s, e| s.wrapping_add(rounding_divide_by_pot(e, 12)));
         let headroom = sum.leading_zeros();
         let reciprocal = one_over_one_plus(((sum as u32).wrapping_shl(headroom)).wrapping_sub(1 << 31) as i32);
         let exponent = 35_u32.saturating_sub(headroom);
         for (y, &x) in y.iter_mut().zip(x) {
             *y = match exponential(x) {
-                Some(e) if exponent <= 31 => saturate_i8(rounding_divide_by_pot(high_mul(e, reciprocal), exponent) - 128),
+                Some(e) if exponent <= 31 => {
+                    saturate_i8(rounding_divide_by_pot(high_mul(e, reciprocal), exponent) - 128)
+                }
                 _ => i8::MIN,
             };
         }

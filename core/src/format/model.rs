@@ -1,0 +1,298 @@
+//! A verified model, and one operator of it with its operands.
+
+use super::records::{
+    DType, Header, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, Place, TENSOR_BYTES, TensorRecord, param,
+};
+use super::verify;
+use crate::error::{OperatorError, ShapeError, VerifyError};
+use crate::kernels::Clamp;
+use crate::num::{Multiplier, Rounding};
+use crate::session::Operator;
+use crate::shape::{AxisSpec, Window};
+
+/// A model file whose every record was checked; reading it cannot fail any more.
+#[derive(Clone, Copy)]
+pub struct Model<'m> {
+    pub(super) bytes: &'m [u8],
+    pub(super) header: Header,
+    pub(super) operators: &'m [Operator],
+}
+
+impl core::fmt::Debug for Model<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.header.fmt(f)
+    }
+}
+
+impl<'m> Model<'m> {
+    /// Checks a file once and for all: header, checksum, every tensor, operator and operand, and that no operator
+    /// writes over a tensor that is still needed.
+    ///
+    /// `operators` names the kernels that may be used; only these are linked. [`crate::session::operators::ALL`] has
+    /// every one.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, by field and place. A damaged file is refused, never a panic.
+    pub fn verify(bytes: &'m [u8], operators: &'m [Operator]) -> Result<Self, VerifyError> {
+        verify::verify(bytes, operators)
+    }
+
+    /// Memory that a session needs.
+    pub const fn arena_bytes(&self) -> usize {
+        self.header.arena_bytes as usize
+    }
+
+    /// Size of the file.
+    pub const fn file_bytes(&self) -> usize {
+        self.header.file_bytes as usize
+    }
+
+    /// Operators in execution order.
+    pub const fn operator_count(&self) -> usize {
+        self.header.operator_count as usize
+    }
+
+    /// Tensors.
+    pub const fn tensor_count(&self) -> usize {
+        self.header.tensor_count as usize
+    }
+
+    /// Tensors that the caller fills.
+    pub const fn input_count(&self) -> usize {
+        self.header.input_count as usize
+    }
+
+    /// Tensors that the caller reads.
+    pub const fn output_count(&self) -> usize {
+        self.header.output_count as usize
+    }
+
+    /// How requantisation rounds.
+    pub const fn rounding(&self) -> Rounding {
+        if self.header.flags & 1 == 1 { Rounding::Single } else { Rounding::Double }
+    }
+
+    /// The record of tensor `index`.
+    pub fn tensor(&self, index: usize) -> Option<TensorRecord> {
+        if index >= self.tensor_count() {
+            return None;
+        }
+        let at = (self.header.tensors_offset as usize).checked_add(index * TENSOR_BYTES)?;
+        self.bytes.get(at..at.checked_add(TENSOR_BYTES)?).map(TensorRecord::from_bytes)
+    }
+
+    /// The record of operator `index`.
+    pub fn operator(&self, index: usize) -> Option<OperatorRecord> {
+        if index >= self.operator_count() {
+            return None;
+        }
+        let at = (self.header.operators_offset as usize).checked_add(index * OPERATOR_BYTES)?;
+        self.bytes.get(at..at.checked_add(OPERATOR_BYTES)?).map(OperatorRecord::from_bytes)
+    }
+
+    /// Tensor index of input `index`.
+    pub fn input(&self, index: usize) -> Option<usize> {
+        if index < self.input_count() { self.io(index) } else { None }
+    }
+
+    /// Tensor index of output `index`.
+    pub fn output(&self, index: usize) -> Option<usize> {
+        if index < self.output_count() { self.io(self.input_count() + index) } else { None }
+    }
+
+    fn io(&self, index: usize) -> Option<usize> {
+        let at = (self.header.io_offset as usize).checked_add(index * 2)?;
+        let bytes = self.bytes.get(at..)?.first_chunk::<2>()?;
+        Some(u16::from_le_bytes(*bytes) as usize)
+    }
+
+    /// The bytes of a constant tensor; `None` for one in the arena.
+    pub fn constant(&self, tensor: &TensorRecord) -> Option<&'m [u8]> {
+        if tensor.location()? != Place::Data {
+            return None;
+        }
+        let (start, end) = tensor.span();
+        let base = self.header.data_offset as usize;
+        let data = self.bytes.get(base..base.checked_add(self.header.data_bytes as usize)?)?;
+        data.get(start..end)
+    }
+
+    /// Operator `index` with its kernel; `None` past the end or where the kernel was not named at `verify`.
+    pub fn step(&self, index: usize) -> Option<Step<'m>> {
+        let record = self.operator(index)?;
+        let kernel = self.operators.iter().find(|o| o.code.code() == record.code && o.dtype.code() == record.dtype)?;
+        Some(Step { model: *self, index, record, kernel })
+    }
+}
+
+/// One operator of a model and access to its operands.
+#[derive(Clone, Copy)]
+pub struct Step<'m> {
+    pub(crate) model: Model<'m>,
+    /// Position in the file.
+    pub index: usize,
+    /// The operator's record.
+    pub record: OperatorRecord,
+    pub(crate) kernel: &'m Operator,
+}
+
+impl<'m> Step<'m> {
+    /// What is computed.
+    pub fn code(&self) -> OpCode {
+        self.kernel.code
+    }
+
+    /// The tensor at operand position `index`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Missing`].
+    pub fn input(&self, index: usize) -> Result<TensorRecord, OperatorError> {
+        self.record
+            .inputs
+            .get(index)
+            .filter(|&&t| t != NONE)
+            .and_then(|&t| self.model.tensor(t as usize))
+            .ok_or(OperatorError::Missing { operand: index })
+    }
+
+    /// The tensor that is written.
+    ///
+    /// # Errors
+    /// [`OperatorError::Missing`].
+    pub fn output(&self) -> Result<TensorRecord, OperatorError> {
+        self.model.tensor(self.record.output as usize).ok_or(OperatorError::Missing { operand: usize::MAX })
+    }
+
+    /// The values of a constant operand.
+    pub(crate) fn constant<T: Element>(&self, index: usize) -> Result<&'m [T], OperatorError> {
+        let tensor = self.input(index)?;
+        let wrong = OperatorError::Constant { operand: index, expected: T::DTYPE.name() };
+        if tensor.element() != Some(T::DTYPE) {
+            return Err(wrong);
+        }
+        let bytes = self.model.constant(&tensor).ok_or(wrong)?;
+        bytemuck::try_cast_slice(bytes).map_err(|_| wrong)
+    }
+
+    pub(crate) fn param(&self, index: usize) -> i32 {
+        self.record.params.get(index).copied().unwrap_or(0)
+    }
+
+    fn size(&self, name: &'static str, index: usize) -> Result<usize, OperatorError> {
+        usize::try_from(self.param(index)).map_err(|_| OperatorError::Param { name, value: self.param(index) })
+    }
+
+    /// The sliding window over `[rows, columns]` of `input` with this kernel size and dilation.
+    pub(crate) fn window(
+        &self,
+        input: [usize; 2],
+        kernel: [usize; 2],
+        dilation: [usize; 2],
+    ) -> Result<Window, OperatorError> {
+        let [input_y, input_x] = input;
+        let [kernel_y, kernel_x] = kernel;
+        let [dilation_y, dilation_x] = dilation;
+        let y = AxisSpec {
+            input: input_y,
+            kernel: kernel_y,
+            stride: self.size("stride_y", param::STRIDE_Y)?,
+            dilation: dilation_y,
+            pad_before: self.size("pad_top", param::PAD_TOP)?,
+            pad_after: self.size("pad_bottom", param::PAD_BOTTOM)?,
+        };
+        let x = AxisSpec {
+            input: input_x,
+            kernel: kernel_x,
+            stride: self.size("stride_x", param::STRIDE_X)?,
+            dilation: dilation_x,
+            pad_before: self.size("pad_left", param::PAD_LEFT)?,
+            pad_after: self.size("pad_right", param::PAD_RIGHT)?,
+        };
+        Window::try_new(y, x).map_err(OperatorError::Shape)
+    }
+
+    /// Dilation of a convolution, `[rows, columns]`.
+    pub(crate) fn dilation(&self) -> Result<[usize; 2], OperatorError> {
+        Ok([self.size("dilation_y", param::DILATION_Y)?, self.size("dilation_x", param::DILATION_X)?])
+    }
+
+    /// Window size of a pooling, `[rows, columns]`.
+    pub(crate) fn kernel_size(&self) -> Result<[usize; 2], OperatorError> {
+        Ok([self.size("kernel_y", param::KERNEL_Y)?, self.size("kernel_x", param::KERNEL_X)?])
+    }
+
+    /// The multiplier whose mantissa is parameter `index`.
+    pub(crate) fn multiplier(&self, index: usize) -> Result<Multiplier, OperatorError> {
+        let multiplier = Multiplier { mantissa_q31: self.param(index), shift: self.param(index + 1) };
+        if multiplier.is_valid() {
+            Ok(multiplier)
+        } else {
+            Err(OperatorError::Param { name: "multiplier", value: multiplier.shift })
+        }
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for i8 {}
+    impl Sealed for i32 {}
+    impl Sealed for f32 {}
+}
+
+/// Types that tensors hold.
+pub trait Element: bytemuck::Pod + sealed::Sealed {
+    /// The type's code in files.
+    const DTYPE: DType;
+}
+
+impl Element for i8 {
+    const DTYPE: DType = DType::I8;
+}
+
+impl Element for i32 {
+    const DTYPE: DType = DType::I32;
+}
+
+impl Element for f32 {
+    const DTYPE: DType = DType::F32;
+}
+
+/// Formats that a clamp is stored in.
+pub(crate) trait StoredClamp: Sized {
+    fn read_clamp(step: &Step<'_>) -> Result<Clamp<Self>, OperatorError>;
+}
+
+impl StoredClamp for i32 {
+    fn read_clamp(step: &Step<'_>) -> Result<Clamp<i32>, OperatorError> {
+        let (min, max) = (step.param(param::CLAMP_MIN), step.param(param::CLAMP_MAX));
+        if min < -128 || max > 127 || min > max {
+            return Err(OperatorError::Param { name: "clamp", value: min });
+        }
+        Ok(Clamp { min, max })
+    }
+}
+
+impl StoredClamp for i8 {
+    fn read_clamp(step: &Step<'_>) -> Result<Clamp<i8>, OperatorError> {
+        let Clamp { min, max } = i32::read_clamp(step)?;
+        Ok(Clamp { min: crate::num::saturate_i8(min), max: crate::num::saturate_i8(max) })
+    }
+}
+
+impl StoredClamp for f32 {
+    fn read_clamp(step: &Step<'_>) -> Result<Clamp<f32>, OperatorError> {
+        let bits = |i| f32::from_bits(step.param(i) as u32);
+        let (min, max) = (bits(param::CLAMP_MIN), bits(param::CLAMP_MAX));
+        if min <= max {
+            Ok(Clamp { min, max })
+        } else {
+            Err(OperatorError::Param { name: "clamp", value: step.param(param::CLAMP_MIN) })
+        }
+    }
+}
+
+impl From<ShapeError> for OperatorError {
+    fn from(error: ShapeError) -> Self {
+        Self::Shape(error)
+    }
+}

@@ -1,0 +1,421 @@
+//! The fixed-size records of a `.niwaki` file, to and from bytes. Offsets are in `SPEC.md`.
+
+/// First bytes of a file. The line endings show a transfer in text mode, as PNG's do.
+pub const MAGIC: [u8; 8] = *b"NIWAKI\r\n";
+/// The version that this crate reads and writes.
+pub const VERSION: u16 = 1;
+/// Size of [`Header`].
+pub const HEADER_BYTES: usize = 64;
+/// Size of [`TensorRecord`].
+pub const TENSOR_BYTES: usize = 40;
+/// Size of [`OperatorRecord`].
+pub const OPERATOR_BYTES: usize = 80;
+/// Alignment of the file in memory, of the arena, and of every tensor in either.
+pub const ALIGN: usize = 16;
+/// The tensor index that means "no tensor".
+pub const NONE: u16 = 0xFFFF;
+/// Words of parameters in an operator record.
+pub const PARAM_COUNT: usize = 12;
+
+/// Where each parameter stands in [`OperatorRecord::params`].
+pub mod param {
+    /// Rows between neighbouring outputs.
+    pub const STRIDE_Y: usize = 0;
+    /// Columns between neighbouring outputs.
+    pub const STRIDE_X: usize = 1;
+    /// Rows between neighbouring taps (convolutions).
+    pub const DILATION_Y: usize = 2;
+    /// Columns between neighbouring taps (convolutions).
+    pub const DILATION_X: usize = 3;
+    /// Rows of the window (pooling).
+    pub const KERNEL_Y: usize = 2;
+    /// Columns of the window (pooling).
+    pub const KERNEL_X: usize = 3;
+    /// Padding rows above.
+    pub const PAD_TOP: usize = 4;
+    /// Padding rows below.
+    pub const PAD_BOTTOM: usize = 5;
+    /// Padding columns before.
+    pub const PAD_LEFT: usize = 6;
+    /// Padding columns after.
+    pub const PAD_RIGHT: usize = 7;
+    /// Smallest output: an int8 code, or the bits of an f32.
+    pub const CLAMP_MIN: usize = 8;
+    /// Largest output: an int8 code, or the bits of an f32.
+    pub const CLAMP_MAX: usize = 9;
+    /// int8 add, clamp, softmax: mantissa of the first operand's multiplier; its shift follows, then the next pair.
+    pub const MULTIPLIERS: usize = 0;
+    /// int8 softmax: the smallest difference from the maximum that is not zero.
+    pub const DIFFERENCE_MIN: usize = 2;
+}
+
+/// Element type of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DType {
+    /// 32-bit float.
+    F32,
+    /// 8-bit integer, two's complement.
+    I8,
+    /// 32-bit integer, two's complement.
+    I32,
+}
+
+impl DType {
+    /// The byte that stands for this type.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::F32 => 1,
+            Self::I8 => 2,
+            Self::I32 => 3,
+        }
+    }
+
+    /// The type that `code` stands for.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::F32),
+            2 => Some(Self::I8),
+            3 => Some(Self::I32),
+            _ => None,
+        }
+    }
+
+    /// Bytes of one element.
+    pub const fn element_bytes(self) -> usize {
+        match self {
+            Self::I8 => 1,
+            Self::F32 | Self::I32 => 4,
+        }
+    }
+
+    /// `f32`, `i8` or `i32`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::I8 => "i8",
+            Self::I32 => "i32",
+        }
+    }
+}
+
+/// What an operator computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpCode {
+    /// Convolution: `x, w, bias` and for int8 `multipliers, shifts`.
+    Conv2d,
+    /// Depthwise convolution: operands as for a convolution.
+    DepthwiseConv2d,
+    /// Fully connected layer: operands as for a convolution.
+    Dense,
+    /// Maximum over windows: `x`.
+    MaxPool2d,
+    /// Mean over windows: `x`.
+    AveragePool2d,
+    /// Sum: `a, b`.
+    Add,
+    /// Clamp, for int8 with a rescale: `x`. ReLU, ReLU6.
+    Clamp,
+    /// Softmax along the last axis: `x`.
+    Softmax,
+    /// The same elements in another shape: `x`.
+    Reshape,
+}
+
+impl OpCode {
+    /// Every code with its byte and name.
+    const ALL: [(OpCode, u8, &'static str); 9] = [
+        (Self::Conv2d, 1, "conv2d"),
+        (Self::DepthwiseConv2d, 2, "depthwise_conv2d"),
+        (Self::Dense, 3, "dense"),
+        (Self::MaxPool2d, 4, "max_pool2d"),
+        (Self::AveragePool2d, 5, "average_pool2d"),
+        (Self::Add, 6, "add"),
+        (Self::Clamp, 7, "clamp"),
+        (Self::Softmax, 8, "softmax"),
+        (Self::Reshape, 9, "reshape"),
+    ];
+
+    /// The byte that stands for this operator.
+    pub fn code(self) -> u8 {
+        Self::ALL.iter().find(|row| row.0 == self).map_or(0, |row| row.1)
+    }
+
+    /// The operator that `code` stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().find(|row| row.1 == code).map(|row| row.0)
+    }
+
+    /// The operator's name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|row| row.0 == self).map_or("unknown", |row| row.2)
+    }
+}
+
+/// Where a tensor lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the caller's arena.
+    Arena,
+    /// In the file's data section.
+    Data,
+}
+
+/// Reads little-endian fields one after the other; past the end it reads zeros.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        match self.0.split_first_chunk::<N>() {
+            Some((head, rest)) => {
+                self.0 = rest;
+                *head
+            }
+            None => [0; N],
+        }
+    }
+
+    fn u8(&mut self) -> u8 {
+        u8::from_le_bytes(self.take())
+    }
+
+    fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.take())
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take())
+    }
+}
+
+/// Writes little-endian fields one after the other; past the end it writes nothing.
+struct Writer<'a>(&'a mut [u8]);
+
+impl Writer<'_> {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        let buffer = core::mem::take(&mut self.0);
+        if let Some((head, rest)) = buffer.split_first_chunk_mut::<N>() {
+            *head = bytes;
+            self.0 = rest;
+        }
+    }
+}
+
+/// The first 64 bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// [`MAGIC`]
+    pub magic: [u8; 8],
+    /// [`VERSION`]
+    pub version: u16,
+    /// Bit 0: requantisation rounds once instead of twice.
+    pub flags: u16,
+    /// CRC-32 of everything behind this field.
+    pub checksum: u32,
+    /// Size of the file.
+    pub file_bytes: u32,
+    /// Memory that a session needs.
+    pub arena_bytes: u32,
+    /// Records in the tensor table.
+    pub tensor_count: u16,
+    /// Records in the operator table.
+    pub operator_count: u16,
+    /// Tensors that the caller fills.
+    pub input_count: u16,
+    /// Tensors that the caller reads.
+    pub output_count: u16,
+    /// Start of the tensor table.
+    pub tensors_offset: u32,
+    /// Start of the operator table.
+    pub operators_offset: u32,
+    /// Start of the list of input and output tensors, u16 each.
+    pub io_offset: u32,
+    /// Start of the data section.
+    pub data_offset: u32,
+    /// Size of the data section.
+    pub data_bytes: u32,
+}
+
+impl Header {
+    /// Where the checksummed part starts.
+    pub const CHECKSUM_FROM: usize = 16;
+
+    /// Reads the fields; nothing is checked.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut r = Reader(bytes);
+        Self {
+            magic: r.take(),
+            version: r.u16(),
+            flags: r.u16(),
+            checksum: r.u32(),
+            file_bytes: r.u32(),
+            arena_bytes: r.u32(),
+            tensor_count: r.u16(),
+            operator_count: r.u16(),
+            input_count: r.u16(),
+            output_count: r.u16(),
+            tensors_offset: r.u32(),
+            operators_offset: r.u32(),
+            io_offset: r.u32(),
+            data_offset: r.u32(),
+            data_bytes: r.u32(),
+        }
+    }
+
+    /// The bytes of the header.
+    pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        let mut w = Writer(&mut bytes);
+        w.put(self.magic);
+        w.put(self.version.to_le_bytes());
+        w.put(self.flags.to_le_bytes());
+        for word in [self.checksum, self.file_bytes, self.arena_bytes] {
+            w.put(word.to_le_bytes());
+        }
+        for half in [self.tensor_count, self.operator_count, self.input_count, self.output_count] {
+            w.put(half.to_le_bytes());
+        }
+        for word in [self.tensors_offset, self.operators_offset, self.io_offset, self.data_offset, self.data_bytes] {
+            w.put(word.to_le_bytes());
+        }
+        bytes
+    }
+}
+
+/// One tensor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TensorRecord {
+    /// [`DType::code`]
+    pub dtype: u8,
+    /// Axes, 0 to 4.
+    pub rank: u8,
+    /// 0 = arena, 1 = data section.
+    pub place: u8,
+    /// Sizes; 1 beyond the rank.
+    pub dims: [u32; 4],
+    /// From the start of the arena or of the data section.
+    pub offset: u32,
+    /// Size in memory.
+    pub bytes: u32,
+    /// Real value of one code; 0 where the tensor is not quantised as a whole.
+    pub scale: f32,
+    /// Code of the real value 0.
+    pub zero_point: i32,
+}
+
+impl TensorRecord {
+    /// Reads the fields; nothing is checked.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut r = Reader(bytes);
+        let (dtype, rank, place, _) = (r.u8(), r.u8(), r.u8(), r.u8());
+        Self {
+            dtype,
+            rank,
+            place,
+            dims: [r.u32(), r.u32(), r.u32(), r.u32()],
+            offset: r.u32(),
+            bytes: r.u32(),
+            scale: f32::from_le_bytes(r.take()),
+            zero_point: i32::from_le_bytes(r.take()),
+        }
+    }
+
+    /// The bytes of the record.
+    pub fn to_bytes(&self) -> [u8; TENSOR_BYTES] {
+        let mut bytes = [0; TENSOR_BYTES];
+        let mut w = Writer(&mut bytes);
+        w.put([self.dtype, self.rank, self.place, 0]);
+        for word in self.dims.into_iter().chain([self.offset, self.bytes]) {
+            w.put(word.to_le_bytes());
+        }
+        w.put(self.scale.to_le_bytes());
+        w.put(self.zero_point.to_le_bytes());
+        bytes
+    }
+
+    /// Sizes of the axes.
+    pub fn shape(&self) -> &[u32] {
+        self.dims.get(..self.rank as usize).unwrap_or(&self.dims)
+    }
+
+    /// Size of axis `axis`, 1 beyond the rank.
+    pub fn dim(&self, axis: usize) -> usize {
+        self.shape().get(axis).copied().unwrap_or(1) as usize
+    }
+
+    /// Number of elements; saturates.
+    pub fn element_count(&self) -> usize {
+        self.shape().iter().fold(1, |n: usize, &d| n.saturating_mul(d as usize))
+    }
+
+    /// Element type.
+    pub const fn element(&self) -> Option<DType> {
+        DType::from_code(self.dtype)
+    }
+
+    /// Where the tensor lies.
+    pub const fn location(&self) -> Option<Place> {
+        match self.place {
+            0 => Some(Place::Arena),
+            1 => Some(Place::Data),
+            _ => None,
+        }
+    }
+
+    /// First byte and end within its place; saturates.
+    pub const fn span(&self) -> (usize, usize) {
+        (self.offset as usize, (self.offset as usize).saturating_add(self.bytes as usize))
+    }
+}
+
+/// One operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperatorRecord {
+    /// [`OpCode::code`]
+    pub code: u8,
+    /// [`DType::code`] of the input activations.
+    pub dtype: u8,
+    /// Tensor indices; [`NONE`] where absent.
+    pub inputs: [u16; 6],
+    /// Tensor index.
+    pub output: u16,
+    /// See [`param`].
+    pub params: [i32; PARAM_COUNT],
+    /// Scratch memory in the arena; no operator of version 1 uses any.
+    pub scratch_offset: u32,
+    /// Size of the scratch memory.
+    pub scratch_bytes: u32,
+}
+
+impl OperatorRecord {
+    /// Reads the fields; nothing is checked.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut r = Reader(bytes);
+        Self {
+            code: r.u8(),
+            dtype: r.u8(),
+            inputs: core::array::from_fn(|_| r.u16()),
+            output: r.u16(),
+            params: core::array::from_fn(|_| i32::from_le_bytes(r.take())),
+            scratch_offset: r.u32(),
+            scratch_bytes: r.u32(),
+        }
+    }
+
+    /// The bytes of the record.
+    pub fn to_bytes(&self) -> [u8; OPERATOR_BYTES] {
+        let mut bytes = [0; OPERATOR_BYTES];
+        let mut w = Writer(&mut bytes);
+        w.put([self.code, self.dtype]);
+        for index in self.inputs.into_iter().chain([self.output]) {
+            w.put(index.to_le_bytes());
+        }
+        for word in self.params {
+            w.put(word.to_le_bytes());
+        }
+        w.put(self.scratch_offset.to_le_bytes());
+        w.put(self.scratch_bytes.to_le_bytes());
+        bytes
+    }
+}

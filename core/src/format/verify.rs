@@ -1,0 +1,198 @@
+//! Checking a file once: after this, nothing that reads it can fail.
+
+use super::records::{
+    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, Place, TENSOR_BYTES, TensorRecord, VERSION,
+};
+use super::{Model, crc32};
+use crate::error::VerifyError as E;
+use crate::session::Operator;
+
+pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<Model<'m>, E> {
+    let header = header(bytes)?;
+    let model = Model { bytes, header, operators };
+    for index in 0..model.tensor_count() {
+        tensor(&model, index)?;
+    }
+    for index in 0..model.input_count() + model.output_count() {
+        io(&model, index)?;
+    }
+    for index in 0..model.operator_count() {
+        operator(&model, index)?;
+    }
+    lifetimes(&model)?;
+    Ok(model)
+}
+
+fn header(bytes: &[u8]) -> Result<Header, E> {
+    if bytes.len() < HEADER_BYTES {
+        return Err(E::Truncated { expected: HEADER_BYTES, got: bytes.len() });
+    }
+    if bytes.as_ptr().align_offset(ALIGN) != 0 {
+        return Err(E::Misaligned);
+    }
+    let h = Header::from_bytes(bytes);
+    if h.magic != MAGIC {
+        return Err(E::Magic { got: h.magic });
+    }
+    if h.version != VERSION {
+        return Err(E::Version { got: h.version });
+    }
+    if h.file_bytes as usize != bytes.len() {
+        return Err(E::Truncated { expected: h.file_bytes as usize, got: bytes.len() });
+    }
+    let computed = crc32(bytes.get(Header::CHECKSUM_FROM..).unwrap_or(&[]));
+    if computed != h.checksum {
+        return Err(E::Checksum { stored: h.checksum, computed });
+    }
+    let field = |field, value: u32, good: bool| {
+        if good { Ok(()) } else { Err(E::Header { field, value }) }
+    };
+    field("flags", h.flags.into(), h.flags <= 1)?;
+    field("operator_count", h.operator_count.into(), h.operator_count > 0)?;
+    field("input_count", h.input_count.into(), h.input_count > 0)?;
+    field("output_count", h.output_count.into(), h.output_count > 0)?;
+    let section = |name, offset: u32, count: usize, size: usize, align: u32| {
+        let end = count.checked_mul(size).and_then(|len| len.checked_add(offset as usize));
+        let inside = offset as usize >= HEADER_BYTES && end.is_some_and(|end| end <= bytes.len());
+        field(name, offset, inside && offset & (align - 1) == 0)
+    };
+    section("tensors_offset", h.tensors_offset, h.tensor_count.into(), TENSOR_BYTES, 4)?;
+    section("operators_offset", h.operators_offset, h.operator_count.into(), OPERATOR_BYTES, 4)?;
+    section("io_offset", h.io_offset, h.input_count as usize + h.output_count as usize, 2, 2)?;
+    section("data_offset", h.data_offset, h.data_bytes as usize, 1, ALIGN as u32)?;
+    Ok(h)
+}
+
+fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
+    let Some(t) = model.tensor(index) else { return Err(E::Header { field: "tensor_count", value: index as u32 }) };
+    let field = |field, value: u32, good: bool| {
+        if good { Ok(()) } else { Err(E::Tensor { tensor: index as u16, field, value }) }
+    };
+    let Some(dtype) = t.element() else { return field("dtype", t.dtype.into(), false) };
+    field("rank", t.rank.into(), t.rank <= 4)?;
+    for &dim in t.shape() {
+        field("dims", dim, dim > 0 && dim as usize <= crate::shape::MAX_LEN)?;
+    }
+    let len = t.element_count();
+    field("dims", u32::try_from(len).unwrap_or(u32::MAX), len <= crate::shape::MAX_LEN)?;
+    field("bytes", t.bytes, t.bytes as usize == len * dtype.element_bytes())?;
+    let room = match t.location() {
+        Some(Place::Arena) => model.header.arena_bytes,
+        Some(Place::Data) => model.header.data_bytes,
+        None => return field("place", t.place.into(), false),
+    };
+    field("offset", t.offset, t.span().1 <= room as usize && (t.offset as usize).is_multiple_of(ALIGN))?;
+    field("zero_point", t.zero_point as u32, (-128..=127).contains(&t.zero_point))?;
+    field("scale", t.scale.to_bits(), t.scale.is_finite() && t.scale >= 0.0)?;
+    let quantised = dtype == DType::I8 && t.location() == Some(Place::Arena);
+    field("scale", t.scale.to_bits(), !quantised || t.scale > 0.0)
+}
+
+fn io(model: &Model<'_>, index: usize) -> Result<(), E> {
+    let is_input = index < model.input_count();
+    let (field, position, tensor) = if is_input {
+        ("inputs", index, model.input(index))
+    } else {
+        let position = index - model.input_count();
+        ("outputs", position, model.output(position))
+    };
+    let value = tensor.map_or(u32::MAX, |t| t as u32);
+    let in_arena = tensor.and_then(|t| model.tensor(t)).is_some_and(|t| t.location() == Some(Place::Arena));
+    if in_arena { Ok(()) } else { Err(E::Io { field, index: position as u16, tensor: value }) }
+}
+
+fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
+    let Some(record) = model.operator(index) else {
+        return Err(E::Header { field: "operator_count", value: index as u32 });
+    };
+    let operator = index as u16;
+    let Some(step) = model.step(index) else {
+        return Err(E::Unsupported { operator, code: record.code, dtype: record.dtype });
+    };
+    let bad = |field, value: u32| Err(E::Operator { operator, field, value });
+    for &input in record.inputs.iter().filter(|&&t| t != NONE) {
+        if input as usize >= model.tensor_count() {
+            return bad("inputs", input.into());
+        }
+    }
+    match step.output() {
+        Ok(t) if t.location() == Some(Place::Arena) => {}
+        _ => return bad("output", record.output.into()),
+    }
+    let scratch_end = record.scratch_offset as usize + record.scratch_bytes as usize;
+    if scratch_end > model.arena_bytes() {
+        return bad("scratch_offset", record.scratch_offset);
+    }
+    (step.kernel.check)(&step).map_err(|error| E::Operand { operator, error })?;
+    aliasing(model, index)
+}
+
+/// Whether two arena tensors share memory.
+fn overlap(a: &TensorRecord, b: &TensorRecord) -> bool {
+    let ((a0, a1), (b0, b1)) = (a.span(), b.span());
+    a.location() == Some(Place::Arena) && b.location() == Some(Place::Arena) && a0 < b1 && b0 < a1
+}
+
+/// An operator's output may share memory with its operands only where the kernel works in place, and then exactly
+/// and with one of them.
+fn aliasing(model: &Model<'_>, index: usize) -> Result<(), E> {
+    let Some(step) = model.step(index) else { return Ok(()) };
+    let Ok(output) = step.output() else { return Ok(()) };
+    let mut in_place = 0;
+    for &tensor in step.record.inputs.iter().filter(|&&t| t != NONE) {
+        let Some(input) = model.tensor(tensor as usize) else { continue };
+        if overlap(&input, &output) {
+            in_place += 1;
+            if !step.kernel.in_place || input.span() != output.span() || in_place > 1 {
+                return Err(E::Overlap { operator: index as u16, tensor, writes: step.record.output });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Follows every use of a tensor back to the operator that wrote it; whatever ran in between must not have written
+/// over it.
+fn lifetimes(model: &Model<'_>) -> Result<(), E> {
+    for index in 0..model.operator_count() {
+        let Some(record) = model.operator(index) else { continue };
+        for &tensor in record.inputs.iter().filter(|&&t| t != NONE) {
+            written_before(model, tensor as usize, index)?;
+        }
+    }
+    for index in 0..model.output_count() {
+        if let Some(tensor) = model.output(index) {
+            written_before(model, tensor, model.operator_count())?;
+        }
+    }
+    for a in 0..model.input_count() {
+        for b in 0..a {
+            let (Some(a), Some(b)) = (model.input(a), model.input(b)) else { continue };
+            let (Some(x), Some(y)) = (model.tensor(a), model.tensor(b)) else { continue };
+            if overlap(&x, &y) {
+                return Err(E::Overlap { operator: NONE, tensor: a as u16, writes: b as u16 });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E> {
+    let Some(read) = model.tensor(tensor) else { return Ok(()) };
+    if read.location() == Some(Place::Data) {
+        return Ok(());
+    }
+    for earlier in (0..user).rev() {
+        let Some(step) = model.step(earlier) else { continue };
+        if step.record.output as usize == tensor {
+            return Ok(());
+        }
+        let Ok(written) = step.output() else { continue };
+        let scratch = TensorRecord { offset: step.record.scratch_offset, bytes: step.record.scratch_bytes, ..written };
+        if overlap(&read, &written) || overlap(&read, &scratch) {
+            return Err(E::Overlap { operator: earlier as u16, tensor: tensor as u16, writes: step.record.output });
+        }
+    }
+    let is_input = (0..model.input_count()).any(|i| model.input(i) == Some(tensor));
+    if is_input { Ok(()) } else { Err(E::Unwritten { operator: user as u16, tensor: tensor as u16 }) }
+}

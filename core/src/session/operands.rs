@@ -1,0 +1,90 @@
+//! Splitting the arena into one output and its inputs without aliasing.
+
+use crate::error::OperatorError;
+use crate::format::{Element, Place, Step, TensorRecord};
+
+/// The operands of one step as slices.
+pub(crate) struct Operands<'a, T, const INPUTS: usize> {
+    /// The inputs; the one that lies in the output's memory is empty.
+    pub(crate) inputs: [&'a [T]; INPUTS],
+    /// The output.
+    pub(crate) output: &'a mut [T],
+    /// Which input lies in the output's memory, if one does.
+    pub(crate) in_place: Option<usize>,
+}
+
+/// The first `INPUTS` operands and the output of `step`, all of type `T`.
+pub(crate) fn operands<'a, T: Element, const INPUTS: usize>(
+    step: &Step<'a>,
+    arena: &'a mut [u8],
+) -> Result<Operands<'a, T, INPUTS>, OperatorError> {
+    let lost = OperatorError::Missing { operand: usize::MAX };
+    let output = step.output()?.span();
+    let (left, rest) = arena.split_at_mut_checked(output.0).ok_or(lost)?;
+    let (bytes, right) = rest.split_at_mut_checked(output.1.saturating_sub(output.0)).ok_or(lost)?;
+    let (left, right): (&'a [u8], &'a [u8]) = (left, right);
+    let mut inputs: [&'a [T]; INPUTS] = [&[]; INPUTS];
+    let mut in_place = None;
+    for (index, slot) in inputs.iter_mut().enumerate() {
+        let tensor = step.input(index)?;
+        let (start, end) = tensor.span();
+        let source = match tensor.location() {
+            Some(Place::Data) => step.model.constant(&tensor),
+            _ if (start, end) == output => {
+                in_place = Some(index);
+                continue;
+            }
+            _ if end <= output.0 => left.get(start..end),
+            _ => start.checked_sub(output.1).and_then(|from| right.get(from..end - output.1)),
+        };
+        let missing = OperatorError::Missing { operand: index };
+        *slot = bytemuck::try_cast_slice(source.ok_or(missing)?).map_err(|_| missing)?;
+    }
+    let output = bytemuck::try_cast_slice_mut(bytes).map_err(|_| lost)?;
+    Ok(Operands { inputs, output, in_place })
+}
+
+/// Operand `index` as an activation of type `T`, with its record.
+pub(crate) fn activation<T: Element>(step: &Step<'_>, index: usize) -> Result<TensorRecord, OperatorError> {
+    let tensor = step.input(index)?;
+    expect_type::<T>(&tensor, index)?;
+    Ok(tensor)
+}
+
+/// The output as an activation of type `T`.
+pub(crate) fn output<T: Element>(step: &Step<'_>) -> Result<TensorRecord, OperatorError> {
+    let tensor = step.output()?;
+    expect_type::<T>(&tensor, usize::MAX)?;
+    Ok(tensor)
+}
+
+fn expect_type<T: Element>(tensor: &TensorRecord, operand: usize) -> Result<(), OperatorError> {
+    if tensor.element() == Some(T::DTYPE) {
+        Ok(())
+    } else {
+        Err(OperatorError::Activation { operand, expected: T::DTYPE.name() })
+    }
+}
+
+/// Rows, columns and channels of an activation of rank 3.
+pub(crate) fn image(tensor: &TensorRecord, operand: usize) -> Result<([usize; 2], usize), OperatorError> {
+    if tensor.rank == 3 {
+        Ok(([tensor.dim(0), tensor.dim(1)], tensor.dim(2)))
+    } else {
+        Err(OperatorError::Activation { operand, expected: "[rows, columns, channels]" })
+    }
+}
+
+/// Checks that the output has the shape that the operator computes.
+pub(crate) fn expect_output_image(
+    step: &Step<'_>,
+    window: &crate::shape::Window,
+    channels: usize,
+) -> Result<(), OperatorError> {
+    let tensor = step.output()?;
+    let ([rows, columns], got) = image(&tensor, usize::MAX)?;
+    crate::shape::expect_len("output rows", window.y.output(), rows)?;
+    crate::shape::expect_len("output columns", window.x.output(), columns)?;
+    crate::shape::expect_len("output channels", channels, got)?;
+    Ok(())
+}
