@@ -2,10 +2,10 @@
 
 use crate::{
     board,
+    error::{JobError, text},
     machine::{self, Memory},
     measure,
 };
-use core::fmt::{self, Write as _};
 use niwaki_core::{
     format::Model,
     session::{Session, operators},
@@ -16,37 +16,30 @@ use semihosting::{
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
 };
 
-/// Why a job was given up, in words; what does not fit is cut off.
-pub type Reason = heapless::String<240>;
-
-/// Does the job and writes the result, whatever happens.
+/// Does the job and writes the result, a failure too.
 ///
 /// # Errors
-/// The reason, which is in the result too unless it could not be written.
-pub fn run() -> Result<(), Reason> {
-    let mut result = ResultFile::create().map_err(|error| reason(format_args!("cannot create the result: {error}")))?;
-    let done = Memory::take()
-        .ok_or_else(|| reason(format_args!("the memory is taken")))
-        .and_then(|memory| run_into(&mut result, memory));
-    if let Err(reason) = &done {
-        result.write(&Record::Failure(reason.as_bytes()))?;
+/// [`JobError`]: what the result says at its end, unless it could not be written.
+pub fn run() -> Result<(), JobError> {
+    let mut result = ResultFile::create().map_err(JobError::disk("creating the result"))?;
+    let done = Memory::take().ok_or(JobError::MemoryTaken).and_then(|memory| run_into(&mut result, memory));
+    if let Err(error) = &done {
+        result.write(&Record::Failure(text(error).as_bytes()))?;
     }
     done
 }
 
-fn run_into(result: &mut ResultFile, memory: Memory) -> Result<(), Reason> {
+fn run_into(result: &mut ResultFile, memory: Memory) -> Result<(), JobError> {
     let Memory { model, arena, stamps } = memory;
     let mut job = JobFile::open()?;
     let header = job.header;
     if header.model_bytes != 0 {
         let available = model.len();
-        let bytes = model.get_mut(..header.model_bytes as usize).ok_or_else(|| {
-            let needed = header.model_bytes;
-            reason(format_args!("the model has {needed} bytes, {} has room for {available}", board::NAME))
-        })?;
+        let needed = header.model_bytes;
+        let bytes = model.get_mut(..needed as usize).ok_or(JobError::Room { needed, available })?;
         job.read(bytes)?;
-        let model = Model::verify(bytes, operators::ALL).map_err(|error| reason(format_args!("model: {error}")))?;
-        let mut session = Session::new(&model, arena).map_err(|error| reason(format_args!("session: {error}")))?;
+        let model = Model::verify(bytes, operators::ALL).map_err(JobError::Verify)?;
+        let mut session = Session::new(&model, arena).map_err(JobError::Session)?;
         let outputs = 0..model.output_count();
         result.write(&Record::Model {
             arena_bytes: model.arena_bytes() as u32,
@@ -72,11 +65,11 @@ fn run_inputs(
     model: &Model<'_>,
     session: &mut Session<'_, '_>,
     stamps: &mut [u32],
-) -> Result<(), Reason> {
-    let input_bytes: usize = (0..model.input_count()).map(|idx| session.input_bytes_mut(idx).len()).sum();
+) -> Result<(), JobError> {
+    let expected: usize = (0..model.input_count()).map(|idx| session.input_bytes_mut(idx).len()).sum();
     let JobHeader { input_bytes: given, input_count, .. } = job.header;
-    if input_count != 0 && input_bytes != given as usize {
-        return Err(reason(format_args!("an input has {given} bytes, the model takes {input_bytes}")));
+    if input_count != 0 && expected != given as usize {
+        return Err(JobError::Input { given, expected });
     }
     defmt::info!("{=u32} inputs through {=usize} operators", input_count, model.operator_count());
     for input_idx in 0..input_count {
@@ -99,7 +92,7 @@ fn run_inputs(
 }
 
 /// Times code whose number of instructions is known.
-fn self_test(result: &mut ResultFile) -> Result<(), Reason> {
+fn self_test(result: &mut ResultFile) -> Result<(), JobError> {
     let mut known = |instructions, ticks| result.write(&Record::SelfTest { instructions, ticks });
     known(0, measure::timed(|| ()))?;
     known(100, measure::timed(machine::nops))?;
@@ -115,25 +108,23 @@ struct JobFile {
 }
 
 impl JobFile {
-    fn open() -> Result<Self, Reason> {
-        let mut file = File::open(JOB_FILE).map_err(|error| reason(format_args!("cannot open the job: {error}")))?;
+    fn open() -> Result<Self, JobError> {
+        let mut file = File::open(JOB_FILE).map_err(JobError::disk("opening the job"))?;
         let mut header = [0; JobHeader::LEN];
-        let got = file.read_exact(&mut header);
-        got.map_err(|error| reason(format_args!("cannot read the job's header: {error}")))?;
-        let header = JobHeader::decode(&header).map_err(|error| reason(format_args!("the job: {error}")))?;
+        file.read_exact(&mut header).map_err(JobError::disk("reading the job's header"))?;
+        let header = JobHeader::decode(&header).map_err(JobError::Header)?;
         Ok(Self { file, header })
     }
 
-    fn read(&mut self, bytes: &mut [u8]) -> Result<(), Reason> {
-        self.file.read_exact(bytes).map_err(|error| reason(format_args!("the job ends too early: {error}")))
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), JobError> {
+        self.file.read_exact(bytes).map_err(JobError::disk("reading the job"))
     }
 
     /// Puts an input where the model expects it.
-    fn load(&mut self, input_idx: u32, model: &Model<'_>, session: &mut Session<'_, '_>) -> Result<(), Reason> {
+    fn load(&mut self, input_idx: u32, model: &Model<'_>, session: &mut Session<'_, '_>) -> Result<(), JobError> {
         let JobHeader { model_bytes, input_bytes, .. } = self.header;
         let offset = JobHeader::LEN as u64 + u64::from(model_bytes) + u64::from(input_idx) * u64::from(input_bytes);
-        let sought = self.file.seek(SeekFrom::Start(offset));
-        sought.map_err(|error| reason(format_args!("input {input_idx}: {error}")))?;
+        self.file.seek(SeekFrom::Start(offset)).map_err(JobError::disk("seeking in the job"))?;
         (0..model.input_count()).try_for_each(|tensor_idx| self.read(session.input_bytes_mut(tensor_idx)))
     }
 }
@@ -162,14 +153,14 @@ impl ResultFile {
     /// Adds a record.
     ///
     /// # Errors
-    /// The host's, in words.
-    pub fn write(&mut self, record: &Record<'_>) -> Result<(), Reason> {
+    /// The host's.
+    pub fn write(&mut self, record: &Record<'_>) -> Result<(), JobError> {
         let (head, slice) = record.encode();
         self.write_bytes(head.as_ref())?;
         self.write_bytes(slice)
     }
 
-    fn write_run(&mut self, ticks: u64, model: &Model<'_>, session: &Session<'_, '_>) -> Result<(), Reason> {
+    fn write_run(&mut self, ticks: u64, model: &Model<'_>, session: &Session<'_, '_>) -> Result<(), JobError> {
         let outputs = || (0..model.output_count()).map(|idx| session.output_bytes(idx));
         let len: usize = outputs().map(<[u8]>::len).sum();
         self.write_bytes(Record::Run { ticks, outputs: &[] }.head(len as u32).as_ref())?;
@@ -177,23 +168,13 @@ impl ResultFile {
     }
 
     /// All stamps but the last one are ticks of an operator.
-    fn write_operators(&mut self, stamps: &[u32]) -> Result<(), Reason> {
+    fn write_operators(&mut self, stamps: &[u32]) -> Result<(), JobError> {
         let Some((_, ticks)) = stamps.split_last() else { return Ok(()) };
         self.write_bytes(Record::Operators(&[]).head(4 * ticks.len() as u32).as_ref())?;
         ticks.iter().try_for_each(|ticks| self.write_bytes(&ticks.to_le_bytes()))
     }
 
-    fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), Reason> {
-        self.0.write_all(bytes).map_err(|error| reason(format_args!("cannot write the result: {error}")))
+    fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), JobError> {
+        self.0.write_all(bytes).map_err(JobError::disk("writing the result"))
     }
-}
-
-/// Words as a [`Reason`].
-pub fn reason(text: fmt::Arguments<'_>) -> Reason {
-    let mut reason = Reason::new();
-    if reason.write_fmt(text).is_err() {
-        // What did not fit is missing; the beginning says enough.
-        let _ = reason.push('…');
-    }
-    reason
 }

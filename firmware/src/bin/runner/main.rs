@@ -5,7 +5,7 @@
 mod fault;
 
 use defmt_semihosting as _;
-use niwaki_firmware::{job, machine};
+use niwaki_firmware::{error::text, job, machine};
 use semihosting::process;
 
 #[cortex_m_rt::entry]
@@ -13,8 +13,8 @@ fn main() -> ! {
     machine::guard_stack();
     match job::run() {
         Ok(()) => process::exit(0),
-        Err(reason) => {
-            defmt::error!("{=str}", reason.as_str());
+        Err(error) => {
+            defmt::error!("{=str}", text(&error).as_str());
             process::exit(1)
         }
     }
