@@ -12,6 +12,7 @@ compile_error!("niwaki models are little-endian and read in place; big-endian ta
 
 pub mod error;
 pub mod num;
+pub mod real;
 pub mod shape;
 
 pub mod kernels;

@@ -37,6 +37,7 @@ pub struct Axis {
     stride: NonZeroUsize,
     dilation: NonZeroUsize,
     pad_before: usize,
+    pad_after: usize,
 }
 
 /// The taps of a kernel that fall inside the input for one output position.
@@ -78,7 +79,7 @@ impl Axis {
         let padded = spec.input + spec.pad_before + spec.pad_after;
         let room = padded.checked_sub(extent).ok_or(ShapeError::Window { extent, padded })?;
         let output = dim("output", room / stride.get() + 1)?;
-        Ok(Self { input, output, kernel, stride, dilation, pad_before: spec.pad_before })
+        Ok(Self { input, output, kernel, stride, dilation, pad_before: spec.pad_before, pad_after: spec.pad_after })
     }
 
     /// Input elements along this axis.
@@ -109,6 +110,11 @@ impl Axis {
     /// Padding elements before the first input.
     pub const fn pad_before(&self) -> usize {
         self.pad_before
+    }
+
+    /// Padding elements after the last input.
+    pub const fn pad_after(&self) -> usize {
+        self.pad_after
     }
 
     /// The taps that fall inside the input when the window stands at `output`; `len` may be zero.

@@ -1,1 +1,204 @@
-//! (being written)
+//! Labelled samples, by name: the bundled digits and folders of IDX files; `.npy` arrays; atomic writing.
+//!
+//! ```
+//! let digits = niwaki::data::load("digits", None)?;
+//! assert_eq!(digits.input_shape, [8, 8, 1]);
+//! assert_eq!((digits.train.len(), digits.val.len(), digits.test.len()), (1300, 137, 360));
+//! # Ok::<(), niwaki::data::DataError>(())
+//! ```
+
+pub mod atomic;
+mod digits;
+pub mod idx;
+pub mod npy;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Names that [`load`] knows.
+pub const NAMES: &[&str] = &["digits", "fashion-mnist", "mnist"];
+
+/// Samples of one shape with a class each, split once and for all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// One of [`NAMES`].
+    pub name: String,
+    /// Per-sample shape `[H, W, C]`.
+    pub input_shape: Vec<usize>,
+    /// Labels are below this.
+    pub classes: usize,
+    /// What gradients see.
+    pub train: Split,
+    /// What choices between models see: the last part of the published training set.
+    pub val: Split,
+    /// The published test set: looked at once, for the report.
+    pub test: Split,
+}
+
+/// Samples and their labels.
+///
+/// # Shapes
+/// `x: [N, H, W, C]` row-major, values in 0..=1 · `y: [N]`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Split {
+    /// Every sample, one after the other.
+    pub x: Vec<f32>,
+    /// The class of each sample.
+    pub y: Vec<u32>,
+}
+
+impl Split {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.y.len()
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.y.is_empty()
+    }
+
+    /// The values of sample `i`, which must be below [`Split::len`].
+    pub fn sample(&self, i: usize) -> &[f32] {
+        let sample_len = self.x.len() / self.len();
+        &self.x[i * sample_len..][..sample_len]
+    }
+
+    /// Moves the samples from `at` on into a split of their own.
+    fn split_off(&mut self, at: usize) -> Self {
+        let sample_len = self.x.len() / self.len().max(1);
+        Self { x: self.x.split_off(at * sample_len), y: self.y.split_off(at) }
+    }
+}
+
+/// Why data could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The name is not one of [`NAMES`].
+    #[error("no data set is called `{name}`{}; known: {}", crate::data::suggestion(name, NAMES), NAMES.join(", "))]
+    UnknownName {
+        /// What was asked for.
+        name: String,
+    },
+    /// A data set that is not bundled was asked for without its folder.
+    #[error(
+        "`{name}` is not bundled: put its four IDX files in a folder and name it, in the recipe `[data] dir = \"FOLDER\"` \
+         (`niwaki data get {name}` is not built yet)"
+    )]
+    NeedsDir {
+        /// The data set.
+        name: &'static str,
+    },
+    /// None of the names under which a file is published is in the folder.
+    #[error("{}: no file `{name}.gz` or `{name}`", dir.display())]
+    NoFile {
+        /// The folder.
+        dir: PathBuf,
+        /// The name without `.gz`.
+        name: &'static str,
+    },
+    /// The file could not be opened or read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The gzip stream is corrupt or ends early.
+    #[error("{}: damaged gzip data after {offset} uncompressed bytes: {source}; fetch the file again", path.display())]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// Uncompressed bytes that could be read.
+        offset: u64,
+        /// The decoder's reason.
+        source: io::Error,
+    },
+    /// The file holds fewer or more bytes than its header announces. Offsets count uncompressed bytes.
+    #[error("{}: {what} at byte {offset}: expected {expected} bytes, got {got}", path.display(), got = Got { got: *got, expected: *expected })]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// What should be there.
+        what: &'static str,
+        /// Where it starts.
+        offset: u64,
+        /// Its length in bytes.
+        expected: u64,
+        /// How many bytes there are; `expected + 1` stands for any larger number.
+        got: u64,
+    },
+    /// The file's header is not one that can be read here.
+    #[error("{}: at byte {offset}: {what}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Where the offending field starts.
+        offset: u64,
+        /// What was expected and what is there.
+        what: String,
+    },
+    /// Two files, or a shape and its values, do not belong together.
+    #[error("{}: {what}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Both sides.
+        what: String,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] atomic::WriteError),
+}
+
+/// Shows a length that is only known to be too large as such.
+struct Got {
+    got: u64,
+    expected: u64,
+}
+
+impl std::fmt::Display for Got {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.got > self.expected { f.write_str("more") } else { self.got.fmt(f) }
+    }
+}
+
+/// ` (did you mean …?)`, or nothing when no candidate is near.
+pub(crate) fn suggestion(unknown: &str, known: &[&str]) -> String {
+    nearest(unknown, known).map(|k| format!(" (did you mean `{k}`?)")).unwrap_or_default()
+}
+
+/// The candidate most like `unknown`; the first of equals; none if all are far away.
+fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
+    let unknown = unknown.to_lowercase();
+    let mut best = (0.7, None);
+    for &candidate in known {
+        let score = strsim::jaro_winkler(&unknown, candidate);
+        if score > best.0 {
+            best = (score, Some(candidate));
+        }
+    }
+    best.1
+}
+
+/// The data set called `name`; `dir` holds the files of sets that are not bundled.
+///
+/// `digits` is bundled (its split: host/data/README.md). `fashion-mnist` and `mnist` are read from the four IDX files as
+/// published, compressed or not; the last 5,000 of the 60,000 training images (one in twelve) are the validation part.
+///
+/// # Errors
+/// [`DataError::UnknownName`], [`DataError::NeedsDir`], or what is wrong with a file.
+pub fn load(name: &str, dir: Option<&Path>) -> Result<Dataset, DataError> {
+    match (NAMES.iter().find(|n| **n == name), dir) {
+        (Some(&"digits"), _) => Ok(digits::load()),
+        (Some(name), Some(dir)) => idx::load(name, dir),
+        (Some(name), None) => Err(DataError::NeedsDir { name }),
+        (None, _) => Err(DataError::UnknownName { name: name.into() }),
+    }
+}

@@ -1,1 +1,304 @@
-//! (being written)
+//! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
+
+mod aligned;
+
+pub use aligned::AlignedBytes;
+
+use crate::graph::lower::{Lowered, ROUNDING, Scaling};
+use crate::graph::{Data, Graph, GraphError, Node, Role, TensorId};
+use crate::plan::{Arena, plan};
+use niwaki_core::error::VerifyError;
+use niwaki_core::format::{
+    ALIGN, DType, HEADER_BYTES, Header, MAGIC, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
+    TensorRecord, VERSION, crc32, param,
+};
+use niwaki_core::kernels::Clamp;
+use niwaki_core::num::{Multiplier, Rounding};
+use niwaki_core::session::operators;
+use niwaki_core::shape::Window;
+
+/// Why a graph cannot become a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The graph itself is wrong.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// Something is larger than the file format allows.
+    #[error("{what} = {value} is more than a .niwaki file can hold")]
+    TooLarge {
+        /// The quantity.
+        what: &'static str,
+        /// Its value.
+        value: usize,
+    },
+    /// The finished file was refused by core: a bug in the exporter.
+    #[error("the exported file does not verify: {0}")]
+    Verify(#[from] VerifyError),
+}
+
+/// The bytes of the `.niwaki` file of `graph`, with the arena plan that they contain.
+///
+/// Operators keep the order of `graph.nodes`.
+///
+/// # Errors
+/// [`ExportError`] names the operator that has no form in the file.
+pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
+    graph.validate()?;
+    let arena = plan(graph);
+    let mut file =
+        File { graph, arena: &arena, tensors: Vec::new(), data: Vec::new(), ids: vec![None; graph.tensors.len()] };
+    let mut operators = Vec::new();
+    let mut io = Vec::new();
+    for &id in graph.inputs.iter().chain(&graph.outputs) {
+        io.extend_from_slice(&file.activation(id)?.to_le_bytes());
+    }
+    for node in &graph.nodes {
+        let record = file.operator(node)?;
+        operators.extend_from_slice(&record.to_bytes());
+    }
+    let bytes = assemble(&file, &operators, &io)?;
+    Model::verify(&bytes, operators::ALL)?;
+    Ok((bytes, arena))
+}
+
+fn assemble(file: &File<'_>, operators: &[u8], io: &[u8]) -> Result<AlignedBytes, ExportError> {
+    let graph = file.graph;
+    let tensors_offset = HEADER_BYTES;
+    let operators_offset = tensors_offset + file.tensors.len() * TENSOR_BYTES;
+    let io_offset = operators_offset + operators.len();
+    let data_offset = (io_offset + io.len()).next_multiple_of(ALIGN);
+    let file_bytes = data_offset + file.data.len();
+    let mut header = Header {
+        magic: MAGIC,
+        version: VERSION,
+        flags: u16::from(ROUNDING == Rounding::Single),
+        checksum: 0,
+        file_bytes: narrow("file size", file_bytes)?,
+        arena_bytes: narrow("arena size", file.arena.bytes)?,
+        tensor_count: narrow("tensor count", file.tensors.len())?,
+        operator_count: narrow("operator count", graph.nodes.len())?,
+        input_count: narrow("input count", graph.inputs.len())?,
+        output_count: narrow("output count", graph.outputs.len())?,
+        tensors_offset: narrow("offset", tensors_offset)?,
+        operators_offset: narrow("offset", operators_offset)?,
+        io_offset: narrow("offset", io_offset)?,
+        data_offset: narrow("offset", data_offset)?,
+        data_bytes: narrow("data size", file.data.len())?,
+    };
+    let mut bytes = Vec::with_capacity(file_bytes);
+    bytes.extend_from_slice(&header.to_bytes());
+    for tensor in &file.tensors {
+        bytes.extend_from_slice(&tensor.to_bytes());
+    }
+    bytes.extend_from_slice(operators);
+    bytes.extend_from_slice(io);
+    bytes.resize(data_offset, 0);
+    bytes.extend_from_slice(&file.data);
+    header.checksum = crc32(&bytes[Header::CHECKSUM_FROM..]);
+    bytes[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
+    Ok(AlignedBytes::from(bytes.as_slice()))
+}
+
+fn narrow<T: TryFrom<usize>>(what: &'static str, value: usize) -> Result<T, ExportError> {
+    T::try_from(value).map_err(|_| ExportError::TooLarge { what, value })
+}
+
+/// The tables of a file while they grow.
+struct File<'a> {
+    graph: &'a Graph,
+    arena: &'a Arena,
+    tensors: Vec<TensorRecord>,
+    data: Vec<u8>,
+    /// File index of each activation.
+    ids: Vec<Option<u16>>,
+}
+
+impl File<'_> {
+    fn activation(&mut self, id: TensorId) -> Result<u16, ExportError> {
+        if let Some(index) = self.ids[id.0] {
+            return Ok(index);
+        }
+        let tensor = &self.graph[id];
+        let placement = self.arena.placements[id.0].filter(|_| tensor.role == Role::Activation).ok_or_else(|| {
+            GraphError::Eval(format!("tensor `{}` is used as an activation but is a constant", tensor.name))
+        })?;
+        let dtype = if tensor.quant.is_some() { DType::I8 } else { DType::F32 };
+        let mut record = record(dtype, 0, &tensor.shape, placement.offset)?;
+        if let Some(q) = &tensor.quant {
+            (record.scale, record.zero_point) = (q.scales[0], q.zero_point);
+        }
+        let index = self.push(record)?;
+        self.ids[id.0] = Some(index);
+        Ok(index)
+    }
+
+    fn constant(&mut self, dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<u16, ExportError> {
+        self.data.resize(self.data.len().next_multiple_of(ALIGN), 0);
+        let record = record(dtype, 1, shape, self.data.len())?;
+        self.data.extend_from_slice(bytes);
+        self.push(record)
+    }
+
+    fn push(&mut self, record: TensorRecord) -> Result<u16, ExportError> {
+        let index = narrow("tensor count", self.tensors.len())?;
+        self.tensors.push(record);
+        Ok(index)
+    }
+
+    fn graph_data(&mut self, shape: &[usize], data: &Data) -> Result<u16, ExportError> {
+        match data {
+            Data::F32(v) => self.constant(DType::F32, shape, bytemuck::cast_slice(v)),
+            Data::I8(v) => self.constant(DType::I8, shape, bytemuck::cast_slice(v)),
+            Data::I32(v) => self.constant(DType::I32, shape, bytemuck::cast_slice(v)),
+        }
+    }
+
+    fn operator(&mut self, node: &Node) -> Result<OperatorRecord, ExportError> {
+        let graph = self.graph;
+        let lowered = graph.lower(node)?;
+        let mut params = [0; PARAM_COUNT];
+        let mut inputs = vec![self.activation(node.inputs[0])?];
+        let code = match &lowered {
+            Lowered::Conv2d(op, _) => {
+                convolution(&mut params, &op.window)?;
+                OpCode::Conv2d
+            }
+            Lowered::DepthwiseConv2d(op, _) => {
+                convolution(&mut params, &op.window)?;
+                OpCode::DepthwiseConv2d
+            }
+            Lowered::Dense(..) => OpCode::Dense,
+            Lowered::MaxPool2d(op) => {
+                pooling(&mut params, &op.window)?;
+                OpCode::MaxPool2d
+            }
+            Lowered::AveragePool2d(op) => {
+                pooling(&mut params, &op.window)?;
+                OpCode::AveragePool2d
+            }
+            Lowered::AddF32(clamp) => {
+                clamp_f32(&mut params, *clamp);
+                OpCode::Add
+            }
+            Lowered::AddInt8(op) => {
+                let [a, b] = op.input_multipliers;
+                multipliers(&mut params, &[a, b, op.output_multiplier]);
+                clamp_int8(&mut params, op.clamp);
+                OpCode::Add
+            }
+            Lowered::ClampF32(clamp) => {
+                clamp_f32(&mut params, *clamp);
+                OpCode::Clamp
+            }
+            Lowered::ClampInt8(op) => {
+                multipliers(&mut params, &[op.multiplier]);
+                clamp_int8(&mut params, op.clamp);
+                OpCode::Clamp
+            }
+            Lowered::SoftmaxF32(_) => OpCode::Softmax,
+            Lowered::SoftmaxInt8(_, constants) => {
+                multipliers(&mut params, &[constants.multiplier]);
+                params[param::DIFFERENCE_MIN] = constants.difference_min;
+                OpCode::Softmax
+            }
+            Lowered::Reshape => OpCode::Reshape,
+        };
+        match &lowered {
+            Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].quant {
+                Some(_) => clamp_int8(&mut params, Clamp { min: -128, max: 127 }),
+                None => clamp_f32(&mut params, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }),
+            },
+            Lowered::AddF32(_) | Lowered::AddInt8(_) => inputs.push(self.activation(node.inputs[1])?),
+            _ => {}
+        }
+        if let Some(scaling) = lowered.scaling() {
+            let weights = &graph[node.inputs[1]];
+            let missing = || GraphError::Eval(format!("weights `{}` have no data", weights.name));
+            inputs.push(self.graph_data(&weights.shape, weights.data.as_ref().ok_or_else(missing)?)?);
+            let bias = graph.bias_data(node);
+            inputs.push(self.graph_data(&graph[node.output].shape[graph[node.output].shape.len() - 1..], &bias)?);
+            match scaling {
+                Scaling::F32(arithmetic) => clamp_f32(&mut params, arithmetic.clamp),
+                Scaling::Int8 { multipliers_q31, shifts, clamp, .. } => {
+                    clamp_int8(&mut params, *clamp);
+                    let shape = [shifts.len()];
+                    inputs.push(self.constant(DType::I32, &shape, bytemuck::cast_slice(multipliers_q31))?);
+                    inputs.push(self.constant(DType::I8, &shape, bytemuck::cast_slice(shifts))?);
+                }
+            }
+        }
+        let dtype = if graph[node.inputs[0]].quant.is_some() { DType::I8 } else { DType::F32 };
+        let mut operands = [NONE; 6];
+        operands[..inputs.len()].copy_from_slice(&inputs);
+        Ok(OperatorRecord {
+            code: code.code(),
+            dtype: dtype.code(),
+            inputs: operands,
+            output: self.activation(node.output)?,
+            params,
+            scratch_offset: 0,
+            scratch_bytes: 0,
+        })
+    }
+}
+
+fn record(dtype: DType, place: u8, shape: &[usize], offset: usize) -> Result<TensorRecord, ExportError> {
+    let mut dims = [1; 4];
+    if shape.len() > dims.len() {
+        return Err(ExportError::TooLarge { what: "rank", value: shape.len() });
+    }
+    for (dim, &size) in dims.iter_mut().zip(shape) {
+        *dim = narrow("dimension", size)?;
+    }
+    Ok(TensorRecord {
+        dtype: dtype.code(),
+        rank: narrow("rank", shape.len())?,
+        place,
+        dims,
+        offset: narrow("offset", offset)?,
+        bytes: narrow("tensor size", shape.iter().product::<usize>() * dtype.element_bytes())?,
+        scale: 0.0,
+        zero_point: 0,
+    })
+}
+
+fn convolution(params: &mut [i32; PARAM_COUNT], window: &Window) -> Result<(), ExportError> {
+    sliding(params, window)?;
+    params[param::DILATION_Y] = narrow("dilation", window.y.dilation())?;
+    params[param::DILATION_X] = narrow("dilation", window.x.dilation())?;
+    Ok(())
+}
+
+fn pooling(params: &mut [i32; PARAM_COUNT], window: &Window) -> Result<(), ExportError> {
+    sliding(params, window)?;
+    params[param::KERNEL_Y] = narrow("window", window.y.kernel())?;
+    params[param::KERNEL_X] = narrow("window", window.x.kernel())?;
+    Ok(())
+}
+
+fn sliding(params: &mut [i32; PARAM_COUNT], window: &Window) -> Result<(), ExportError> {
+    params[param::STRIDE_Y] = narrow("stride", window.y.stride())?;
+    params[param::STRIDE_X] = narrow("stride", window.x.stride())?;
+    params[param::PAD_TOP] = narrow("padding", window.y.pad_before())?;
+    params[param::PAD_BOTTOM] = narrow("padding", window.y.pad_after())?;
+    params[param::PAD_LEFT] = narrow("padding", window.x.pad_before())?;
+    params[param::PAD_RIGHT] = narrow("padding", window.x.pad_after())?;
+    Ok(())
+}
+
+fn multipliers(params: &mut [i32; PARAM_COUNT], multipliers: &[Multiplier]) {
+    for (pair, m) in params[param::MULTIPLIERS..].chunks_exact_mut(2).zip(multipliers) {
+        pair.copy_from_slice(&[m.mantissa_q31, m.shift]);
+    }
+}
+
+fn clamp_int8(params: &mut [i32; PARAM_COUNT], clamp: Clamp<i32>) {
+    params[param::CLAMP_MIN] = clamp.min;
+    params[param::CLAMP_MAX] = clamp.max;
+}
+
+fn clamp_f32(params: &mut [i32; PARAM_COUNT], clamp: Clamp<f32>) {
+    params[param::CLAMP_MIN] = clamp.min.to_bits() as i32;
+    params[param::CLAMP_MAX] = clamp.max.to_bits() as i32;
+}

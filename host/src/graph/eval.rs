@@ -1,1 +1,178 @@
-//! (being written)
+//! Evaluates a graph for one sample with core's reference kernels: the yardstick for engine, exporter and chip.
+
+use super::lower::{Lowered, Scaling};
+use super::{Data, Graph, GraphError, Node, Op, TensorId};
+use niwaki_core::error::ShapeError;
+use niwaki_core::kernels::{Arithmetic, Clamp, reference};
+use niwaki_core::num::{dequantize_i8, quantize_i8};
+
+/// The elements of an activation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Float.
+    F32(Vec<f32>),
+    /// int8 codes.
+    I8(Vec<i8>),
+}
+
+impl Value {
+    /// Floats, if these are floats.
+    pub fn f32s(&self) -> Option<&[f32]> {
+        match self {
+            Self::F32(v) => Some(v),
+            Self::I8(_) => None,
+        }
+    }
+
+    /// The bytes as they lie in memory.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::F32(v) => bytemuck::cast_slice(v).to_vec(),
+            Self::I8(v) => bytemuck::cast_slice(v).to_vec(),
+        }
+    }
+}
+
+impl Graph {
+    /// Evaluates one sample and returns every activation, indexed by tensor.
+    ///
+    /// A float input to a quantised graph is quantised first. Batch norm uses its running statistics.
+    ///
+    /// # Errors
+    /// [`GraphError`] when the input does not fit or an operator cannot be evaluated.
+    pub fn evaluate(&self, x: &[f32]) -> Result<Vec<Option<Value>>, GraphError> {
+        let mut values: Vec<Option<Value>> = vec![None; self.tensors.len()];
+        let &[input] = self.inputs.as_slice() else {
+            return Err(GraphError::Eval(format!("evaluation takes networks of one input, not {}", self.inputs.len())));
+        };
+        let tensor = &self[input];
+        if x.len() != tensor.element_count() {
+            let (got, shape) = (x.len(), &tensor.shape);
+            return Err(GraphError::Eval(format!("input `{}` has shape {shape:?}, got {got} values", tensor.name)));
+        }
+        values[input.0] = Some(match &tensor.quant {
+            None => Value::F32(x.to_vec()),
+            Some(q) => Value::I8(x.iter().map(|&v| quantize_i8(v, q.scales[0], q.zero_point)).collect()),
+        });
+        for node in &self.nodes {
+            let y = self.evaluate_node(node, &values)?;
+            values[node.output.0] = Some(y);
+        }
+        Ok(values)
+    }
+
+    /// The first output for one sample in real numbers.
+    ///
+    /// # Errors
+    /// As [`Graph::evaluate`].
+    pub fn predict(&self, x: &[f32]) -> Result<Vec<f32>, GraphError> {
+        let output = *self.outputs.first().ok_or_else(|| GraphError::Eval("the network has no output".into()))?;
+        match (self.evaluate(x)?.swap_remove(output.0), &self[output].quant) {
+            (Some(Value::F32(y)), _) => Ok(y),
+            (Some(Value::I8(y)), Some(q)) => {
+                Ok(y.into_iter().map(|v| dequantize_i8(v, q.scales[0], q.zero_point)).collect())
+            }
+            _ => Err(GraphError::Eval("the network's output is never written".into())),
+        }
+    }
+
+    fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
+        let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
+        let operand = |i: usize| {
+            let id: TensorId = node.inputs[i];
+            values[id.0].as_ref().ok_or_else(|| fail(&format!("operand `{}` is no activation", self[id].name)))
+        };
+        let len = self[node.output].element_count();
+        let x = operand(0)?;
+        if let Op::BatchNorm { epsilon, activation, .. } = node.op {
+            let (scale, shift) = self.batch_norm_affine(node, epsilon).ok_or_else(|| fail("needs f32 statistics"))?;
+            let clamp = super::lower::clamp_f32(activation);
+            let x = x.f32s().ok_or_else(|| fail("runs in f32 only"))?;
+            let channels = scale.len().max(1);
+            let y = x.iter().enumerate().map(|(i, &x)| clamp.apply(x * scale[i % channels] + shift[i % channels]));
+            return Ok(Value::F32(y.collect()));
+        }
+        let lowered = self.lower(node)?;
+        match x {
+            Value::F32(x) => {
+                let mut y = vec![0.0; len];
+                let all = Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY };
+                match &lowered {
+                    weighted if weighted.scaling().is_some() => {
+                        let (Some(Scaling::F32(a)), Some(w), Data::F32(bias)) =
+                            (weighted.scaling(), self[node.inputs[1]].f32s(), self.bias_data(node))
+                        else {
+                            return Err(fail("weights and bias must be f32"));
+                        };
+                        run_weighted(weighted, a, x, w, &bias, &mut y)
+                    }
+                    Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
+                    Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
+                    Lowered::AddF32(clamp) => {
+                        let b = operand(1)?.f32s().ok_or_else(|| fail("operand 1 is not f32"))?;
+                        reference::add_f32(*clamp, x, b, &mut y)
+                    }
+                    Lowered::ClampF32(clamp) => reference::clamp_f32(*clamp, x, &mut y),
+                    Lowered::SoftmaxF32(op) => reference::softmax_f32(op, x, &mut y),
+                    Lowered::Reshape => return Ok(Value::F32(x.clone())),
+                    _ => return Err(fail("operands are f32 but the operator is quantised")),
+                }
+                .map_err(|e| fail(&e.to_string()))?;
+                Ok(Value::F32(y))
+            }
+            Value::I8(x) => {
+                let mut y = vec![0; len];
+                let all = Clamp { min: i8::MIN, max: i8::MAX };
+                match &lowered {
+                    weighted if weighted.scaling().is_some() => {
+                        let int8 = weighted.scaling().and_then(Scaling::int8);
+                        let (Some(a), Some(Data::I8(w)), Data::I32(bias)) =
+                            (int8, &self[node.inputs[1]].data, self.bias_data(node))
+                        else {
+                            return Err(fail("weights must be int8 and the bias int32"));
+                        };
+                        run_weighted(weighted, &a, x, w, &bias, &mut y)
+                    }
+                    Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
+                    Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
+                    Lowered::AddInt8(op) => match operand(1)? {
+                        Value::I8(b) => reference::add_int8(op, x, b, &mut y),
+                        Value::F32(_) => return Err(fail("operand 1 is not int8")),
+                    },
+                    Lowered::ClampInt8(op) => reference::rescale_int8(op, x, &mut y),
+                    Lowered::SoftmaxInt8(op, constants) => reference::softmax_int8(op, constants, x, &mut y),
+                    Lowered::Reshape => return Ok(Value::I8(x.clone())),
+                    _ => return Err(fail("operands are int8 but the operator is f32")),
+                }
+                .map_err(|e| fail(&e.to_string()))?;
+                Ok(Value::I8(y))
+            }
+        }
+    }
+
+    /// Batch norm at inference as `x * scale + shift`, one pair a channel; `None` where a statistic is not f32.
+    pub fn batch_norm_affine(&self, node: &Node, epsilon: f32) -> Option<(Vec<f32>, Vec<f32>)> {
+        let [gamma, beta, mean, var] = [1, 2, 3, 4].map(|i| self[*node.inputs.get(i)?].f32s());
+        let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
+        let scale: Vec<f32> = gamma.iter().zip(var).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+        let shift = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Some((scale, shift))
+    }
+}
+
+/// The reference kernel of an operator with weights.
+fn run_weighted<A: Arithmetic>(
+    lowered: &Lowered,
+    arithmetic: &A,
+    x: &[A::Input],
+    w: &[A::Weight],
+    bias: &[A::Bias],
+    y: &mut [A::Output],
+) -> Result<(), ShapeError> {
+    match lowered {
+        Lowered::Conv2d(op, _) => reference::conv2d(op, arithmetic, x, w, bias, y),
+        Lowered::DepthwiseConv2d(op, _) => reference::depthwise_conv2d(op, arithmetic, x, w, bias, y),
+        Lowered::Dense(op, _) => reference::dense(op, arithmetic, x, w, bias, y),
+        _ => Ok(()),
+    }
+}

@@ -6,6 +6,7 @@
 
 mod build;
 pub mod eval;
+pub mod lower;
 pub mod shape;
 
 use niwaki_core::shape::{AxisSpec, Window, same_padding};

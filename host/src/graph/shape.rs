@@ -141,12 +141,19 @@ impl Graph {
         infer(&node.op, &shapes).map_err(|what| self.shape_error(node, what))
     }
 
-    /// Recomputes every activation's shape, after a pass that changed constants.
+    /// Recomputes every activation's shape, after a pass that changed constants. A reshape keeps all axes of its result
+    /// but the last, which takes what there is.
     ///
     /// # Errors
     /// [`GraphError::Shape`].
     pub fn propagate_shapes(&mut self) -> Result<(), GraphError> {
         for n in 0..self.nodes.len() {
+            let elements = self[self.nodes[n].inputs[0]].element_count();
+            if let Op::Reshape { shape } = &mut self.nodes[n].op
+                && let Some((last, rest)) = shape.split_last_mut()
+            {
+                *last = elements / rest.iter().product::<usize>().max(1);
+            }
             let shape = self.infer_node(&self.nodes[n])?;
             let output = self.nodes[n].output;
             self[output].shape = shape;

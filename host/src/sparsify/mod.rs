@@ -1,1 +1,5 @@
-//! (being written)
+//! Structured sparsity: which channels go together, how they are ranked in training, and their removal.
+
+pub mod groups;
+pub mod remove;
+//pub mod wgsef;

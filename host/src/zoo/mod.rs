@@ -37,11 +37,7 @@ pub const ENTRIES: &[Entry] = &[
         about: "convolution, four depthwise-separable blocks of 64 filters with batch norm (keyword spotting)",
         build: ds_cnn,
     },
-    Entry {
-        name: "tiny-resnet",
-        about: "two residual blocks (16, 32 filters) with batch norm",
-        build: tiny_resnet,
-    },
+    Entry { name: "tiny-resnet", about: "two residual blocks (16, 32 filters) with batch norm", build: tiny_resnet },
 ];
 
 /// The network called `name`.

@@ -1,0 +1,33 @@
+//! Proximal operators: where the groups of a tensor lie, their norms, and one scale factor a group.
+//!
+//! Every operator here works in three passes, so that it never copies a tensor and never needs to know its layout:
+//! 1. [`groups::accumulate_squared_norms`] over each part (filters, then their biases, then the input channels of the
+//!    next layer, …) adds to one sum a group;
+//! 2. the operator ([`wgsef::Wgsef::prox_scales`]) turns `m` norms into `m` scale factors;
+//! 3. [`groups::scale`] applies them to the same parts.
+//!
+//! # Examples
+//! Keep about two of four filters, each with its bias in its group:
+//! ```
+//! use niwaki_core::prox::{groups::{self, Layout}, wgsef::{Weights, Wgsef}};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (mut filters, mut bias) = ([0.5_f32; 4 * 9], [0.1, 0.2, 3.0, 4.0]);
+//! let rows = Layout::rows(4, 9)?;
+//! let each = Layout::elements(4)?;
+//! let (mut sums, mut norms, mut scales) = ([0.0; 4], [0.0; 4], [0.0; 4]);
+//! groups::accumulate_squared_norms(&filters, &rows, &mut sums)?;
+//! groups::accumulate_squared_norms(&bias, &each, &mut sums)?;
+//! groups::norms(&sums, &mut norms)?;
+//! Wgsef::try_new(2, Weights::One)?.prox_scales(&norms, 0.5, &mut scales)?;
+//! groups::scale(&mut filters, &rows, &scales)?;
+//! groups::scale(&mut bias, &each, &scales)?;
+//! assert!(scales[3] > scales[0]);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod groups;
+pub mod wgsef;
+
+#[cfg(test)]
+mod tests;

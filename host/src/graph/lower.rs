@@ -1,0 +1,239 @@
+//! What core runs for a node: proved geometry and, for int8, the integer constants. Evaluation and export share it.
+
+use super::{Activation, Data, Graph, GraphError, Node, Op, Quant, Role, Tensor, TensorId};
+use niwaki_core::kernels::{
+    AddInt8, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, RescaleInt8, Softmax, SoftmaxInt8,
+};
+use niwaki_core::num::{Multiplier, Rounding, quantize_i8};
+
+/// How requantisation rounds in every model that this crate writes.
+pub const ROUNDING: Rounding = Rounding::Double;
+
+/// An operator in the terms of `niwaki_core::kernels`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lowered {
+    /// Convolution.
+    Conv2d(Conv2d, Scaling),
+    /// Depthwise convolution.
+    DepthwiseConv2d(DepthwiseConv2d, Scaling),
+    /// Fully connected layer.
+    Dense(Dense, Scaling),
+    /// Maximum over windows.
+    MaxPool2d(Pool2d),
+    /// Mean over windows.
+    AveragePool2d(Pool2d),
+    /// f32 sum.
+    AddF32(Clamp<f32>),
+    /// int8 sum.
+    AddInt8(AddInt8),
+    /// f32 clamp.
+    ClampF32(Clamp<f32>),
+    /// int8 clamp with rescale.
+    ClampInt8(RescaleInt8),
+    /// f32 softmax.
+    SoftmaxF32(Softmax),
+    /// int8 softmax.
+    SoftmaxInt8(Softmax, SoftmaxInt8),
+    /// The same elements in another shape.
+    Reshape,
+}
+
+impl Lowered {
+    /// The scaling of an operator with weights; `None` for one without.
+    pub fn scaling(&self) -> Option<&Scaling> {
+        match self {
+            Self::Conv2d(_, scaling) | Self::DepthwiseConv2d(_, scaling) | Self::Dense(_, scaling) => Some(scaling),
+            _ => None,
+        }
+    }
+}
+
+/// How a weighted operator turns an accumulator into an output.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scaling {
+    /// f32 clamp.
+    F32(Float32),
+    /// int8 requantisation.
+    Int8 {
+        /// Code of zero in the input.
+        input_zero_point: i32,
+        /// Code of zero in the output.
+        output_zero_point: i32,
+        /// Q0.31 mantissas, one an output channel.
+        multipliers_q31: Vec<i32>,
+        /// Exponents.
+        shifts: Vec<i8>,
+        /// Fused activation in output codes.
+        clamp: Clamp<i32>,
+    },
+}
+
+impl Scaling {
+    /// The arithmetic of an int8 operator.
+    pub fn int8(&self) -> Option<Int8<'_>> {
+        match self {
+            Self::F32(_) => None,
+            Self::Int8 { input_zero_point, output_zero_point, multipliers_q31, shifts, clamp } => Some(Int8 {
+                input_zero_point: *input_zero_point,
+                output_zero_point: *output_zero_point,
+                multipliers_q31,
+                shifts,
+                clamp: *clamp,
+                rounding: ROUNDING,
+            }),
+        }
+    }
+}
+
+/// The clamp of `activation` in f32.
+pub fn clamp_f32(activation: Activation) -> Clamp<f32> {
+    let (min, max) = activation.range();
+    Clamp { min, max }
+}
+
+/// The clamp of `activation` in the codes of a tensor (specs/integer_arithmetic.md §2, fused activation).
+pub fn clamp_int8(activation: Activation, quant: &Quant) -> Clamp<i32> {
+    let (min, max) = activation.range();
+    let code = |v: f32| i32::from(quantize_i8(v, quant.scales[0], quant.zero_point));
+    Clamp {
+        min: if min.is_finite() { code(min) } else { i8::MIN.into() },
+        max: if max.is_finite() { code(max) } else { i8::MAX.into() },
+    }
+}
+
+impl Graph {
+    /// What core runs for `node`.
+    ///
+    /// # Errors
+    /// [`GraphError::Eval`] for batch norm (fold it first) and for operands of which some are quantised and some not;
+    /// [`GraphError::Shape`] when the operands do not fit.
+    pub fn lower(&self, node: &Node) -> Result<Lowered, GraphError> {
+        let fail = |what: String| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
+        let shape = |e: niwaki_core::error::ShapeError| fail(e.to_string());
+        self.infer_node(node)?;
+        let x = &self[node.inputs[0]];
+        let y = &self[node.output];
+        let quants = match (&x.quant, &y.quant) {
+            (None, None) => None,
+            (Some(x), Some(y)) => Some((x, y)),
+            _ => return Err(fail("input and output must both be quantised or both be f32".into())),
+        };
+        let image = |t: &Tensor| ([t.shape[0], t.shape[1]], *t.shape.last().unwrap_or(&0));
+        Ok(match &node.op {
+            Op::Conv2d { sliding, activation } => {
+                let w = &self[node.inputs[1]].shape;
+                let window = sliding.window(image(x).0, [w[1], w[2]]).map_err(shape)?;
+                Lowered::Conv2d(Conv2d::try_new(window, w[3], w[0]).map_err(shape)?, self.scaling(node, *activation)?)
+            }
+            Op::DepthwiseConv2d { sliding, activation } => {
+                let w = &self[node.inputs[1]].shape;
+                let (input, channels) = image(x);
+                let window = sliding.window(input, [w[0], w[1]]).map_err(shape)?;
+                let op = DepthwiseConv2d::try_new(window, channels, w[2]).map_err(shape)?;
+                Lowered::DepthwiseConv2d(op, self.scaling(node, *activation)?)
+            }
+            Op::Dense { activation } => {
+                let w = &self[node.inputs[1]].shape;
+                Lowered::Dense(Dense::try_new(w[1], w[0]).map_err(shape)?, self.scaling(node, *activation)?)
+            }
+            Op::MaxPool2d { kernel, sliding } | Op::AveragePool2d { kernel, sliding } => {
+                let (input, channels) = image(x);
+                let window = sliding.window(input, *kernel).map_err(shape)?;
+                let op = Pool2d::try_new(window, channels).map_err(shape)?;
+                if quants.is_some_and(|(x, y)| x != y) {
+                    return Err(fail("input and output must have the same quantisation".into()));
+                }
+                match node.op {
+                    Op::MaxPool2d { .. } => Lowered::MaxPool2d(op),
+                    _ => Lowered::AveragePool2d(op),
+                }
+            }
+            Op::Add { activation } => match quants {
+                None => Lowered::AddF32(clamp_f32(*activation)),
+                Some((a, out)) => {
+                    let b =
+                        self[node.inputs[1]].quant.as_ref().ok_or_else(|| fail("operand 1 is not quantised".into()))?;
+                    let scales = [a.scales[0], b.scales[0]];
+                    let (input_multipliers, output_multiplier) = AddInt8::multipliers(scales, out.scales[0], ROUNDING);
+                    Lowered::AddInt8(AddInt8 {
+                        input_zero_points: [a.zero_point, b.zero_point],
+                        input_multipliers,
+                        output_zero_point: out.zero_point,
+                        output_multiplier,
+                        clamp: clamp_int8(*activation, out),
+                        rounding: ROUNDING,
+                    })
+                }
+            },
+            Op::Activation(activation) => match quants {
+                None => Lowered::ClampF32(clamp_f32(*activation)),
+                Some((x, y)) => Lowered::ClampInt8(RescaleInt8 {
+                    input_zero_point: x.zero_point,
+                    output_zero_point: y.zero_point,
+                    multiplier: Multiplier::from_real(f64::from(x.scales[0]) / f64::from(y.scales[0]), ROUNDING),
+                    clamp: clamp_int8(*activation, y),
+                    rounding: ROUNDING,
+                }),
+            },
+            Op::Softmax => {
+                let op = Softmax::try_new(x.shape.last().copied().unwrap_or(0)).map_err(shape)?;
+                match quants {
+                    None => Lowered::SoftmaxF32(op),
+                    Some((x, y)) if (y.scales[0], y.zero_point) == (1.0 / 256.0, -128) => {
+                        Lowered::SoftmaxInt8(op, SoftmaxInt8::from_scale(x.scales[0], ROUNDING))
+                    }
+                    Some(_) => return Err(fail("an int8 softmax has output scale 1/256 and zero point -128".into())),
+                }
+            }
+            Op::Reshape { .. } => {
+                if quants.is_some_and(|(x, y)| x != y) {
+                    return Err(fail("input and output must have the same quantisation".into()));
+                }
+                Lowered::Reshape
+            }
+            Op::BatchNorm { .. } => return Err(fail("fold batch norm into the operator before it first".into())),
+        })
+    }
+
+    /// Requantisation of a weighted node: one multiplier an output channel, `in * w_c / out` in f64
+    /// (specs/integer_arithmetic.md §4).
+    fn scaling(&self, node: &Node, activation: Activation) -> Result<Scaling, GraphError> {
+        let [x, w, y] = [node.inputs[0], node.inputs[1], node.output].map(|id| self[id].quant.as_ref());
+        let (x, w, y) = match (x, w, y) {
+            (None, None, None) => return Ok(Scaling::F32(Float32 { clamp: clamp_f32(activation) })),
+            (Some(x), Some(w), Some(y)) => (x, w, y),
+            _ => {
+                let what = "input, weights and output must all be quantised or all be f32";
+                return Err(GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name)));
+            }
+        };
+        let multiplier = |&scale: &f32| {
+            let real = f64::from(x.scales[0]) * f64::from(scale) / f64::from(y.scales[0]);
+            Multiplier::from_real(real, ROUNDING)
+        };
+        let (multipliers_q31, shifts) =
+            w.scales.iter().map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
+        Ok(Scaling::Int8 {
+            input_zero_point: x.zero_point,
+            output_zero_point: y.zero_point,
+            multipliers_q31,
+            shifts,
+            clamp: clamp_int8(activation, y),
+        })
+    }
+
+    /// The bias of a weighted node, zeros where it has none.
+    pub fn bias_data(&self, node: &Node) -> Data {
+        let channels = self[node.output].shape.last().copied().unwrap_or(0);
+        match node.inputs.get(2).and_then(|&b| self[b].data.clone()) {
+            Some(bias) => bias,
+            None if self[node.inputs[1]].quant.is_some() => Data::I32(vec![0; channels]),
+            None => Data::F32(vec![0.0; channels]),
+        }
+    }
+
+    /// Ids of the activations, graph inputs included.
+    pub fn activations(&self) -> impl Iterator<Item = TensorId> + '_ {
+        (0..self.tensors.len()).map(TensorId).filter(|&id| self[id].role == Role::Activation)
+    }
+}

@@ -1,0 +1,93 @@
+//! Graph passes before quantisation: batch norm into weights, clamps into the operators before them.
+
+use crate::graph::{Activation, Graph, GraphError, Op, Role, TensorId};
+
+/// Folds every batch norm into the convolution or dense layer before it.
+///
+/// `w' = w * gamma / sqrt(var + epsilon)`, `b' = beta + (b - mean) * gamma / sqrt(var + epsilon)`, per output channel.
+///
+/// # Errors
+/// [`GraphError::Eval`] names a batch norm that follows nothing it could be folded into.
+pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, GraphError> {
+    let mut graph = graph.clone();
+    while let Some(n) = graph.nodes.iter().position(|n| matches!(n.op, Op::BatchNorm { .. })) {
+        let norm = graph.nodes[n].clone();
+        let Op::BatchNorm { epsilon, activation, .. } = norm.op else { break };
+        let fail = |what: &str| GraphError::Eval(format!("batch_norm `{}` cannot be folded: {what}", norm.name));
+        let x = norm.inputs[0];
+        let p = graph.producer(x).ok_or_else(|| fail("its input is a network input"))?;
+        if graph.consumers(x).len() != 1 || graph.outputs.contains(&x) {
+            return Err(fail("its input is also used elsewhere"));
+        }
+        let (scale, shift) =
+            graph.batch_norm_affine(&norm, epsilon).ok_or_else(|| fail("its statistics are not f32"))?;
+        let channels = scale.len();
+        let w = *graph.nodes[p].inputs.get(1).ok_or_else(|| fail("the operator before it has no weights"))?;
+        let outer = match &mut graph.nodes[p].op {
+            // Filters are rows of the weights …
+            Op::Conv2d { activation: a, .. } | Op::Dense { activation: a } if *a == Activation::None => {
+                *a = activation;
+                true
+            }
+            // … or, depthwise, their last axis.
+            Op::DepthwiseConv2d { activation: a, .. } if *a == Activation::None => {
+                *a = activation;
+                false
+            }
+            _ => return Err(fail("the operator before it has no weights or a clamp of its own")),
+        };
+        let weights = graph[w].f32s_mut().ok_or_else(|| fail("the weights before it are not f32"))?;
+        let filter_len = weights.len() / channels.max(1);
+        for (i, v) in weights.iter_mut().enumerate() {
+            *v *= scale[if outer { i / filter_len.max(1) } else { i % channels }];
+        }
+        match graph.nodes[p].inputs.get(2).copied() {
+            Some(b) => {
+                let bias = graph[b].f32s_mut().ok_or_else(|| fail("the bias before it is not f32"))?;
+                bias.iter_mut().zip(scale.iter().zip(&shift)).for_each(|(b, (s, t))| *b = *b * s + t);
+            }
+            None => {
+                let name = format!("{}.bias", graph.nodes[p].name);
+                let b = graph.parameter(&name, &[channels], shift);
+                graph.nodes[p].inputs.push(b);
+            }
+        }
+        graph.nodes[p].output = norm.output;
+        graph.nodes.remove(n);
+    }
+    graph.compact();
+    Ok(graph)
+}
+
+/// Moves every clamp that stands alone into the operator before it where that has none.
+pub fn fuse_activations(graph: &Graph) -> Graph {
+    let mut graph = graph.clone();
+    let mut n = 0;
+    while n < graph.nodes.len() {
+        let node = graph.nodes[n].clone();
+        let fused = match node.op {
+            Op::Activation(activation) => fuse(&mut graph, node.inputs[0], node.output, activation),
+            _ => false,
+        };
+        if fused {
+            graph.nodes.remove(n);
+        } else {
+            n += 1;
+        }
+    }
+    graph.compact();
+    graph
+}
+
+fn fuse(graph: &mut Graph, x: TensorId, y: TensorId, activation: Activation) -> bool {
+    let alone = graph.consumers(x).len() == 1 && !graph.outputs.contains(&x) && graph[x].role == Role::Activation;
+    let Some(p) = graph.producer(x).filter(|_| alone) else { return false };
+    match graph.nodes[p].op.activation_mut() {
+        Some(a) if *a == Activation::None || *a == activation => {
+            *a = activation;
+            graph.nodes[p].output = y;
+            true
+        }
+        _ => false,
+    }
+}

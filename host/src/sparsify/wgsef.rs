@@ -1,0 +1,213 @@
+//! WGSEF in training: a proximal step after every optimizer step, then the ranking that decides what stays.
+//!
+//! specs/sparse_and_graph.md §2.8 (proximal steps) and §2.7 (rank, then freeze): the prox alone never leaves exactly
+//! `k` groups, so it shrinks and ranks them, and the `k` largest stay.
+
+use super::groups::{ChannelSpace, channel_spaces};
+use crate::engine::Parameter;
+use crate::graph::{Graph, TensorId};
+use niwaki_core::error::{GroupError, ProxError};
+use niwaki_core::prox::groups::{self, Layout, LayoutSpec, Loop};
+use niwaki_core::prox::wgsef::{Weights, Wgsef};
+use std::ops::Range;
+
+/// Why a proximal step failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WgsefError {
+    /// A group layout that does not fit its tensor.
+    #[error("channels of `{space}`: {error}")]
+    Group {
+        /// The channel space.
+        space: String,
+        /// What core says.
+        error: GroupError,
+    },
+    /// The prox was refused.
+    #[error("channels of `{space}`: {error}")]
+    Prox {
+        /// The channel space.
+        space: String,
+        /// What core says.
+        error: ProxError,
+    },
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] niwaki_kernels::GpuError),
+}
+
+/// One part of the groups of a space in the engine's flat parameter vector.
+#[derive(Debug, Clone)]
+struct Part {
+    range: Range<usize>,
+    layout: Layout,
+    /// Elements a group where the groups are consecutive rows.
+    row_len: Option<usize>,
+}
+
+/// The groups of one space with their budget.
+#[derive(Debug, Clone)]
+struct Family {
+    space: ChannelSpace,
+    k: usize,
+    parts: Vec<Part>,
+}
+
+/// Where proximal steps are computed.
+pub enum Prox {
+    /// core, on the CPU.
+    Cpu,
+    /// The GPU kernel, where it has the layout (filters with at most a bias); core elsewhere.
+    Gpu(Box<niwaki_kernels::Gpu>),
+}
+
+/// The WGSEF regulariser of a network: every prunable channel space with its budget.
+pub struct Regulariser {
+    families: Vec<Family>,
+    prox: Prox,
+    sums: Vec<f64>,
+    norms: Vec<f32>,
+    scales: Vec<f32>,
+}
+
+/// Groups that a space keeps: `ceil(keep * channels)`, at least one.
+pub fn budget(channels: usize, keep: f64) -> usize {
+    ((keep * channels as f64).ceil() as usize).clamp(1, channels)
+}
+
+impl Regulariser {
+    /// The regulariser of `graph`, whose parameters lie in the flat vector as `parameters` says.
+    ///
+    /// # Errors
+    /// [`WgsefError::Group`] when a layout does not fit its tensor.
+    pub fn new(graph: &Graph, parameters: &[Parameter], keep: f64, prox: Prox) -> Result<Self, WgsefError> {
+        let mut families = Vec::new();
+        for space in channel_spaces(graph) {
+            let mut parts = Vec::new();
+            for slice in space.parameters(graph) {
+                let Some(range) = range_of(parameters, slice.tensor) else { continue };
+                let shape = &graph[slice.tensor].shape;
+                let inner: usize = shape[slice.axis + 1..].iter().product();
+                let outer: usize = shape[..slice.axis].iter().product();
+                let layout = Layout::try_new(LayoutSpec {
+                    groups: [Loop::ONCE, Loop { len: space.channels, stride: inner }],
+                    members: [
+                        Loop::ONCE,
+                        Loop { len: outer, stride: inner * space.channels },
+                        Loop { len: inner, stride: 1 },
+                    ],
+                })
+                .map_err(|error| WgsefError::Group { space: space.name.clone(), error })?;
+                parts.push(Part { range, layout, row_len: (outer == 1).then_some(inner) });
+            }
+            families.push(Family { k: budget(space.channels, keep), space, parts });
+        }
+        let most = families.iter().map(|f| f.space.channels).max().unwrap_or(0);
+        Ok(Self { families, prox, sums: vec![0.0; most], norms: vec![0.0; most], scales: vec![0.0; most] })
+    }
+
+    /// `values <- prox_{lambda F}(values)` in every space; `lambda` is the penalty times the learning rate.
+    ///
+    /// After an Adam step this is the prox in the Euclidean metric (specs/optimizers.md §6).
+    ///
+    /// # Errors
+    /// [`WgsefError`].
+    pub fn prox(&mut self, values: &mut [f32], lambda: f32) -> Result<(), WgsefError> {
+        for f in 0..self.families.len() {
+            let family = &self.families[f];
+            if let (Prox::Gpu(gpu), Some((weight, bias))) = (&mut self.prox, family.filters_with_bias()) {
+                let spec = niwaki_kernels::WgsefSpec { k: family.k, lambda };
+                let (weight, bias) = disjoint(values, weight, bias);
+                gpu.wgsef_prox(weight, bias, family.space.channels, spec)?;
+                continue;
+            }
+            let m = family.space.channels;
+            let failed = |error| WgsefError::Prox { space: family.space.name.clone(), error };
+            measure(family, values, &mut self.sums[..m], &mut self.norms[..m])?;
+            let envelope = Wgsef::try_new(family.k, Weights::One).map_err(failed)?;
+            envelope.prox_scales(&self.norms[..m], lambda, &mut self.scales[..m]).map_err(failed)?;
+            for part in &family.parts {
+                groups::scale(&mut values[part.range.clone()], &part.layout, &self.scales[..m])
+                    .map_err(|error| WgsefError::Group { space: family.space.name.clone(), error })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The channels that each space keeps: the `k` of largest norm, ties to the lower index.
+    ///
+    /// # Errors
+    /// [`WgsefError`].
+    pub fn rank(&mut self, values: &[f32]) -> Result<Vec<(ChannelSpace, Vec<usize>)>, WgsefError> {
+        let mut kept = Vec::new();
+        for family in &self.families {
+            let m = family.space.channels;
+            let failed = |error| WgsefError::Prox { space: family.space.name.clone(), error };
+            measure(family, values, &mut self.sums[..m], &mut self.norms[..m])?;
+            let envelope = Wgsef::try_new(family.k, Weights::One).map_err(failed)?;
+            envelope.hard_scales(&self.norms[..m], 0.0, &mut self.scales[..m]).map_err(failed)?;
+            let mut keep: Vec<usize> = (0..m).filter(|&j| self.scales[j] != 0.0).collect();
+            if keep.is_empty() {
+                keep.push(0);
+            }
+            kept.push((family.space.clone(), keep));
+        }
+        Ok(kept)
+    }
+
+    /// Groups that are not all zero, and groups in all.
+    ///
+    /// # Errors
+    /// [`WgsefError`].
+    pub fn alive(&mut self, values: &[f32]) -> Result<(usize, usize), WgsefError> {
+        let (mut alive, mut all) = (0, 0);
+        for family in &self.families {
+            let m = family.space.channels;
+            measure(family, values, &mut self.sums[..m], &mut self.norms[..m])?;
+            alive += self.norms[..m].iter().filter(|&&n| n != 0.0).count();
+            all += m;
+        }
+        Ok((alive, all))
+    }
+}
+
+/// Where a tensor lies in the flat vector.
+fn range_of(parameters: &[Parameter], tensor: TensorId) -> Option<Range<usize>> {
+    parameters.iter().find(|p| p.tensor == tensor).map(|p| p.range.clone())
+}
+
+/// The norms of the groups of one family.
+fn measure(family: &Family, values: &[f32], sums: &mut [f64], norms: &mut [f32]) -> Result<(), WgsefError> {
+    let failed = |error| WgsefError::Group { space: family.space.name.clone(), error };
+    sums.fill(0.0);
+    for part in &family.parts {
+        groups::accumulate_squared_norms(&values[part.range.clone()], &part.layout, sums).map_err(failed)?;
+    }
+    groups::norms(sums, norms).map_err(failed)
+}
+
+impl Family {
+    /// The ranges of one weight tensor of consecutive rows and at most one bias, if that is all there is.
+    fn filters_with_bias(&self) -> Option<(Range<usize>, Option<Range<usize>>)> {
+        match self.parts.as_slice() {
+            [w] if w.row_len.is_some() => Some((w.range.clone(), None)),
+            [w, b] if w.row_len.is_some() && b.row_len == Some(1) => Some((w.range.clone(), Some(b.range.clone()))),
+            _ => None,
+        }
+    }
+}
+
+/// Two ranges of one slice, the first before the second.
+fn disjoint(values: &mut [f32], a: Range<usize>, b: Option<Range<usize>>) -> (&mut [f32], Option<&mut [f32]>) {
+    match b {
+        Some(b) if a.end <= b.start => {
+            let (left, right) = values.split_at_mut(b.start);
+            (&mut left[a], Some(&mut right[..b.end - b.start]))
+        }
+        Some(b) => {
+            let (left, right) = values.split_at_mut(a.start);
+            (&mut right[..a.end - a.start], Some(&mut left[b]))
+        }
+        None => (&mut values[a], None),
+    }
+}

@@ -1,0 +1,264 @@
+//! The recipe of a run: a commented TOML file with a section for each step, in the order of the data.
+//!
+//! ```
+//! use niwaki::train::recipe::{DEMO, Recipe};
+//! let recipe = Recipe::parse(DEMO, "demo", &["train.epochs=3".into()])?;
+//! assert_eq!((recipe.data.name.as_str(), recipe.train.epochs), ("digits", 3));
+//! assert_eq!(Recipe::parse(&recipe.to_toml(), "recipe.toml", &[])?, recipe);
+//! # Ok::<(), niwaki::train::recipe::RecipeError>(())
+//! ```
+//!
+//! Only `data.name` and `model.zoo` have no default. What may stand in a recipe is one table, `FIELDS` in `fields.rs`.
+
+mod error;
+mod fields;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Place, RecipeError};
+pub use fields::Size;
+pub use read::apply_set;
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The recipe of `niwaki demo`.
+pub const DEMO: &str = include_str!("../../recipes/digits-small-cnn-wgsef.toml");
+
+/// Everything that decides a run; the same recipe on the same device gives the same bits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What is learned from.
+    pub data: Data,
+    /// The network.
+    pub model: Model,
+    /// How long, and from which seed.
+    #[serde(default)]
+    pub train: Train,
+    /// The step rule.
+    #[serde(default)]
+    pub optimizer: Optimizer,
+    /// What is pruned.
+    #[serde(default)]
+    pub sparsity: Sparsity,
+    /// The integer form.
+    #[serde(default)]
+    pub quantize: Quantize,
+    /// Where it must fit.
+    #[serde(default)]
+    pub target: Target,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// A name that [`crate::data::load`] knows.
+    pub name: String,
+    /// Folder of a set that is not bundled, relative to the working directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// A name in [`crate::zoo::ENTRIES`].
+    pub zoo: String,
+}
+
+/// `[train]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    /// Passes over the training samples before sparsification.
+    pub epochs: usize,
+    /// Samples a step.
+    pub batch: usize,
+    /// Decides initial weights and sample order. Below 2^63, TOML's largest integer.
+    pub seed: u64,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self { epochs: 20, batch: 32, seed: 1 }
+    }
+}
+
+/// `[optimizer]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Optimizer {
+    /// The step rule.
+    pub name: OptimizerName,
+    /// Largest learning rate.
+    pub lr: f64,
+    /// How the learning rate moves from there.
+    pub schedule: Schedule,
+    /// Decoupled in AdamW, part of the gradient elsewhere. 0.01 for AdamW and 0 for the others unless given.
+    pub weight_decay: f64,
+    /// SGD only.
+    pub momentum: f64,
+    /// Adam and AdamW: decay of the mean gradient.
+    pub beta1: f64,
+    /// Adam and AdamW: decay of the mean squared gradient.
+    pub beta2: f64,
+    /// Adam and AdamW: added to the root of the mean squared gradient.
+    pub epsilon: f64,
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        let name = OptimizerName::AdamW;
+        Self {
+            name,
+            lr: 1e-3,
+            schedule: Schedule::Cosine,
+            weight_decay: name.default_weight_decay(),
+            momentum: 0.9,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+/// `optimizer.name`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerName {
+    /// Kingma and Ba 2015.
+    Adam,
+    /// Loshchilov and Hutter 2019.
+    AdamW,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
+impl OptimizerName {
+    fn default_weight_decay(self) -> f64 {
+        if self == Self::AdamW { 0.01 } else { 0.0 }
+    }
+}
+
+/// `optimizer.schedule`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Always `lr`.
+    Constant,
+    /// Half a cosine from `lr` to 0 over each phase.
+    Cosine,
+}
+
+/// `[sparsity]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sparsity {
+    /// How groups are chosen; `none` leaves the network dense and the other keys without effect.
+    pub method: SparsityMethod,
+    /// What is kept or dropped as one.
+    pub groups: Groups,
+    /// Share of the groups of each layer that stays, above 0 and at most 1.
+    pub keep: f64,
+    /// Weight of the regulariser at the end of the ramp.
+    pub lambda: f64,
+    /// Epochs over which the weight rises to `lambda`.
+    pub ramp_epochs: usize,
+    /// Epochs with the kept groups alone.
+    pub finetune_epochs: usize,
+}
+
+impl Default for Sparsity {
+    fn default() -> Self {
+        Self {
+            method: SparsityMethod::None,
+            groups: Groups::Filter,
+            keep: 0.5,
+            lambda: 1.0,
+            ramp_epochs: 10,
+            finetune_epochs: 10,
+        }
+    }
+}
+
+/// `sparsity.method`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SparsityMethod {
+    /// Dense.
+    None,
+    /// Weighted group sparse envelope function.
+    Wgsef,
+}
+
+/// `sparsity.groups`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Groups {
+    /// The weights that make one output channel.
+    Filter,
+}
+
+/// `[quantize]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quantize {
+    /// Type of the weights.
+    pub weights: Precision,
+    /// Type of the tensors between operators.
+    pub activations: Precision,
+    /// How the range of an activation is chosen.
+    pub calibration: Calibration,
+    /// Training samples that are looked at for that.
+    pub samples: usize,
+}
+
+impl Default for Quantize {
+    fn default() -> Self {
+        Self { weights: Precision::Int8, activations: Precision::Int8, calibration: Calibration::Mse, samples: 256 }
+    }
+}
+
+/// An integer type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Eight bits, signed.
+    Int8,
+}
+
+/// `quantize.calibration`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Calibration {
+    /// The range with the least squared error.
+    Mse,
+    /// The range without the outermost values.
+    Percentile,
+    /// The range of all values seen.
+    MinMax,
+}
+
+/// `[target]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Target {
+    /// The core that the exported file is packed for.
+    pub chip: String,
+    /// RAM that arena and stack must fit in; no limit unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ram: Option<Size>,
+    /// Flash that model and code must fit in; no limit unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flash: Option<Size>,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self { chip: "cortex-m4".into(), ram: None, flash: None }
+    }
+}

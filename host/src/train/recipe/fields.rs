@@ -1,0 +1,214 @@
+//! Every key of a recipe and what it may hold: the one table behind errors, suggestions and `--set`.
+
+use crate::{data, zoo};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{fmt, ops::Bound, str::FromStr};
+use toml::Value;
+
+/// A key of a recipe.
+pub(super) struct Field {
+    pub(super) section: &'static str,
+    pub(super) key: &'static str,
+    pub(super) rule: Rule,
+    /// No default: with `Section`, only where the section is written.
+    pub(super) required: Required,
+}
+
+/// When a key must be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Required {
+    Never,
+    Always,
+    Section,
+}
+
+/// What a key may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rule {
+    /// Text that is not empty.
+    Text(&'static str),
+    OneOf(&'static [&'static str]),
+    /// The name of a network.
+    Zoo,
+    /// Both ends allowed.
+    Whole(i64, i64),
+    /// Finite, between the bounds.
+    Number(Bound<f64>, Bound<f64>),
+    Size,
+}
+
+/// Cores that files can be packed for.
+const CHIPS: &[&str] = &["portable", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"];
+
+const ABOVE_ZERO: Rule = Rule::Number(Bound::Excluded(0.0), Bound::Unbounded);
+const FROM_ZERO: Rule = Rule::Number(Bound::Included(0.0), Bound::Unbounded);
+const DECAY: Rule = Rule::Number(Bound::Included(0.0), Bound::Excluded(1.0));
+const MAX_EPOCHS: i64 = 1_000_000;
+
+const fn field(section: &'static str, key: &'static str, rule: Rule) -> Field {
+    Field { section, key, rule, required: Required::Never }
+}
+
+/// In the order in which a recipe is written.
+pub(super) const FIELDS: &[Field] = &[
+    Field { required: Required::Always, ..field("data", "name", Rule::OneOf(data::NAMES)) },
+    field("data", "dir", Rule::Text("the path of a folder")),
+    Field { required: Required::Always, ..field("model", "zoo", Rule::Zoo) },
+    field("train", "epochs", Rule::Whole(1, MAX_EPOCHS)),
+    field("train", "batch", Rule::Whole(1, 65_536)),
+    field("train", "seed", Rule::Whole(0, i64::MAX)),
+    field("optimizer", "name", Rule::OneOf(&["adam", "adamw", "sgd"])),
+    field("optimizer", "lr", ABOVE_ZERO),
+    field("optimizer", "schedule", Rule::OneOf(&["constant", "cosine"])),
+    field("optimizer", "weight_decay", FROM_ZERO),
+    field("optimizer", "momentum", DECAY),
+    field("optimizer", "beta1", DECAY),
+    field("optimizer", "beta2", DECAY),
+    field("optimizer", "epsilon", ABOVE_ZERO),
+    Field { required: Required::Section, ..field("sparsity", "method", Rule::OneOf(&["none", "wgsef"])) },
+    field("sparsity", "groups", Rule::OneOf(&["filter"])),
+    field("sparsity", "keep", Rule::Number(Bound::Excluded(0.0), Bound::Included(1.0))),
+    field("sparsity", "lambda", FROM_ZERO),
+    field("sparsity", "ramp_epochs", Rule::Whole(0, MAX_EPOCHS)),
+    field("sparsity", "finetune_epochs", Rule::Whole(0, MAX_EPOCHS)),
+    field("quantize", "weights", Rule::OneOf(&["int8"])),
+    field("quantize", "activations", Rule::OneOf(&["int8"])),
+    field("quantize", "calibration", Rule::OneOf(&["mse", "percentile", "minmax"])),
+    field("quantize", "samples", Rule::Whole(1, 1_000_000)),
+    field("target", "chip", Rule::OneOf(CHIPS)),
+    field("target", "ram", Rule::Size),
+    field("target", "flash", Rule::Size),
+];
+
+/// Every section once, in order.
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut names: Vec<_> = FIELDS.iter().map(|f| f.section).collect();
+    names.dedup();
+    names
+}
+
+/// The keys of a section, in order.
+pub(super) fn keys(section: &str) -> Vec<&'static str> {
+    FIELDS.iter().filter(|f| f.section == section).map(|f| f.key).collect()
+}
+
+/// The key called `section.key`.
+pub(super) fn find(section: &str, key: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|f| f.section == section && f.key == key)
+}
+
+impl Rule {
+    /// Whether `value` may stand here. Whole numbers are fine where a number with a fraction is.
+    pub(super) fn allows(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Text(_), Value::String(text)) => !text.is_empty(),
+            (Self::OneOf(_) | Self::Zoo, Value::String(text)) => self.names().contains(&text.as_str()),
+            (Self::Whole(min, max), Value::Integer(n)) => (*min..=*max).contains(n),
+            (Self::Number(..), Value::Integer(n)) => self.contains(*n as f64),
+            (Self::Number(..), Value::Float(x)) => self.contains(*x),
+            (Self::Size, Value::String(text)) => text.parse::<Size>().is_ok(),
+            (Self::Size, Value::Integer(n)) => *n > 0,
+            _ => false,
+        }
+    }
+
+    fn contains(&self, x: f64) -> bool {
+        matches!(self, Self::Number(low, high) if x.is_finite() && std::ops::RangeBounds::contains(&(*low, *high), &x))
+    }
+
+    /// The values to choose from; empty where the choice is not a list.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        match self {
+            Self::OneOf(names) => names.to_vec(),
+            Self::Zoo => zoo::ENTRIES.iter().map(|e| e.name).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a value is text even when it looks like a number.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::OneOf(_) | Self::Zoo)
+    }
+}
+
+/// In words, after "allowed:".
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(what) => f.write_str(what),
+            Self::OneOf(_) | Self::Zoo => {
+                let quoted: Vec<String> = self.names().iter().map(|n| format!("\"{n}\"")).collect();
+                f.write_str(&quoted.join(", "))
+            }
+            Self::Whole(min, i64::MAX) => write!(f, "a whole number from {min} to 2^63 - 1"),
+            Self::Whole(min, max) => write!(f, "a whole number from {min} to {max}"),
+            Self::Number(low, high) => {
+                match low {
+                    Bound::Excluded(x) => write!(f, "a number above {x}")?,
+                    Bound::Included(x) => write!(f, "a number from {x}")?,
+                    Bound::Unbounded => f.write_str("a number")?,
+                }
+                match high {
+                    Bound::Excluded(x) => write!(f, ", below {x}"),
+                    Bound::Included(x) => write!(f, ", at most {x}"),
+                    Bound::Unbounded => Ok(()),
+                }
+            }
+            Self::Size => f.write_str("bytes, as in 65536, \"64K\" or \"1M\""),
+        }
+    }
+}
+
+/// A number of bytes, written `65536`, `"64K"` or `"1M"` (1024s; `KiB` and `MiB` mean the same). Above 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(u64);
+
+impl Size {
+    /// In bytes.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || format!("{text:?} is not a size; allowed: {}", Rule::Size);
+        let text = text.trim();
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit = match text[digits.len()..].trim() {
+            "" | "B" => 1,
+            "K" | "KB" | "KiB" => 1 << 10,
+            "M" | "MB" | "MiB" => 1 << 20,
+            _ => return Err(refused()),
+        };
+        let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).filter(|n| *n > 0);
+        bytes.map(Self).ok_or_else(refused)
+    }
+}
+
+/// With the largest unit that keeps it whole.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            n if n.is_multiple_of(1 << 20) => write!(f, "{}M", n >> 20),
+            n if n.is_multiple_of(1 << 10) => write!(f, "{}K", n >> 10),
+            n => write!(f, "{n}"),
+        }
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

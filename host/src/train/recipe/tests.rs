@@ -1,0 +1,197 @@
+use super::{
+    Calibration, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, SparsityMethod, Target, Train, apply_set,
+    fields::FIELDS,
+};
+
+const MINIMAL: &str = "[data]\nname = \"digits\"\n[model]\nzoo = \"small-cnn\"\n";
+
+fn parse(text: &str) -> Result<Recipe, String> {
+    Recipe::parse(text, "r.toml", &[]).map_err(|e| e.to_string())
+}
+
+/// The error of the minimal recipe with `more` below it, from line 5 on.
+fn error(more: &str) -> String {
+    parse(&format!("{MINIMAL}{more}")).unwrap_err()
+}
+
+fn set(assignment: &str) -> Result<Recipe, String> {
+    Recipe::parse(DEMO, "demo", &[assignment.into()]).map_err(|e| e.to_string())
+}
+
+#[test]
+fn only_data_and_model_have_no_default() {
+    let recipe = parse(MINIMAL).unwrap();
+    assert_eq!((recipe.train, recipe.sparsity), (Train::default(), Sparsity::default()));
+    assert_eq!((recipe.quantize, recipe.target), (Quantize::default(), Target::default()));
+    assert_eq!(
+        parse("").unwrap_err(),
+        "r.toml: `data.name` is missing; allowed: \"digits\", \"fashion-mnist\", \"mnist\""
+    );
+    assert!(parse("data.name = \"digits\"").unwrap_err().starts_with("r.toml: `model.zoo` is missing"));
+}
+
+#[test]
+fn a_recipe_as_used_reads_back_the_same() {
+    for text in [MINIMAL, DEMO] {
+        let recipe = parse(text).unwrap();
+        let used = recipe.to_toml();
+        assert_eq!(parse(&used).unwrap(), recipe, "{used}");
+        assert_eq!(parse(&used).unwrap().to_toml(), used);
+        assert!(used.contains("seed = 1\n") && used.contains("calibration = \"mse\"\n"), "{used}");
+    }
+    let odd = set("optimizer.lr=0.1234567890123456789").unwrap();
+    assert_eq!(parse(&odd.to_toml()).unwrap(), odd);
+}
+
+#[test]
+fn the_demo_recipe_says_what_it_does() {
+    let recipe = parse(DEMO).unwrap();
+    assert_eq!((recipe.data.name.as_str(), recipe.model.zoo.as_str()), ("digits", "small-cnn"));
+    assert_eq!((recipe.sparsity.method, recipe.sparsity.keep), (SparsityMethod::Wgsef, 0.5));
+    assert_eq!(recipe.quantize.calibration, Calibration::Mse);
+    assert_eq!(recipe.target.ram.map(Size::bytes), Some(64 * 1024));
+}
+
+#[test]
+fn every_key_of_the_table_is_a_key_of_the_structs_and_back() {
+    let mut full = parse(DEMO).unwrap();
+    full.data.dir = Some("folder".into());
+    let table: toml::Table = full.to_toml().parse().unwrap();
+    let mut written = 0;
+    for field in FIELDS {
+        let value = table.get(field.section).and_then(|s| s.get(field.key));
+        assert!(value.is_some_and(|v| field.rule.allows(v)), "{}.{}", field.section, field.key);
+        for name in field.rule.names() {
+            let recipe = set(&format!("{}.{}={name}", field.section, field.key));
+            assert!(recipe.is_ok(), "{recipe:?}");
+        }
+        written += 1;
+    }
+    assert_eq!(written, table.values().map(|s| s.as_table().unwrap().len()).sum::<usize>());
+}
+
+#[test]
+fn a_typo_in_a_key_suggests_the_nearest_with_line_and_column() {
+    assert_eq!(
+        error("[train]\n  epoch = 3\n"),
+        "r.toml:6:3: unknown key in [train] `epoch` (did you mean `epochs`?); known: epochs, batch, seed"
+    );
+    assert!(error("[sparsity]\nmethod = \"wgsef\"\nkep = 0.5").contains("r.toml:7:1: "));
+    assert!(error("[train]\nzzz = 1").contains("`zzz`; known: "), "nothing is near");
+}
+
+#[test]
+fn a_typo_in_a_section_suggests_the_nearest() {
+    let message = error("[optimiser]\nlr = 1.0");
+    assert!(
+        message
+            .starts_with("r.toml:5:2: unknown section `optimiser` (did you mean `optimizer`?); known: data, model, ")
+    );
+    assert!(error("epochs = 3").contains("[model] `epochs`"), "a key belongs to the section above it");
+}
+
+#[test]
+fn columns_count_characters() {
+    let message = error("[train]\nbatch = 1 # é\n[data2]");
+    assert!(message.starts_with("r.toml:7:2: "), "{message}");
+    assert!(error("train = { seed = \"é\", epoch = 1 }").starts_with("r.toml:5:"));
+}
+
+#[test]
+fn a_value_out_of_range_names_key_value_and_range() {
+    let keep = error("[sparsity]\nmethod = \"wgsef\"\nkeep = 1.5");
+    assert_eq!(keep, "r.toml:7:8: `sparsity.keep` is 1.5; allowed: a number above 0, at most 1");
+    let epochs = error("[train]\nepochs = 0");
+    assert_eq!(epochs, "r.toml:6:10: `train.epochs` is 0; allowed: a whole number from 1 to 1000000");
+    assert!(error("[train]\nbatch = 0").contains("`train.batch` is 0; allowed: a whole number from 1 to 65536"));
+    assert!(error("[train]\nseed = -1").contains("`train.seed` is -1; allowed: a whole number from 0 to 2^63 - 1"));
+    for lr in ["nan", "inf", "-0.1", "0", "0.0"] {
+        let message = error(&format!("[optimizer]\nlr = {lr}"));
+        assert!(message.starts_with("r.toml:6:6: `optimizer.lr` is "), "{message}");
+        assert!(message.ends_with("allowed: a number above 0"), "{message}");
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_type_names_the_right_one() {
+    let message = error("[train]\nepochs = \"three\"");
+    assert_eq!(message, "r.toml:6:10: `train.epochs` is \"three\"; allowed: a whole number from 1 to 1000000");
+    assert!(error("[train]\nepochs = 2.5").contains("`train.epochs` is 2.5"));
+    assert!(error("[target]\nchip = 4").contains("`target.chip` is 4; allowed: \"portable\", \"cortex-m4\""));
+    assert!(parse(&format!("{MINIMAL}[optimizer]\nlr = 1")).unwrap().optimizer.lr == 1.0, "1 is a number too");
+    assert!(error("[[train]]\nepochs = 2").contains("`train` is [{ epochs = 2 }]; allowed: a section"));
+    assert!(parse("data = 3").unwrap_err().starts_with("r.toml:1:1: `data` is 3; allowed: a section"));
+}
+
+#[test]
+fn an_unknown_name_suggests_the_nearest() {
+    let message = error("[sparsity]\nmethod = \"wgsf\"");
+    assert_eq!(
+        message,
+        "r.toml:6:10: `sparsity.method` is \"wgsf\" (did you mean `wgsef`?); allowed: \"none\", \"wgsef\""
+    );
+    assert!(set("data.name=digts").unwrap_err().contains("(did you mean `digits`?)"));
+    assert!(set("model.zoo=small_cnn").unwrap_err().contains("(did you mean `small-cnn`?)"));
+}
+
+#[test]
+fn a_sparsity_section_must_name_its_method() {
+    let message = error("[sparsity]\nkeep = 0.25");
+    assert_eq!(message, "r.toml: `sparsity.method` is missing; allowed: \"none\", \"wgsef\"");
+}
+
+#[test]
+fn text_that_is_not_toml_has_a_place() {
+    assert!(error("[train]\nepochs = = 3").starts_with("r.toml:6:10: not TOML: "));
+    assert!(error("[data]").starts_with("r.toml:5:"), "a section twice");
+}
+
+#[test]
+fn set_overrides_with_toml_or_a_bare_word() {
+    assert_eq!(set("train.epochs=3").unwrap().train.epochs, 3);
+    assert_eq!(set(" optimizer.name = sgd ").unwrap().optimizer.name, OptimizerName::Sgd);
+    assert_eq!(set("sparsity.method=\"none\"").unwrap().sparsity.method, SparsityMethod::None);
+    assert_eq!(set("target.ram=32K").unwrap().target.ram.map(Size::bytes), Some(32_768));
+    assert_eq!(set("data.dir=2024").unwrap().data.dir, Some("2024".into()));
+    let mut table = toml::Table::new();
+    apply_set(&mut table, "optimizer.lr=1e-2").unwrap();
+    assert_eq!(table.to_string(), "[optimizer]\nlr = 0.01\n");
+}
+
+#[test]
+fn a_wrong_set_names_the_argument() {
+    let message = set("train.epoch=3").unwrap_err();
+    assert!(
+        message.starts_with("--set train.epoch=3: unknown key in [train] `epoch` (did you mean `epochs`?)"),
+        "{message}"
+    );
+    let message = set("sparsity.keep=1.5").unwrap_err();
+    assert_eq!(message, "--set sparsity.keep=1.5: `sparsity.keep` is 1.5; allowed: a number above 0, at most 1");
+    for malformed in ["train.epochs", "epochs=3", ""] {
+        assert!(set(malformed).unwrap_err().contains("expected SECTION.KEY=VALUE"), "{malformed}");
+    }
+    assert!(set("train.epochs=3\nbatch = 4").is_err(), "one value only");
+}
+
+#[test]
+fn weight_decay_depends_on_the_optimizer_unless_given() {
+    let decay = |name: &str| parse(&format!("{MINIMAL}[optimizer]\nname = \"{name}\"")).unwrap().optimizer.weight_decay;
+    assert_eq!((decay("adamw"), decay("adam"), decay("sgd")), (0.01, 0.0, 0.0));
+    assert_eq!(set("optimizer.name=sgd").unwrap().optimizer.weight_decay, 0.01, "the demo gives it");
+}
+
+#[test]
+fn sizes_count_in_1024s() {
+    for (text, bytes, shown) in
+        [("64K", 65_536, "64K"), ("1 MiB", 1 << 20, "1M"), ("1536", 1536, "1536"), ("3KB", 3072, "3K")]
+    {
+        let size: Size = text.parse().unwrap();
+        assert_eq!((size.bytes(), size.to_string().as_str()), (bytes, shown), "{text}");
+    }
+    for wrong in ["", "K", "0", "-1K", "1.5K", "64X", "99999999999999999999", "18446744073709551615M"] {
+        assert!(wrong.parse::<Size>().is_err(), "{wrong}");
+    }
+    let recipe = parse(&format!("{MINIMAL}[target]\nram = 65536\nflash = \"1M\"")).unwrap();
+    assert_eq!(recipe.target.ram.map(Size::bytes), Some(65_536));
+    assert!(error("[target]\nram = \"64Q\"").contains("`target.ram` is \"64Q\"; allowed: bytes, as in 65536"));
+}
