@@ -1,1 +1,178 @@
-//! (being written)
+//! Where an exported model runs: on this machine, or on an emulated microcontroller with what it costs there.
+
+mod error;
+mod firmware;
+mod host;
+mod qemu;
+mod report;
+mod setup;
+#[cfg(test)]
+mod tests;
+
+pub use error::ChipError;
+
+use niwaki_protocol::JobHeader;
+use std::{fmt, path::PathBuf, str::FromStr};
+
+/// A place where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Chip {
+    /// This machine, with the same kernels: the same outputs, and no cost.
+    Host,
+    /// An emulated Arm Cortex-M4F.
+    CortexM4,
+}
+
+/// Every chip by its name.
+const CHIPS: &[(&str, Chip)] = &[("host", Chip::Host), ("cortex-m4", Chip::CortexM4)];
+
+/// Chips for which there is no firmware yet.
+const NOT_BUILT: &[&str] = &["cortex-m3", "cortex-m7", "cortex-m33", "cortex-m55"];
+
+impl FromStr for Chip {
+    type Err = ChipError;
+
+    fn from_str(name: &str) -> Result<Self, ChipError> {
+        match CHIPS.iter().find(|(known, _)| *known == name) {
+            Some((_, chip)) => Ok(*chip),
+            None if NOT_BUILT.contains(&name) => Err(ChipError::NotBuilt { name: name.to_owned() }),
+            None => Err(ChipError::Unknown { name: name.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for Chip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(CHIPS.iter().find(|(_, chip)| chip == self).map_or("", |(name, _)| name))
+    }
+}
+
+/// The names that [`Chip::from_str`] accepts, for messages and help texts.
+pub fn names() -> String {
+    CHIPS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// A sign of life of something slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// What is being done now, in words.
+    Doing(&'a str),
+    /// A line that a program printed which works for us: a package manager, rustup, cargo.
+    Tool(&'a str),
+    /// A line of the firmware's log.
+    Log(&'a str),
+    /// So many inputs are through.
+    Ran {
+        /// Inputs that are through.
+        done: usize,
+        /// All inputs.
+        total: usize,
+    },
+}
+
+/// What a model answered, and what that cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// For each input the bytes of all outputs, one after the other.
+    pub outputs: Vec<Vec<u8>>,
+    /// What it cost; nothing is measured on [`Chip::Host`].
+    pub cost: Option<Cost>,
+}
+
+/// What a model costs on an emulated chip. Instructions are executed instructions, not cycles: an emulator knows no
+/// cycles. The same image, model and input always give the same numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// Instructions of one `Session::run`: the median over the inputs (the lower one of two), exact to ±2.
+    pub instructions: u64,
+    /// The fewest over the inputs.
+    pub instructions_min: u64,
+    /// The most over the inputs.
+    pub instructions_max: u64,
+    /// Instructions of each operator for the first input, the dispatch to it included, each exact to ±2.
+    pub per_op: Vec<u64>,
+    /// Working memory that the caller of the session provides.
+    pub arena_bytes: u64,
+    /// Stack that `Session::run` used for the first input.
+    pub stack_bytes: u64,
+    /// Flash of the smallest program around a session, without the model: vector table, start-up, verification and
+    /// every operator that core has.
+    pub code_bytes: u64,
+    /// The image that ran; the measured window lies between its symbols `bench_begin` and `bench_end`.
+    pub elf: PathBuf,
+}
+
+/// Runs every input through a model.
+///
+/// `model` is a `.niwaki` file; each of `inputs` holds all input tensors of one run, one after the other. The first
+/// call for an emulated chip builds the firmware and, where that needs no password, installs the Rust target and QEMU;
+/// the environment variable `NIWAKI_NO_INSTALL` forbids the installing.
+///
+/// # Errors
+/// [`ChipError`]: the model or an input was refused, something is missing and how to get it, or the firmware failed.
+pub fn run(
+    chip: Chip,
+    model: &[u8],
+    inputs: &[Vec<u8>],
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Measured, ChipError> {
+    let Some(board) = board(chip) else {
+        return Ok(Measured { outputs: host::run(model, inputs, progress)?, cost: None });
+    };
+    let header = header(model, inputs)?;
+    let image = firmware::build(board, progress)?;
+    let emulator = setup::Machine::here().emulator(progress)?;
+    let job = qemu::Job { header, model, inputs };
+    let report = qemu::run(&emulator, board, &image.runner, &job, progress)?;
+    report.measured(&image)
+}
+
+/// One piece of code of known length, timed on an emulated chip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calibration {
+    /// Instructions that the code has.
+    pub executed: u64,
+    /// Instructions that were counted.
+    pub counted: u64,
+}
+
+/// Checks an emulated chip's instruction counter against code of known length. On [`Chip::Host`] there is none.
+///
+/// # Errors
+/// [`ChipError`], as for [`run`].
+pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<Calibration>, ChipError> {
+    let Some(board) = board(chip) else { return Ok(Vec::new()) };
+    let header = JobHeader { self_test: true, model_bytes: 0, input_count: 0, input_bytes: 0 };
+    let image = firmware::build(board, progress)?;
+    let emulator = setup::Machine::here().emulator(progress)?;
+    let job = qemu::Job { header, model: &[], inputs: &[] };
+    qemu::run(&emulator, board, &image.runner, &job, progress)?.calibrations()
+}
+
+/// The emulated board of a chip.
+fn board(chip: Chip) -> Option<&'static firmware::Board> {
+    match chip {
+        Chip::Host => None,
+        Chip::CortexM4 => Some(&firmware::MPS2_AN386),
+    }
+}
+
+fn header(model: &[u8], inputs: &[Vec<u8>]) -> Result<JobHeader, ChipError> {
+    let too_large = |what, bytes| ChipError::TooLarge { what, count: bytes };
+    let input_bytes = inputs.first().map_or(0, Vec::len);
+    if let Some(input_idx) = inputs.iter().position(|input| input.len() != input_bytes) {
+        let got = inputs[input_idx].len();
+        return Err(ChipError::Input { input_idx, expected: input_bytes, got });
+    }
+    if model.is_empty() {
+        return Err(ChipError::Refused { chip: "job".into(), reason: "the model is empty".into() });
+    }
+    Ok(JobHeader {
+        self_test: false,
+        model_bytes: u32::try_from(model.len()).map_err(|_| too_large("bytes of the model", model.len()))?,
+        input_count: u32::try_from(inputs.len()).map_err(|_| too_large("inputs", inputs.len()))?,
+        input_bytes: u32::try_from(input_bytes).map_err(|_| too_large("bytes of an input", input_bytes))?,
+    })
+}

@@ -1,0 +1,15 @@
+//! Facts of the board that the image is for. A board is a file here, a memory map beside it and a feature.
+
+#[cfg(feature = "mps2-an386")]
+mod mps2_an386;
+#[cfg(feature = "mps2-an386")]
+pub use mps2_an386::*;
+
+/// A piece of memory that the linker gives to nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Region {
+    /// Its first byte, aligned to 16.
+    pub address: usize,
+    /// Its length.
+    pub bytes: usize,
+}

@@ -1,0 +1,86 @@
+//! Builds the firmware's images with cargo, which keeps what is up to date.
+
+use super::{ChipError, Step, setup};
+use object::{
+    Endianness, Object as _, ObjectSymbol as _,
+    elf::PT_LOAD,
+    read::elf::{ElfFile32, ProgramHeader as _},
+};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// A board that has firmware.
+pub(super) struct Board {
+    /// The firmware's feature, and QEMU's `-machine`.
+    pub(super) name: &'static str,
+    /// The Rust target.
+    pub(super) target: &'static str,
+}
+
+/// The board of the Cortex-M4F.
+pub(super) const MPS2_AN386: Board = Board { name: "mps2-an386", target: "thumbv7em-none-eabihf" };
+
+/// What was built.
+pub(super) struct Image {
+    /// The image that does jobs.
+    pub(super) runner: PathBuf,
+    /// Flash of the smallest image around a session.
+    pub(super) code_bytes: u64,
+}
+
+/// Builds the images for a board.
+///
+/// # Errors
+/// [`ChipError`]: there are no sources or no toolchain, cargo failed, or an image is none.
+pub(super) fn build(board: &Board, progress: &mut dyn FnMut(Step<'_>)) -> Result<Image, ChipError> {
+    let folder = folder()?;
+    setup::rust_target(&folder, board.target, progress)?;
+    progress(Step::Doing("building the firmware (the first time takes a minute)"));
+    let target_dir = folder.join("target").join(board.name);
+    let mut cargo = setup::tool("cargo", &folder);
+    cargo.args(["build", "--release", "--bin", "runner", "--bin", "footprint"]);
+    cargo.args(["--no-default-features", "--features", board.name, "--target", board.target, "--target-dir"]);
+    cargo.arg(&target_dir);
+    setup::stream(cargo, progress)?;
+    let images = target_dir.join(board.target).join("release");
+    let runner = images.join("runner");
+    for marker in ["bench_begin", "bench_end"] {
+        if symbol(&runner, marker)?.is_none() {
+            return Err(ChipError::Image { path: runner, detail: format!("it has no symbol {marker}") });
+        }
+    }
+    Ok(Image { runner, code_bytes: flash_bytes(&images.join("footprint"))? })
+}
+
+/// The firmware's sources.
+fn folder() -> Result<PathBuf, ChipError> {
+    let path = match env::var_os("NIWAKI_FIRMWARE") {
+        Some(path) => PathBuf::from(path),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("firmware"),
+    };
+    let path = path.canonicalize().map_err(|_| ChipError::NoFirmware { path })?;
+    if path.join("Cargo.toml").is_file() { Ok(path) } else { Err(ChipError::NoFirmware { path }) }
+}
+
+/// Bytes that an image occupies in flash: code, constants and the first values of variables.
+fn flash_bytes(path: &Path) -> Result<u64, ChipError> {
+    with_elf(path, |elf| {
+        let endian = elf.endian();
+        let segments = elf.elf_program_headers().iter().filter(|segment| segment.p_type(endian) == PT_LOAD);
+        segments.map(|segment| u64::from(segment.p_filesz(endian))).sum()
+    })
+}
+
+/// The address of a symbol.
+fn symbol(path: &Path, name: &str) -> Result<Option<u64>, ChipError> {
+    with_elf(path, |elf| elf.symbol_by_name(name).map(|symbol| symbol.address()))
+}
+
+fn with_elf<T>(path: &Path, read: impl FnOnce(&ElfFile32<'_, Endianness>) -> T) -> Result<T, ChipError> {
+    let bytes = fs::read(path).map_err(ChipError::io(path))?;
+    let elf = ElfFile32::parse(bytes.as_slice())
+        .map_err(|error| ChipError::Image { path: path.into(), detail: error.to_string() })?;
+    Ok(read(&elf))
+}

@@ -1,0 +1,219 @@
+//! One job in QEMU: the firmware reads it from a folder of its own and leaves its result there while it works.
+
+use super::{ChipError, Step, firmware::Board, report::Report};
+use defmt_decoder::{DecodeError, StreamDecoder, Table};
+use niwaki_protocol::{JOB_FILE, JobHeader, RESULT_FILE};
+use std::{
+    ffi::CStr,
+    fs::{self, File},
+    io::{self, BufWriter, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// `-icount shift`: an instruction takes 2⁶ ns of virtual time. A tick of 40 ns is then 5/8 of an instruction, so that
+/// the clock resolves single instructions.
+pub(super) const ICOUNT_SHIFT: u32 = 6;
+
+/// How long the firmware may be silent. Emulation executes more than 100 million instructions a second.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// How often the result is looked at.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// What the firmware is asked to do.
+pub(super) struct Job<'a> {
+    pub(super) header: JobHeader,
+    pub(super) model: &'a [u8],
+    pub(super) inputs: &'a [Vec<u8>],
+}
+
+/// Does a job in the emulator.
+///
+/// # Errors
+/// [`ChipError`]: the firmware refused the job, broke, or was silent for too long.
+pub(super) fn run(
+    emulator: &Path,
+    board: &Board,
+    image: &Path,
+    job: &Job<'_>,
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Report, ChipError> {
+    run_with_patience(emulator, board, image, job, SILENCE, progress)
+}
+
+pub(super) fn run_with_patience(
+    emulator: &Path,
+    board: &Board,
+    image: &Path,
+    job: &Job<'_>,
+    patience: Duration,
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Report, ChipError> {
+    let folder = tempfile::Builder::new().prefix("niwaki-chip-").tempdir().map_err(ChipError::io("a new folder"))?;
+    write_job(&folder.path().join(file_name(JOB_FILE)), job)?;
+    let table = log_table(image)?;
+    let mut log = table.new_stream_decoder();
+    progress(Step::Doing(&format!("running on {} in QEMU", board.name)));
+    let mut process = Process::spawn(emulator, board, image, folder.path())?;
+    let path = folder.path().join(file_name(RESULT_FILE));
+    let mut result = ResultTail { path, file: None, bytes: Vec::new(), report: Report::default() };
+    let total = job.inputs.len();
+    let mut heard = Instant::now();
+    let status = loop {
+        match process.output.recv_timeout(PERIOD) {
+            Ok(bytes) => {
+                heard = Instant::now();
+                log.received(&bytes);
+                show(log.as_mut(), progress);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            // It has closed its output: it has ended or is about to.
+            Err(RecvTimeoutError::Disconnected) => break process.child.wait().map_err(ChipError::io(emulator))?,
+        }
+        if result.read_on(total, progress)? {
+            heard = Instant::now();
+        }
+        if heard.elapsed() > patience {
+            return Err(ChipError::Stalled { silence: patience, runs: result.report.runs() });
+        }
+    };
+    while result.read_on(total, progress)? {}
+    result.finish(board, status, process.errors())
+}
+
+fn file_name(name: &CStr) -> &str {
+    name.to_str().unwrap_or_default()
+}
+
+fn write_job(path: &Path, job: &Job<'_>) -> Result<(), ChipError> {
+    let mut file = BufWriter::new(File::create(path).map_err(ChipError::io(path))?);
+    let header = job.header.encode();
+    let mut parts = [&header, job.model].into_iter().chain(job.inputs.iter().map(Vec::as_slice));
+    let written = parts.try_for_each(|part| file.write_all(part));
+    written.and_then(|()| file.flush()).map_err(ChipError::io(path))
+}
+
+fn log_table(image: &Path) -> Result<Table, ChipError> {
+    let broken = |detail| ChipError::Image { path: image.into(), detail };
+    let elf = fs::read(image).map_err(ChipError::io(image))?;
+    let table = Table::parse(&elf).map_err(|error| broken(format!("its log table: {error}")))?;
+    table.ok_or_else(|| broken("it has no log table".into()))
+}
+
+/// Shows the log lines that are complete.
+fn show(log: &mut dyn StreamDecoder, progress: &mut dyn FnMut(Step<'_>)) {
+    loop {
+        match log.decode() {
+            Ok(frame) => {
+                let level = frame.level().map_or("print", |level| level.as_str());
+                progress(Step::Log(&format!("{level}: {}", frame.display_message())));
+            }
+            Err(DecodeError::Malformed) => progress(Step::Log("(a line that cannot be read)")),
+            Err(DecodeError::UnexpectedEof) => return,
+        }
+    }
+}
+
+/// QEMU; it does not outlive this value.
+struct Process {
+    child: Child,
+    /// Pieces of its standard output, which carries the firmware's log.
+    output: Receiver<Vec<u8>>,
+    errors: Option<JoinHandle<String>>,
+}
+
+impl Process {
+    fn spawn(emulator: &Path, board: &Board, image: &Path, folder: &Path) -> Result<Self, ChipError> {
+        let mut command = Command::new(emulator);
+        command.args(["-machine", board.name, "-display", "none", "-serial", "none", "-monitor", "none"]);
+        command.args(["-icount", &format!("shift={ICOUNT_SHIFT},sleep=off")]);
+        command.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(image);
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(ChipError::io(emulator))?;
+        let (sender, output) = mpsc::channel();
+        let stdout = child.stdout.take();
+        thread::spawn(move || {
+            let Some(mut stdout) = stdout else { return };
+            let mut piece = [0; 4096];
+            while let Ok(len @ 1..) = stdout.read(&mut piece) {
+                if sender.send(piece[..len].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let stderr = child.stderr.take();
+        let errors = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What was read before an error is as good as it gets.
+            let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        Ok(Self { child, output, errors: Some(errors) })
+    }
+
+    /// What it wrote to its standard error, after it has ended.
+    fn errors(&mut self) -> String {
+        self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A result that grows.
+struct ResultTail {
+    path: PathBuf,
+    file: Option<File>,
+    /// Not yet understood.
+    bytes: Vec<u8>,
+    report: Report,
+}
+
+impl ResultTail {
+    /// Reads what is new; whether there was anything.
+    fn read_on(&mut self, total: usize, progress: &mut dyn FnMut(Step<'_>)) -> Result<bool, ChipError> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => match File::open(&self.path) {
+                Ok(file) => self.file.insert(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(ChipError::io(&self.path)(error)),
+            },
+        };
+        if file.read_to_end(&mut self.bytes).map_err(ChipError::io(&self.path))? == 0 {
+            return Ok(false);
+        }
+        let before = self.report.runs();
+        let understood = self.report.read(&self.bytes)?;
+        self.bytes.drain(..understood);
+        if self.report.runs() != before {
+            progress(Step::Ran { done: self.report.runs(), total });
+        }
+        Ok(true)
+    }
+
+    fn finish(self, board: &Board, status: ExitStatus, errors: String) -> Result<Report, ChipError> {
+        let runs = self.report.runs();
+        if let Some(reason) = self.report.failure() {
+            return Err(ChipError::Refused { chip: board.name.into(), reason: reason.to_owned() });
+        }
+        if status.success() && self.report.is_complete() {
+            return Ok(self.report);
+        }
+        let detail = match errors.lines().next() {
+            Some(line) if line.contains("Lockup") => "the firmware's stack overflowed".to_owned(),
+            Some(line) => line.to_owned(),
+            None => "it did not say why".to_owned(),
+        };
+        Err(ChipError::Died { status: status.to_string(), runs, detail })
+    }
+}

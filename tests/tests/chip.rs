@@ -1,0 +1,149 @@
+//! The emulated chips: their counters are right, and they answer what this machine answers.
+
+use niwaki::chip::{self, Chip, ChipError, Step};
+use niwaki_core::format::{
+    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
+    TensorRecord, VERSION, crc32,
+};
+use std::{
+    io::{self, Write as _},
+    time::Instant,
+};
+
+/// Instructions by which a count may be off: what the clock's ticks cannot resolve, and register moves at the window's
+/// ends.
+const COUNT_TOLERANCE: u64 = 2;
+
+/// The result, or nothing and a loud line if this machine lacks something.
+fn unless_missing<T>(result: Result<T, ChipError>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error @ ChipError::Missing { .. }) => {
+            // Not the macro: the test harness would swallow its line.
+            writeln!(io::stderr(), "skipped: {error}").unwrap();
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn show(step: Step<'_>) {
+    if !matches!(step, Step::Ran { .. }) {
+        println!("{step:?}");
+    }
+}
+
+#[test]
+fn code_of_known_length_counts_as_long_as_it_is() {
+    let Some(calibrations) = unless_missing(chip::self_test(Chip::CortexM4, &mut show)) else { return };
+    assert!(calibrations.len() >= 5 && calibrations.iter().any(|c| c.executed > 10_000_000));
+    for c in calibrations {
+        println!("{c:?}");
+        assert!(c.counted.abs_diff(c.executed) <= COUNT_TOLERANCE, "{c:?}");
+    }
+}
+
+/// Softmax over 64 floats, then a reshape: a model of two operators, written by hand.
+fn softmax_model() -> Vec<u8> {
+    const LEN: u32 = 64;
+    let tensor = |dims: [u32; 4], offset| {
+        let bytes = LEN * 4;
+        TensorRecord { dtype: DType::F32.code(), rank: 2, place: 0, dims, offset, bytes, scale: 0.0, zero_point: 0 }
+    };
+    let tensors = [tensor([1, LEN, 1, 1], 0), tensor([1, LEN, 1, 1], LEN * 4), tensor([LEN, 1, 1, 1], LEN * 4)];
+    let operator = |code: OpCode, input, output| OperatorRecord {
+        code: code.code(),
+        dtype: DType::F32.code(),
+        inputs: [input, NONE, NONE, NONE, NONE, NONE],
+        output,
+        params: [0; PARAM_COUNT],
+        scratch_offset: 0,
+        scratch_bytes: 0,
+    };
+    let operators = [operator(OpCode::Softmax, 0, 1), operator(OpCode::Reshape, 1, 2)];
+    let operators_offset = HEADER_BYTES + tensors.len() * TENSOR_BYTES;
+    let io_offset = operators_offset + operators.len() * OPERATOR_BYTES;
+    let file_bytes = (io_offset + 4).next_multiple_of(ALIGN);
+    let mut header = Header {
+        magic: MAGIC,
+        version: VERSION,
+        flags: 0,
+        checksum: 0,
+        file_bytes: file_bytes as u32,
+        arena_bytes: LEN * 8,
+        tensor_count: 3,
+        operator_count: 2,
+        input_count: 1,
+        output_count: 1,
+        tensors_offset: HEADER_BYTES as u32,
+        operators_offset: operators_offset as u32,
+        io_offset: io_offset as u32,
+        data_offset: file_bytes as u32,
+        data_bytes: 0,
+    };
+    let mut file = header.to_bytes().to_vec();
+    tensors.iter().for_each(|tensor| file.extend(tensor.to_bytes()));
+    operators.iter().for_each(|operator| file.extend(operator.to_bytes()));
+    file.extend([0, 0, 2, 0]);
+    file.resize(file_bytes, 0);
+    header.checksum = crc32(&file[Header::CHECKSUM_FROM..]);
+    file[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
+    file
+}
+
+fn inputs(count: u32) -> Vec<Vec<u8>> {
+    let value = |input: u32, idx: u32| ((input * 37 + idx * 11) % 97) as f32 / 7.0 - 5.0;
+    (0..count).map(|input| (0..64).flat_map(|idx| value(input, idx).to_le_bytes()).collect()).collect()
+}
+
+#[test]
+fn a_chip_answers_what_this_machine_answers() {
+    let (model, inputs) = (softmax_model(), inputs(360));
+    let here = chip::run(Chip::Host, &model, &inputs, &mut show).unwrap();
+    assert_eq!(here.cost, None);
+    let (start, mut last) = (Instant::now(), None);
+    let there = chip::run(Chip::CortexM4, &model, &inputs, &mut |step| {
+        show(step);
+        if let Step::Ran { done, total } = step {
+            last = Some((done, total));
+        }
+    });
+    let Some(there) = unless_missing(there) else { return };
+    println!("{} inputs in {:?}, the build included", inputs.len(), start.elapsed());
+    assert_eq!(there.outputs, here.outputs);
+    assert_eq!(last, Some((360, 360)));
+    let cost = there.cost.unwrap();
+    println!("{cost:?}");
+    assert!(cost.instructions_min <= cost.instructions && cost.instructions <= cost.instructions_max);
+    assert_eq!((cost.arena_bytes, cost.per_op.len()), (512, 2));
+    assert!(cost.stack_bytes > 0 && cost.code_bytes > 0 && cost.elf.is_file());
+    let start = Instant::now();
+    let again = chip::run(Chip::CortexM4, &model, &inputs, &mut show).unwrap();
+    println!("{} inputs in {:?}", inputs.len(), start.elapsed());
+    assert_eq!(again.cost, Some(cost), "the same work must always cost the same");
+}
+
+#[test]
+fn a_broken_model_is_refused_with_the_reason() {
+    let mut model = softmax_model();
+    let half = model.len() / 2;
+    model[half] ^= 1;
+    let refused = |chip| match chip::run(chip, &model, &inputs(1), &mut show) {
+        Err(ChipError::Missing { .. }) => None,
+        answer => Some(answer.unwrap_err().to_string()),
+    };
+    assert!(refused(Chip::Host).unwrap().contains("checksum"));
+    if let Some(error) = refused(Chip::CortexM4) {
+        assert!(error.contains("mps2-an386: the model was refused") && error.contains("checksum"), "{error}");
+    }
+}
+
+#[test]
+fn inputs_of_another_model_are_refused() {
+    let short = vec![vec![0; 8]];
+    if let Err(error) = chip::run(Chip::CortexM4, &softmax_model(), &short, &mut show)
+        && !matches!(error, ChipError::Missing { .. })
+    {
+        assert!(error.to_string().contains("an input has 8 bytes, the model takes 256"), "{error}");
+    }
+}
