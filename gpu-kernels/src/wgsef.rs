@@ -1,12 +1,12 @@
 //! The WGSEF prox of tensors on a device: checks, and the order of the kernels.
 
-use crate::device::{Backend, Gpu};
+use crate::device::Gpu;
 use crate::error::GpuError;
 use niwaki_core::error::ProxError;
 use niwaki_core::prox::wgsef::{Weights, Wgsef};
 
 #[cfg(any(feature = "vulkan", feature = "cuda"))]
-use crate::kernels;
+use crate::{device::Backend, kernels};
 
 /// The envelope and the step of its prox.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,11 +70,11 @@ impl Gpu {
         if groups == 0 {
             return Ok(());
         }
-        match &self.backend {
+        match self.backend {
             #[cfg(feature = "vulkan")]
-            Backend::Vulkan(client) => kernels::wgsef::prox(client, parts, groups, weights, spec),
+            Backend::Vulkan(ref client) => kernels::wgsef::prox(client, parts, groups, weights, spec),
             #[cfg(feature = "cuda")]
-            Backend::Cuda(client) => kernels::wgsef::prox(client, parts, groups, weights, spec),
+            Backend::Cuda(ref client) => kernels::wgsef::prox(client, parts, groups, weights, spec),
         }
     }
 }
