@@ -6,6 +6,7 @@
 
 use super::elementwise::{Clamp, for_channel_blocks};
 use super::real::Real;
+use super::simd::vectorize;
 use crate::graph::Activation;
 use pulp::Arch;
 use std::ops::Range;
@@ -104,14 +105,14 @@ impl<T: Real> Factors<T> {
     }
 
     /// Inference: the running statistics.
-    pub(super) fn from_running(&mut self, op: &BatchNorm, gamma: &[T], beta: &[T], mean: &[T], var: &[T]) {
+    pub(super) fn set_from_running(&mut self, op: &BatchNorm, gamma: &[T], beta: &[T], mean: &[T], var: &[T]) {
         for c in 0..op.channels {
             self.set(c, mean[c].to_f64(), var[c].to_f64(), op.epsilon, gamma[c], beta[c]);
         }
     }
 
     /// Training: the statistics of the batch.
-    pub(super) fn from_batch(&mut self, op: &BatchNorm, gamma: &[T], beta: &[T], batch: &Moments) {
+    pub(super) fn set_from_batch(&mut self, op: &BatchNorm, gamma: &[T], beta: &[T], batch: &Moments) {
         self.count = batch.count;
         for c in 0..op.channels {
             self.set(c, batch.first[c], batch.second[c] / batch.count, op.epsilon, gamma[c], beta[c]);
@@ -119,7 +120,7 @@ impl<T: Real> Factors<T> {
     }
 
     /// Turns gradient sums into the factors of `dx`; calls `parameter(c, dgamma, dbeta)` for each channel.
-    pub(super) fn from_gradients(&mut self, sums: &Moments, mut parameter: impl FnMut(usize, T, T)) {
+    pub(super) fn set_from_gradients(&mut self, sums: &Moments, mut parameter: impl FnMut(usize, T, T)) {
         for c in 0..sums.first.len() {
             let (sum, inverse_deviation) = (sums.first[c], self.inverse_deviation[c]);
             let dgamma = sums.second[c] * inverse_deviation;
@@ -157,14 +158,14 @@ impl BatchNorm {
     /// # Numerics
     /// Sums of `x - first row`, so that a mean far from zero costs no digits; f64 across tiles.
     pub(super) fn statistics<T: Real>(&self, arch: Arch, x: &[T], moments: &mut Moments) {
-        arch.dispatch(|| for_channel_blocks!(self.channels, T, tile_statistics(x, self.channels, moments)));
+        vectorize!(arch, for_channel_blocks!(self.channels, T, tile_statistics(x, self.channels, moments)));
         moments.count += (x.len() / self.channels) as f64;
     }
 
     pub(super) fn forward<T: Real>(&self, arch: Arch, factors: &Factors<T>, x: &[T], y: &mut [T]) {
         let clamp = Clamp::new(self.activation);
         let (mean, scale, beta) = (&factors.mean[..], &factors.scale[..], &factors.beta[..]);
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for (x, y) in x.chunks_exact(self.channels).zip(y.chunks_exact_mut(self.channels)) {
                 let factors = mean.iter().zip(scale).zip(beta);
                 for ((y, &x), ((&mean, &scale), &beta)) in y.iter_mut().zip(x).zip(factors) {
@@ -184,7 +185,7 @@ impl BatchNorm {
         moments: &mut Moments,
     ) {
         let clamp = Clamp::new(self.activation);
-        arch.dispatch(|| for_channel_blocks!(self.channels, T, tile_gradient_sums(factors, clamp, x, dy, moments)));
+        vectorize!(arch, for_channel_blocks!(self.channels, T, tile_gradient_sums(factors, clamp, x, dy, moments)));
     }
 
     /// Turns the gradient of the output into that of the input, in place.
@@ -192,7 +193,7 @@ impl BatchNorm {
         let clamp = Clamp::new(self.activation);
         let (mean, scale, beta) = (&factors.mean[..], &factors.scale[..], &factors.beta[..]);
         let (slope, offset) = (&factors.slope[..], &factors.offset[..]);
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for (x, dy) in x.chunks_exact(self.channels).zip(dy.chunks_exact_mut(self.channels)) {
                 let forward = mean.iter().zip(scale).zip(beta);
                 let backward = slope.iter().zip(offset);

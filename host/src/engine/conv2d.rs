@@ -3,6 +3,7 @@
 use super::elementwise::{self, for_channel_blocks};
 use super::gemm::{Into, Matrix, gemm};
 use super::real::Real;
+use super::simd::vectorize;
 use super::window::Grid;
 use crate::graph::Activation;
 use pulp::Arch;
@@ -115,7 +116,7 @@ impl Conv2d {
         }
         let scratch = &mut scratch[..rows * self.patch_len()];
         gemm(dy, w, Into::Write, scratch);
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for (patches, dx) in scratch.chunks_exact(self.scratch_len()).zip(dx.chunks_exact_mut(self.input_len())) {
                 for_channel_blocks!(self.channels, T, fold(self, patches, into, dx));
             }

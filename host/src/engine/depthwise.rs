@@ -3,6 +3,7 @@
 use super::elementwise::{Clamp, for_channel_blocks};
 use super::gemm::Into;
 use super::real::Real;
+use super::simd::vectorize;
 use super::window::Grid;
 use crate::graph::Activation;
 use pulp::Arch;
@@ -41,7 +42,7 @@ impl Depthwise {
         let start = bias.map_or(Start::Zero, Start::Bias);
         let clamp = Clamp::new(self.activation);
         let (input_len, output_len) = (self.input_len(), self.output_len());
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for (x, y) in x.chunks_exact(input_len).zip(y.chunks_exact_mut(output_len)) {
                 if self.multiplier == 1 {
                     for_channel_blocks!(self.channels, T, outputs(self, x, w, start, clamp, y));
@@ -55,7 +56,7 @@ impl Depthwise {
     /// Adds the gradient of the weights to `dw`.
     pub(super) fn weight_gradient<T: Real>(&self, arch: Arch, x: &[T], dy: &[T], dw: &mut [T]) {
         let (input_len, output_len) = (self.input_len(), self.output_len());
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for (x, dy) in x.chunks_exact(input_len).zip(dy.chunks_exact(output_len)) {
                 if self.multiplier == 1 {
                     for_channel_blocks!(self.channels, T, weights(self, x, dy, dw));
@@ -70,7 +71,7 @@ impl Depthwise {
     pub(super) fn input_gradient<T: Real>(&self, arch: Arch, w: &[T], dy: &[T], into: Into, dx: &mut [T]) {
         let start = if into == Into::Add { Start::Destination } else { Start::Zero };
         let (input_len, output_len) = (self.input_len(), self.output_len());
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for (dy, dx) in dy.chunks_exact(output_len).zip(dx.chunks_exact_mut(input_len)) {
                 if self.multiplier == 1 {
                     for_channel_blocks!(self.channels, T, inputs(self, dy, w, start, dx));

@@ -2,6 +2,7 @@
 
 use super::gemm::Into;
 use super::real::Real;
+use super::simd::vectorize;
 use crate::graph::Activation;
 use pulp::Arch;
 
@@ -51,14 +52,14 @@ impl<T: Real> Clamp<T> {
     /// `gradient` where a value that came out of the clamp as `output` was not clamped, else 0.
     #[inline(always)]
     pub(super) fn mask(self, output: T, gradient: T) -> T {
-        if output > self.low && output < self.high { gradient } else { T::ZERO }
+        if (output > self.low) & (output < self.high) { gradient } else { T::ZERO }
     }
 }
 
 /// Clamps `x` into `y`.
 pub(super) fn activation<T: Real>(arch: Arch, activation: Activation, x: &[T], y: &mut [T]) {
     let clamp = Clamp::new(activation);
-    arch.dispatch(|| {
+    vectorize!(arch, {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = clamp.of(x);
         }
@@ -71,7 +72,7 @@ pub(super) fn mask<T: Real>(arch: Arch, activation: Activation, y: &[T], dy: &mu
         return;
     }
     let clamp = Clamp::new(activation);
-    arch.dispatch(|| {
+    vectorize!(arch, {
         for (dy, &y) in dy.iter_mut().zip(y) {
             *dy = clamp.mask(y, *dy);
         }
@@ -81,7 +82,7 @@ pub(super) fn mask<T: Real>(arch: Arch, activation: Activation, y: &[T], dy: &mu
 /// `y = clamp(a + b)`
 pub(super) fn add<T: Real>(arch: Arch, activation: Activation, a: &[T], b: &[T], y: &mut [T]) {
     let clamp = Clamp::new(activation);
-    arch.dispatch(|| {
+    vectorize!(arch, {
         for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
             *y = clamp.of(a + b);
         }
@@ -92,7 +93,7 @@ pub(super) fn add<T: Real>(arch: Arch, activation: Activation, a: &[T], b: &[T],
 pub(super) fn deliver<T: Real>(arch: Arch, from: &[T], into: Into, to: &mut [T]) {
     match into {
         Into::Write => to.copy_from_slice(from),
-        Into::Add => arch.dispatch(|| {
+        Into::Add => vectorize!(arch, {
             for (to, &from) in to.iter_mut().zip(from) {
                 *to += from;
             }
@@ -105,12 +106,12 @@ pub(super) fn bias_activation<T: Real>(arch: Arch, bias: Option<&[T]>, activatio
     let clamp = Clamp::new(activation);
     match bias {
         None if activation == Activation::None => {}
-        None => arch.dispatch(|| {
+        None => vectorize!(arch, {
             for y in y.iter_mut() {
                 *y = clamp.of(*y);
             }
         }),
-        Some(bias) => arch.dispatch(|| {
+        Some(bias) => vectorize!(arch, {
             for row in y.chunks_exact_mut(bias.len()) {
                 for (y, &bias) in row.iter_mut().zip(bias) {
                     *y = clamp.of(*y + bias);
@@ -135,12 +136,12 @@ pub(super) fn column_sums<T: Real>(arch: Arch, x: &[T], sums: &mut [T]) {
             *sum += acc;
         }
     }
-    arch.dispatch(|| for_channel_blocks!(sums.len(), T, block(x, sums.len(), sums)));
+    vectorize!(arch, for_channel_blocks!(sums.len(), T, block(x, sums.len(), sums)));
 }
 
 /// `x = x + x`
 pub(super) fn double<T: Real>(arch: Arch, x: &mut [T]) {
-    arch.dispatch(|| {
+    vectorize!(arch, {
         for x in x.iter_mut() {
             *x += *x;
         }

@@ -32,6 +32,7 @@ mod plan;
 mod pool;
 mod real;
 mod resolve;
+mod simd;
 mod window;
 
 #[cfg(test)]
@@ -312,7 +313,7 @@ impl<T: Real> EngineOf<T> {
                 let gamma = constant(&self.values, &self.buffers, gamma);
                 let beta = constant(&self.values, &self.buffers, beta);
                 let (mean, var) = (&self.buffers[mean.clone()], &self.buffers[var.clone()]);
-                self.factors[*index].from_running(op, gamma, beta, mean, var);
+                self.factors[*index].set_from_running(op, gamma, beta, mean, var);
             }
         }
     }
@@ -327,7 +328,7 @@ impl<T: Real> EngineOf<T> {
         }
         let gamma = constant(&self.values, &self.buffers, gamma);
         let beta = constant(&self.values, &self.buffers, beta);
-        self.factors[*index].from_batch(op, gamma, beta, moments);
+        self.factors[*index].set_from_batch(op, gamma, beta, moments);
         op.update_running(moments, &mut self.buffers, mean, var);
     }
 
@@ -341,7 +342,7 @@ impl<T: Real> EngineOf<T> {
         }
         // The first lane carries the gradient of the whole batch into the sum over lanes.
         let partial = &mut self.lanes[0].partial;
-        self.factors[*index].from_gradients(moments, |c, dgamma, dbeta| {
+        self.factors[*index].set_from_gradients(moments, |c, dgamma, dbeta| {
             for (parameter, gradient) in [(gamma, dgamma), (beta, dbeta)] {
                 if let Constant::Parameter(range) = parameter {
                     partial[range.start + c] += gradient;

@@ -3,6 +3,7 @@
 use super::elementwise::for_channel_blocks;
 use super::gemm::Into;
 use super::real::Real;
+use super::simd::vectorize;
 use super::window::Grid;
 use pulp::Arch;
 
@@ -29,7 +30,7 @@ impl Pool {
     }
 
     pub(super) fn average<T: Real>(&self, arch: Arch, x: &[T], y: &mut [T]) {
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for (x, y) in x.chunks_exact(self.input_len()).zip(y.chunks_exact_mut(self.output_len())) {
                 for_channel_blocks!(self.channels, T, average(self, x, y));
             }
@@ -37,7 +38,7 @@ impl Pool {
     }
 
     pub(super) fn average_gradient<T: Real>(&self, arch: Arch, dy: &[T], into: Into, dx: &mut [T]) {
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for (dy, dx) in dy.chunks_exact(self.output_len()).zip(dx.chunks_exact_mut(self.input_len())) {
                 for_channel_blocks!(self.channels, T, average_gradient(self, dy, into, dx));
             }
@@ -47,7 +48,7 @@ impl Pool {
     /// Also notes under which tap each maximum lies; ties go to the first tap.
     pub(super) fn max<T: Real>(&self, arch: Arch, x: &[T], y: &mut [T], taps: &mut [u32]) {
         let len = self.output_len();
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for ((x, y), taps) in
                 x.chunks_exact(self.input_len()).zip(y.chunks_exact_mut(len)).zip(taps.chunks_exact_mut(len))
             {
@@ -58,7 +59,7 @@ impl Pool {
 
     pub(super) fn max_gradient<T: Real>(&self, arch: Arch, dy: &[T], taps: &[u32], into: Into, dx: &mut [T]) {
         let len = self.output_len();
-        arch.dispatch(|| {
+        vectorize!(arch, {
             for ((dy, taps), dx) in
                 dy.chunks_exact(len).zip(taps.chunks_exact(len)).zip(dx.chunks_exact_mut(self.input_len()))
             {
