@@ -11,6 +11,7 @@ pub mod chip;
 pub mod data;
 pub mod engine;
 pub mod export;
+pub mod pipeline;
 pub mod plan;
 pub mod quantize;
 pub mod report;

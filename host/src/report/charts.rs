@@ -161,7 +161,7 @@ impl Curve<'_> {
             }
             let [start, end] = [left, right].map(|x| chart.backend_coord(&(x, y.end)));
             // Twice the grid that is shown, see CURVE_SIZE.
-            let name = self.rows[phase.start].phase.replace(char::is_control, "\u{fffd}");
+            let name = self.rows[phase.start].phase.to_string();
             let name = shortened(&name, f64::from(end.0 - start.0) / 2.0);
             area.draw(&plotters::element::Text::new(name, (start.0 + 4, 8), type_face(INK)))?;
         }

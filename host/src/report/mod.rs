@@ -12,7 +12,8 @@ pub mod html;
 mod tests;
 
 use crate::data::atomic;
-use serde::{Deserialize, Deserializer, Serialize};
+pub use crate::train::EpochRow;
+use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -129,32 +130,6 @@ pub struct ArenaTensor {
     pub first_op: usize,
     /// Index of the last operator that needs it, inclusive.
     pub last_op: usize,
-}
-
-/// One epoch.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct EpochRow {
-    /// `dense`, `ramp`, `finetune`, …; rows of one phase follow each other.
-    pub phase: String,
-    /// Number of the epoch in its phase.
-    pub epoch: usize,
-    /// Mean loss over the training samples.
-    #[serde(deserialize_with = "nan_for_null")]
-    pub train_loss: f64,
-    /// Share of validation samples classified right, 0 to 1.
-    #[serde(deserialize_with = "nan_for_null")]
-    pub val_accuracy: f64,
-    /// Weight of the sparsity regulariser.
-    #[serde(default)]
-    pub lambda: Option<f64>,
-    /// Groups that are not zero.
-    #[serde(default)]
-    pub alive_groups: Option<u64>,
-}
-
-/// JSON has no NaN and writes null: a run that diverged must still be readable.
-fn nan_for_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// Why a report could not be stored or read back.

@@ -10,7 +10,7 @@ mod phase;
 pub use checkpoint::CHECKPOINT_FILE;
 pub use phase::Phase;
 
-use crate::data::{Dataset, Split, atomic::WriteError};
+use crate::data::{Dataset, Split, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
 use crate::graph::{Graph, GraphError};
 use crate::sparsify::remove::keep_channels;
@@ -31,6 +31,8 @@ use std::time::Instant;
 
 /// Weights of the dense network in a run folder.
 pub const DENSE_FILE: &str = "dense.safetensors";
+/// One JSON object an epoch, in a run folder.
+pub const METRICS_FILE: &str = "metrics.jsonl";
 /// Weights of the pruned network in a run folder.
 pub const SPARSE_FILE: &str = "sparse.safetensors";
 
@@ -271,6 +273,7 @@ impl Run<'_> {
             engine.store(&mut at.graph);
             at.progress.epochs.push(row.clone());
             at.save(&self.dir.join(CHECKPOINT_FILE))?;
+            atomic::write(&self.dir.join(METRICS_FILE), metrics(&at.progress.epochs).as_bytes())?;
             (self.tell)(Event::Epoch(&row));
             let done = at.progress.epoch;
             if self.stop.load(Ordering::Relaxed) {
@@ -367,6 +370,11 @@ fn shuffled(len: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
         order.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
     }
     order
+}
+
+/// The lines of [`METRICS_FILE`].
+fn metrics(epochs: &[EpochRow]) -> String {
+    epochs.iter().filter_map(|row| serde_json::to_string(row).ok()).map(|line| line + "\n").collect()
 }
 
 /// How well a network does on a split.

@@ -1,0 +1,256 @@
+//! A run from recipe to report: train, cut, quantise, export, measure; every result lands in the run's folder.
+
+mod describe;
+pub mod score;
+
+use crate::chip::{self, Chip, ChipError, Cost};
+use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
+use crate::engine::{Engine, EngineError, Options as EngineOptions};
+use crate::export::{ExportError, export};
+use crate::graph::{Graph, GraphError};
+use crate::quantize::post_training;
+use crate::report::{Report, ReportError, Stage};
+use crate::sparsify::wgsef::Prox;
+use crate::train::{self, Phase, TrainError, recipe::Recipe};
+use crate::zoo;
+use niwaki_kernels::{DeviceKind, Gpu, GpuError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// The recipe of a run, as used, in its folder.
+pub const RECIPE_FILE: &str = "recipe.toml";
+/// The exported model, in a run's folder.
+pub const MODEL_FILE: &str = "model.niwaki";
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant is the error of the step that it is named after")]
+pub enum PipelineError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    Chip(#[from] ChipError),
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("{}: cannot be created: {source}", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{} holds a run with another recipe ({difference}); give --out another folder, or delete that one",
+        path.display()
+    )]
+    OtherRecipe { path: PathBuf, difference: String },
+}
+
+/// Where tensors are trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// The CPU: a GPU is used only where one is named.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// An NVIDIA GPU for the proximal steps.
+    Cuda,
+    /// Any Vulkan device for the proximal steps.
+    Vulkan,
+}
+
+/// How a run is carried out.
+pub struct Options<'a> {
+    /// The run's folder; created, or gone on with.
+    pub dir: &'a Path,
+    /// Threads.
+    pub threads: usize,
+    /// Where proximal steps run.
+    pub device: Device,
+    /// The chip to measure on, if any.
+    pub chip: Option<Chip>,
+    /// Set by someone else to end the run after the current epoch.
+    pub stop: &'a AtomicBool,
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Training.
+    Train(train::Event<'a>),
+    /// Measuring on a chip.
+    Chip(chip::Step<'a>),
+    /// A stage is done.
+    Stage(&'a Stage),
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was found.
+    pub report: Report,
+    /// Accuracy of the exported model on the validation samples.
+    pub val_accuracy: f64,
+    /// What the model costs on the chip, if it ran on one.
+    pub cost: Option<Cost>,
+    /// Why it did not run on the chip although it was to.
+    pub chip_missing: Option<String>,
+    /// Wall-clock time.
+    pub seconds: f64,
+}
+
+/// Runs `recipe` in a folder, going on from whatever is there.
+///
+/// A chip whose emulator cannot be had is no error: the run ends without that stage, and says why.
+///
+/// # Errors
+/// [`PipelineError`]; whatever was finished is in the folder.
+pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Finished, PipelineError> {
+    let started = Instant::now();
+    open_folder(options.dir, recipe)?;
+    let data = data::load(&recipe.data.name, recipe.data.dir.as_deref())?;
+    let network = zoo::by_name(&recipe.model.zoo)
+        .ok_or_else(|| GraphError::Eval(format!("there is no network `{}` in the zoo", recipe.model.zoo)))?;
+    let initial = network.build(&data.input_shape, data.classes, recipe.train.seed)?;
+    let training = train::Options { threads: options.threads, prox: prox(options.device)?, stop: options.stop };
+    let trained = train::train(recipe, initial, &data, options.dir, training, &mut |e| tell(Event::Train(e)))?;
+
+    let mut stages = Vec::new();
+    let mut finish = |stage: Stage, tell: &mut dyn FnMut(Event<'_>)| {
+        tell(Event::Stage(&stage));
+        stages.push(stage);
+    };
+    let dense_seconds = trained.seconds(|p| p == Phase::Dense);
+    finish(float_stage("dense-f32", &trained.dense, recipe, &data, options.threads, dense_seconds)?, tell);
+    if let Some(sparse) = &trained.sparse {
+        let seconds = trained.seconds(|p| p != Phase::Dense);
+        finish(float_stage("sparse-f32", sparse, recipe, &data, options.threads, seconds)?, tell);
+    }
+
+    let at = Instant::now();
+    let samples = recipe.quantize.samples.min(data.train.len());
+    let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
+    let quantized = post_training(trained.last(), &samples, recipe.quantize.calibration)?;
+    let (file, arena) = export(&quantized)?;
+    atomic::write(&options.dir.join(MODEL_FILE), &file)?;
+    let test = score::inputs(&quantized, &data.test)?;
+    let outputs = chip::run(Chip::Host, &file, &test, &mut |_| ())?.outputs;
+    let int8 = Stage {
+        name: "int8-host".into(),
+        accuracy: score::accuracy(&quantized, &outputs, &data.test.y),
+        params: quantized.parameter_count() as u64,
+        macs: quantized.macs() as u64,
+        model_bytes: Some(file.len() as u64),
+        arena_bytes: Some(arena.bytes as u64),
+        seconds: at.elapsed().as_secs_f64(),
+        ..Stage::default()
+    };
+    finish(int8.clone(), tell);
+
+    let at = Instant::now();
+    let mut chip_missing = None;
+    let mut cost = None;
+    let mut bytes_equal = None;
+    if let Some(chip) = options.chip {
+        match chip::run(chip, &file, &test, &mut |step| tell(Event::Chip(step))) {
+            Ok(measured) => {
+                bytes_equal = Some(measured.outputs == outputs);
+                let on_chip = Stage {
+                    name: format!("int8-{chip}"),
+                    accuracy: score::accuracy(&quantized, &measured.outputs, &data.test.y),
+                    instructions: measured.cost.as_ref().map(|c| c.instructions),
+                    arena_bytes: measured.cost.as_ref().map(|c| c.arena_bytes),
+                    stack_bytes: measured.cost.as_ref().map(|c| c.stack_bytes),
+                    code_bytes: measured.cost.as_ref().map(|c| c.code_bytes),
+                    seconds: at.elapsed().as_secs_f64(),
+                    ..int8
+                };
+                finish(on_chip, tell);
+                cost = measured.cost;
+            }
+            Err(error @ ChipError::Missing { .. }) => chip_missing = Some(error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+
+    let val = chip::run(Chip::Host, &file, &score::inputs(&quantized, &data.val)?, &mut |_| ())?.outputs;
+    let mut report = Report {
+        title: format!("{} on {}", recipe.model.zoo, recipe.data.name),
+        dataset: recipe.data.name.clone(),
+        model: recipe.model.zoo.clone(),
+        seed: recipe.train.seed,
+        stages,
+        operators: describe::operators(&quantized, cost.as_ref()),
+        arena: describe::arena_map(&quantized, &arena),
+        training: trained.epochs,
+        bytes_equal,
+        notes: describe::over_budget(&recipe.target, &file, &arena, cost.as_ref()),
+    };
+    report.notes.extend(chip_missing.clone());
+    report.save(options.dir)?;
+    Ok(Finished {
+        val_accuracy: score::accuracy(&quantized, &val, &data.val.y),
+        cost,
+        chip_missing,
+        seconds: started.elapsed().as_secs_f64(),
+        report,
+    })
+}
+
+/// Creates the run's folder with its recipe, or checks that it holds the same one.
+fn open_folder(dir: &Path, recipe: &Recipe) -> Result<(), PipelineError> {
+    std::fs::create_dir_all(dir).map_err(|source| PipelineError::Folder { path: dir.into(), source })?;
+    let path = dir.join(RECIPE_FILE);
+    let wanted = recipe.to_toml();
+    match std::fs::read_to_string(&path) {
+        Ok(found) if found == wanted => Ok(()),
+        Ok(found) => {
+            let lines = found.lines().zip(wanted.lines()).find(|(a, b)| a != b);
+            let difference = lines.map_or("more keys".into(), |(a, b)| format!("`{a}` there, `{b}` here"));
+            Err(PipelineError::OtherRecipe { path: dir.into(), difference })
+        }
+        Err(_) => Ok(atomic::write(&path, wanted.as_bytes())?),
+    }
+}
+
+fn prox(device: Device) -> Result<Prox, GpuError> {
+    let gpu = |kind| Ok(Prox::Gpu(Box::new(Gpu::open(kind)?)));
+    match device {
+        Device::Auto | Device::Cpu => Ok(Prox::Cpu),
+        Device::Cuda => gpu(DeviceKind::Cuda),
+        Device::Vulkan => gpu(DeviceKind::Vulkan),
+    }
+}
+
+fn float_stage(
+    name: &str,
+    graph: &Graph,
+    recipe: &Recipe,
+    data: &Dataset,
+    threads: usize,
+    seconds: f64,
+) -> Result<Stage, PipelineError> {
+    let batch = recipe.train.batch;
+    let mut engine = Engine::new(graph, EngineOptions { batch, threads })?;
+    let score = train::evaluate(&mut engine, &data.test, batch)?;
+    Ok(Stage {
+        name: name.into(),
+        accuracy: score.accuracy,
+        loss: Some(score.loss),
+        params: graph.parameter_count() as u64,
+        macs: graph.macs() as u64,
+        model_bytes: Some(4 * graph.parameter_count() as u64),
+        seconds,
+        ..Stage::default()
+    })
+}
