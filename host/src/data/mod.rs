@@ -80,7 +80,7 @@ impl Split {
 #[non_exhaustive]
 pub enum DataError {
     /// The name is not one of [`NAMES`].
-    #[error("no data set is called `{name}`{}; known: {}", crate::data::suggestion(name, NAMES), NAMES.join(", "))]
+    #[error("no data set is called `{name}`{}; known: {}", suggestion(nearest(name, NAMES)), NAMES.join(", "))]
     UnknownName {
         /// What was asked for.
         name: String,
@@ -169,13 +169,13 @@ impl std::fmt::Display for Got {
     }
 }
 
-/// ` (did you mean …?)`, or nothing when no candidate is near.
-pub(crate) fn suggestion(unknown: &str, known: &[&str]) -> String {
-    nearest(unknown, known).map(|k| format!(" (did you mean `{k}`?)")).unwrap_or_default()
+/// ` (did you mean …?)`, or nothing when no candidate was near.
+pub(crate) fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }
 
 /// The candidate most like `unknown`; the first of equals; none if all are far away.
-fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     let unknown = unknown.to_lowercase();
     let mut best = (0.7, None);
     for &candidate in known {

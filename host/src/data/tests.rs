@@ -1,3 +1,5 @@
+//! What data reading promises, file by damaged file.
+
 use super::{DataError, NAMES, atomic, idx, load, npy};
 use flate2::{Compression, write::GzEncoder};
 use std::{

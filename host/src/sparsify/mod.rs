@@ -2,4 +2,4 @@
 
 pub mod groups;
 pub mod remove;
-//pub mod wgsef;
+pub mod wgsef;

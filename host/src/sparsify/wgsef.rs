@@ -9,6 +9,7 @@ use crate::graph::{Graph, TensorId};
 use niwaki_core::error::{GroupError, ProxError};
 use niwaki_core::prox::groups::{self, Layout, LayoutSpec, Loop};
 use niwaki_core::prox::wgsef::{Weights, Wgsef};
+use niwaki_kernels::WgsefSpec;
 use std::ops::Range;
 
 /// Why a proximal step failed.
@@ -57,7 +58,7 @@ struct Family {
 pub enum Prox {
     /// core, on the CPU.
     Cpu,
-    /// The GPU kernel, where it has the layout (filters with at most a bias); core elsewhere.
+    /// The GPU kernel where every group is one row of each tensor; core elsewhere (depthwise kernels).
     Gpu(Box<niwaki_kernels::Gpu>),
 }
 
@@ -115,13 +116,12 @@ impl Regulariser {
     pub fn prox(&mut self, values: &mut [f32], lambda: f32) -> Result<(), WgsefError> {
         for f in 0..self.families.len() {
             let family = &self.families[f];
-            if let (Prox::Gpu(gpu), Some((weight, bias))) = (&mut self.prox, family.filters_with_bias()) {
-                let spec = niwaki_kernels::WgsefSpec { k: family.k, lambda };
-                let (weight, bias) = disjoint(values, weight, bias);
-                gpu.wgsef_prox(weight, bias, family.space.channels, spec)?;
+            let m = family.space.channels;
+            if let (Prox::Gpu(gpu), Some(mut rows)) = (&mut self.prox, rows(family, values)) {
+                let spec = WgsefSpec { k: family.k, lambda };
+                gpu.wgsef_prox_parts(&mut rows, m, Weights::One, spec)?;
                 continue;
             }
-            let m = family.space.channels;
             let failed = |error| WgsefError::Prox { space: family.space.name.clone(), error };
             measure(family, values, &mut self.sums[..m], &mut self.norms[..m])?;
             let envelope = Wgsef::try_new(family.k, Weights::One).map_err(failed)?;
@@ -186,28 +186,16 @@ fn measure(family: &Family, values: &[f32], sums: &mut [f64], norms: &mut [f32])
     groups::norms(sums, norms).map_err(failed)
 }
 
-impl Family {
-    /// The ranges of one weight tensor of consecutive rows and at most one bias, if that is all there is.
-    fn filters_with_bias(&self) -> Option<(Range<usize>, Option<Range<usize>>)> {
-        match self.parts.as_slice() {
-            [w] if w.row_len.is_some() => Some((w.range.clone(), None)),
-            [w, b] if w.row_len.is_some() && b.row_len == Some(1) => Some((w.range.clone(), Some(b.range.clone()))),
-            _ => None,
-        }
+/// The parts of a family as slices of `values`, if every group is one row of each.
+fn rows<'a>(family: &Family, mut values: &'a mut [f32]) -> Option<Vec<niwaki_kernels::Part<'a>>> {
+    let mut parts: Vec<&Part> = family.parts.iter().collect();
+    parts.sort_by_key(|p| p.range.start);
+    let mut taken = 0;
+    let mut rows = Vec::with_capacity(parts.len());
+    for part in parts {
+        let (head, rest) = values.split_at_mut(part.range.end - taken);
+        rows.push(niwaki_kernels::Part { values: &mut head[part.range.start - taken..], row_len: part.row_len? });
+        (values, taken) = (rest, part.range.end);
     }
-}
-
-/// Two ranges of one slice, the first before the second.
-fn disjoint(values: &mut [f32], a: Range<usize>, b: Option<Range<usize>>) -> (&mut [f32], Option<&mut [f32]>) {
-    match b {
-        Some(b) if a.end <= b.start => {
-            let (left, right) = values.split_at_mut(b.start);
-            (&mut left[a], Some(&mut right[..b.end - b.start]))
-        }
-        Some(b) => {
-            let (left, right) = values.split_at_mut(a.start);
-            (&mut right[..a.end - a.start], Some(&mut left[b]))
-        }
-        None => (&mut values[a], None),
-    }
+    Some(rows)
 }

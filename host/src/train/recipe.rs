@@ -20,6 +20,7 @@ pub use error::{Place, RecipeError};
 pub use fields::Size;
 pub use read::apply_set;
 
+pub use crate::quantize::Calibration;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -78,13 +79,15 @@ pub struct Train {
     pub epochs: usize,
     /// Samples a step.
     pub batch: usize,
-    /// Decides initial weights and sample order. Below 2^63, TOML's largest integer.
+    /// Decides initial weights, sample order and augmentation. Below 2^63, TOML's largest integer.
     pub seed: u64,
+    /// Every training sample is moved by up to this many pixels in each direction, at random; zeros move in.
+    pub shift: usize,
 }
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 20, batch: 32, seed: 1 }
+        Self { epochs: 20, batch: 32, seed: 1, shift: 0 }
     }
 }
 
@@ -229,18 +232,6 @@ impl Default for Quantize {
 pub enum Precision {
     /// Eight bits, signed.
     Int8,
-}
-
-/// `quantize.calibration`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Calibration {
-    /// The range with the least squared error.
-    Mse,
-    /// The range without the outermost values.
-    Percentile,
-    /// The range of all values seen.
-    MinMax,
 }
 
 /// `[target]`

@@ -29,7 +29,7 @@ impl Entry {
 pub const ENTRIES: &[Entry] = &[
     Entry {
         name: "small-cnn",
-        about: "three 3x3 convolutions (16, 32, 32 filters), for images of about 8x8 to 32x32",
+        about: "three 3x3 convolutions (16, 32, 32 filters) and two max pools, for images of about 8x8 to 32x32",
         build: small_cnn,
     },
     Entry {
@@ -127,16 +127,21 @@ impl Layers<'_> {
         }
     }
 
-    /// Global average pooling, dense, softmax.
-    fn classifier(&mut self, x: TensorId, classes: usize) -> Result<(), GraphError> {
-        let &[h, w, c] = self.graph[x].shape.as_slice() else {
-            return Err(GraphError::Eval("the classifier needs an [H, W, C] tensor".into()));
+    /// Global average pooling to `[1, 1, C]`.
+    fn global_average(&mut self, x: TensorId) -> Result<TensorId, GraphError> {
+        let &[h, w, _] = self.graph[x].shape.as_slice() else {
+            return Err(GraphError::Eval("global pooling needs an [H, W, C] tensor".into()));
         };
         let pool = Op::AveragePool2d { kernel: [h, w], sliding: Sliding::unit(Padding::Valid) };
-        let pooled = self.graph.push("pool", pool, &[x])?;
-        let flat = self.graph.push("flatten", Op::Reshape { shape: vec![c] }, &[pooled])?;
-        let values = self.init.weights(classes * c, c);
-        let w = self.graph.parameter("classifier.weight", &[classes, c], values);
+        self.graph.push("pool", pool, &[x])
+    }
+
+    /// Flatten, dense, softmax.
+    fn classifier(&mut self, x: TensorId, classes: usize) -> Result<(), GraphError> {
+        let features = self.graph[x].element_count();
+        let flat = self.graph.push("flatten", Op::Reshape { shape: vec![features] }, &[x])?;
+        let values = self.init.weights(classes * features, features);
+        let w = self.graph.parameter("classifier.weight", &[classes, features], values);
         let b = self.graph.parameter("classifier.bias", &[classes], vec![0.0; classes]);
         let logits = self.graph.push("classifier", Op::Dense { activation: Activation::None }, &[flat, w, b])?;
         let y = self.graph.push("softmax", Op::Softmax, &[logits])?;
@@ -164,8 +169,9 @@ fn small_cnn(init: &mut Init, input: &[usize], classes: usize) -> Result<Graph, 
     let x = net.conv2d("conv1", x, 16, [3, 3], 1, relu)?;
     let x = net.conv2d("conv2", x, 32, [3, 3], 1, relu)?;
     let pool = Op::MaxPool2d { kernel: [2, 2], sliding: Sliding::strided(2, Padding::Valid) };
-    let x = net.graph.push("max_pool", pool, &[x])?;
+    let x = net.graph.push("pool1", pool.clone(), &[x])?;
     let x = net.conv2d("conv3", x, 32, [3, 3], 1, relu)?;
+    let x = net.graph.push("pool2", pool, &[x])?;
     net.classifier(x, classes)?;
     Ok(net.graph)
 }
@@ -178,6 +184,7 @@ fn ds_cnn(init: &mut Init, input: &[usize], classes: usize) -> Result<Graph, Gra
         x = net.depthwise(&format!("block{block}.depthwise"), x, 3, relu)?;
         x = net.conv2d(&format!("block{block}.pointwise"), x, 64, [1, 1], 1, relu)?;
     }
+    let x = net.global_average(x)?;
     net.classifier(x, classes)?;
     Ok(net.graph)
 }
@@ -194,6 +201,7 @@ fn tiny_resnet(init: &mut Init, input: &[usize], classes: usize) -> Result<Graph
     let y = net.conv2d("block2.conv2", y, 32, [3, 3], 1, linear)?;
     let x = net.conv2d("block2.skip", x, 32, [1, 1], 2, linear)?;
     let x = net.graph.push("block2.add", add, &[x, y])?;
+    let x = net.global_average(x)?;
     net.classifier(x, classes)?;
     Ok(net.graph)
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a recipe, and where.
 
+use crate::data::suggestion;
 use std::{fmt, io, path::PathBuf};
 
 /// Where something in a recipe was written.
@@ -57,35 +58,35 @@ pub enum RecipeError {
     #[error("{place}: not TOML: {message}")]
     Syntax {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// The parser's words.
         message: String,
     },
     /// A section or key that does not exist.
-    #[error("{place}: unknown {what} `{name}`{suggestion}; known: {known}")]
+    #[error("{place}: unknown {what} `{name}`{}; known: {known}", suggestion(*nearest))]
     Unknown {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// `section`, or `key in [train]`.
         what: String,
         /// What was written.
         name: String,
-        /// ` (did you mean …?)` or nothing.
-        suggestion: String,
+        /// What may have been meant.
+        nearest: Option<&'static str>,
         /// What exists.
         known: String,
     },
     /// A value that the key cannot have.
-    #[error("{place}: `{key}` is {value}{suggestion}; allowed: {allowed}")]
+    #[error("{place}: `{key}` is {value}{}; allowed: {allowed}", suggestion(*nearest))]
     Value {
         /// Where.
-        place: Place,
+        place: Box<Place>,
         /// `section.key`
         key: String,
         /// What was written.
         value: String,
-        /// ` (did you mean …?)` or nothing.
-        suggestion: String,
+        /// What may have been meant.
+        nearest: Option<&'static str>,
         /// What can be written.
         allowed: String,
     },

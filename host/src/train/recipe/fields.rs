@@ -57,6 +57,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("train", "epochs", Rule::Whole(1, MAX_EPOCHS)),
     field("train", "batch", Rule::Whole(1, 65_536)),
     field("train", "seed", Rule::Whole(0, i64::MAX)),
+    field("train", "shift", Rule::Whole(0, 64)),
     field("optimizer", "name", Rule::OneOf(&["adam", "adamw", "sgd"])),
     field("optimizer", "lr", ABOVE_ZERO),
     field("optimizer", "schedule", Rule::OneOf(&["constant", "cosine"])),

@@ -4,7 +4,7 @@ use super::{
     Place, Recipe, RecipeError,
     fields::{self, FIELDS, Required, Rule},
 };
-use crate::data::suggestion;
+use crate::data::nearest;
 use serde::Deserialize;
 use std::{collections::BTreeMap, fs, path::Path};
 use toml::{Table, Value, de::DeTable};
@@ -42,8 +42,10 @@ impl Recipe {
 
     fn from_checked(table: Table, file: &str) -> Result<Self, RecipeError> {
         let decay_given = table.get("optimizer").is_some_and(|o| o.get("weight_decay").is_some());
-        let mut recipe = Self::deserialize(table)
-            .map_err(|e| RecipeError::Syntax { place: Place::Nowhere, message: format!("{file}: {}", e.message()) })?;
+        let mut recipe = Self::deserialize(table).map_err(|e| RecipeError::Syntax {
+            place: Box::new(Place::Nowhere),
+            message: format!("{file}: {}", e.message()),
+        })?;
         if !decay_given {
             recipe.optimizer.weight_decay = recipe.optimizer.name.default_weight_decay();
         }
@@ -110,10 +112,10 @@ fn check_values(table: &Table, file: &str, places: &BTreeMap<String, Place>) -> 
     for (name, section) in table {
         if !section.is_table() {
             return Err(RecipeError::Value {
-                place: place(name),
+                place: Box::new(place(name)),
                 key: name.clone(),
                 value: section.to_string(),
-                suggestion: String::new(),
+                nearest: None,
                 allowed: format!("a section: [{name}] on a line of its own, its keys below"),
             });
         }
@@ -136,7 +138,7 @@ fn check_values(table: &Table, file: &str, places: &BTreeMap<String, Place>) -> 
 }
 
 fn syntax(error: &toml::de::Error, text: &str, file: &str) -> RecipeError {
-    let place = Place::at(file, text, error.span().map_or(0, |s| s.start));
+    let place = Box::new(Place::at(file, text, error.span().map_or(0, |s| s.start)));
     RecipeError::Syntax { place, message: error.message().into() }
 }
 
@@ -148,15 +150,16 @@ fn known_key(section: &str, key: &str, place: impl FnOnce() -> Place) -> Result<
     known(&format!("key in [{section}]"), key, &fields::keys(section), place)
 }
 
-fn known(what: &str, name: &str, known: &[&str], place: impl FnOnce() -> Place) -> Result<(), RecipeError> {
+fn known(what: &str, name: &str, known: &[&'static str], place: impl FnOnce() -> Place) -> Result<(), RecipeError> {
     if known.contains(&name) {
         return Ok(());
     }
-    let (what, name, suggestion) = (what.into(), name.into(), suggestion(name, known));
-    Err(RecipeError::Unknown { place: place(), what, name, suggestion, known: known.join(", ") })
+    let (what, nearest) = (what.into(), nearest(name, known));
+    Err(RecipeError::Unknown { place: Box::new(place()), what, name: name.into(), nearest, known: known.join(", ") })
 }
 
 fn refused(place: Place, key: &str, value: &Value, rule: Rule) -> RecipeError {
-    let suggestion = value.as_str().map(|v| suggestion(v, &rule.names())).unwrap_or_default();
-    RecipeError::Value { place, key: key.into(), value: value.to_string(), suggestion, allowed: rule.to_string() }
+    let nearest = value.as_str().and_then(|v| nearest(v, &rule.names()));
+    let place = Box::new(place);
+    RecipeError::Value { place, key: key.into(), value: value.to_string(), nearest, allowed: rule.to_string() }
 }

@@ -1,3 +1,5 @@
+//! What a recipe may say, and how each mistake is answered.
+
 use super::{
     Calibration, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, SparsityMethod, Target, Train, apply_set,
     fields::FIELDS,

@@ -1,0 +1,91 @@
+//! Matrix multiplication over bounds-checked strided views: the one place of the engine that calls unsafe code.
+#![allow(
+    unsafe_code,
+    reason = "matrixmultiply's entry points take raw pointers; every view is checked before the call"
+)]
+
+/// A read-only matrix inside a slice, with any strides: transposition costs nothing.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// The row-major `[rows, cols]` matrix that `data` holds exactly.
+    pub(super) fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols, "a {rows}x{cols} matrix");
+        Self { data, rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// The transpose of this matrix.
+    pub(super) fn t(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            data: self.data,
+        }
+    }
+}
+
+/// What happens to the values that the destination held before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Into {
+    /// They are overwritten.
+    Write,
+    /// They are added to.
+    Add,
+}
+
+/// Float types that `matrixmultiply` has a kernel for.
+pub trait Gemm: Copy {
+    #[doc(hidden)]
+    fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, add: bool, c: &mut [Self]);
+}
+
+/// `c = a b` or `c += a b` with row-major `c: [a.rows, b.cols]`.
+pub(super) fn gemm<T: Gemm>(a: Matrix<'_, T>, b: Matrix<'_, T>, into: Into, c: &mut [T]) {
+    T::gemm(a, b, into == Into::Add, c);
+}
+
+macro_rules! impl_gemm {
+    ($float:ty, $routine:path) => {
+        impl Gemm for $float {
+            fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, add: bool, c: &mut [Self]) {
+                assert_eq!(a.cols, b.rows, "inner sizes of a matrix product");
+                assert_eq!(c.len(), a.rows * b.cols, "destination of a matrix product");
+                let beta = if add { 1.0 } else { 0.0 };
+                // SAFETY: `Matrix::new` proved that `data` holds `rows * cols` elements at strides `(cols, 1)`, and `t`
+                // only swaps axes, so every `i * row_stride + j * col_stride` read lies inside `a.data` and `b.data`.
+                // `c` holds exactly `a.rows * b.cols` elements at strides `(b.cols, 1)`, which do not alias each other,
+                // and as `&mut` it aliases neither operand. No stride exceeds `isize::MAX`: slices cannot be longer.
+                unsafe {
+                    $routine(
+                        a.rows,
+                        a.cols,
+                        b.cols,
+                        1.0,
+                        a.data.as_ptr(),
+                        a.row_stride as isize,
+                        a.col_stride as isize,
+                        b.data.as_ptr(),
+                        b.row_stride as isize,
+                        b.col_stride as isize,
+                        beta,
+                        c.as_mut_ptr(),
+                        b.cols as isize,
+                        1,
+                    );
+                }
+            }
+        }
+    };
+}
+
+impl_gemm!(f32, matrixmultiply::sgemm);
+impl_gemm!(f64, matrixmultiply::dgemm);

@@ -1,0 +1,265 @@
+//! A share of the batch with buffers of its own, and the steps that it takes over them.
+
+use super::batch_norm::{Factors, Moments};
+use super::elementwise;
+use super::gemm::Into;
+use super::loss::{self, LossSum};
+use super::plan::{Plan, Step, Target};
+use super::real::Real;
+use super::resolve::{Constant, Kernel};
+use pulp::Arch;
+use std::ops::Range;
+
+/// What all lanes read during a phase.
+pub(super) struct Shared<'a, T> {
+    pub(super) arch: Arch,
+    pub(super) plan: &'a Plan,
+    pub(super) parameters: &'a [T],
+    pub(super) buffers: &'a [T],
+    pub(super) factors: &'a [Factors<T>],
+    pub(super) x: &'a [T],
+    pub(super) labels: &'a [u32],
+    pub(super) batch: usize,
+}
+
+impl<'a, T> Shared<'a, T> {
+    fn constant(&self, constant: &Constant) -> &'a [T] {
+        match constant {
+            Constant::Parameter(range) => &self.parameters[range.clone()],
+            Constant::Buffer(range) => &self.buffers[range.clone()],
+        }
+    }
+}
+
+/// Buffers of one lane.
+pub(super) struct Lane<T> {
+    /// Samples of the batch that this lane holds in the current step.
+    pub(super) samples: Range<usize>,
+    /// By tensor index; empty for tensors that are no value.
+    values: Vec<Vec<T>>,
+    slots: Vec<Vec<T>>,
+    scratch: Vec<T>,
+    /// By max-pool index: the tap of each maximum.
+    taps: Vec<Vec<u32>>,
+    /// This lane's share of the gradient of every parameter.
+    pub(super) partial: Vec<T>,
+    /// By batch-norm index.
+    pub(super) moments: Vec<Moments>,
+    pub(super) loss: LossSum,
+}
+
+/// A run of samples: `first` counts from the start of the lane.
+#[derive(Clone, Copy)]
+struct Tile {
+    first: usize,
+    len: usize,
+}
+
+impl Tile {
+    /// Where this tile lies in a buffer of `len` elements a sample.
+    fn range(self, len: usize) -> Range<usize> {
+        self.first * len..(self.first + self.len) * len
+    }
+}
+
+impl<T: Real> Lane<T> {
+    pub(super) fn new(plan: &Plan, samples: usize, parameters: usize) -> Self {
+        let mut lane = Self {
+            samples: 0..0,
+            values: vec![Vec::new(); plan.value_lens.len()],
+            slots: plan.slot_lens.iter().map(|len| vec![T::ZERO; len * samples]).collect(),
+            scratch: vec![T::ZERO; plan.scratch_len * plan.tile_samples().min(samples)],
+            taps: vec![Vec::new(); plan.max_pools],
+            partial: vec![T::ZERO; parameters],
+            moments: vec![Moments::new(0); plan.batch_norms],
+            loss: LossSum::default(),
+        };
+        for op in &plan.operators {
+            let len = plan.value_lens[op.output] * samples;
+            lane.values[op.output] = vec![T::ZERO; len];
+            match &op.kernel {
+                Kernel::BatchNorm { op, index, .. } => lane.moments[*index] = Moments::new(op.channels),
+                Kernel::MaxPool { index, .. } => lane.taps[*index] = vec![0; len],
+                _ => {}
+            }
+        }
+        lane
+    }
+
+    /// Forgets what the last step summed up.
+    pub(super) fn reset(&mut self) {
+        self.partial.fill(T::ZERO);
+        self.loss = LossSum::default();
+    }
+
+    /// All steps over the first tile, then over the second, and so on.
+    pub(super) fn run(&mut self, shared: &Shared<'_, T>, steps: &[Step]) {
+        for step in steps {
+            if let Step::Statistics(i) | Step::GradientSums(i) = step
+                && let Kernel::BatchNorm { index, .. } = shared.plan.operators[*i].kernel
+            {
+                self.moments[index].clear();
+            }
+        }
+        let (count, tile) = (self.samples.len(), shared.plan.tile_samples());
+        for first in (0..count).step_by(tile) {
+            let tile = Tile { first, len: tile.min(count - first) };
+            for step in steps {
+                self.step(shared, *step, tile);
+            }
+        }
+    }
+
+    /// The values that the graph's output has for this lane's samples.
+    pub(super) fn output(&self, plan: &Plan) -> &[T] {
+        &self.values[plan.output][..self.samples.len() * plan.value_lens[plan.output]]
+    }
+
+    fn step(&mut self, shared: &Shared<'_, T>, step: Step, tile: Tile) {
+        match step {
+            Step::Forward(i) => self.forward(shared, i, tile),
+            Step::Backward(i) => self.backward(shared, i, tile),
+            Step::Statistics(i) | Step::GradientSums(i) => self.moments(shared, step, i, tile),
+            Step::Loss | Step::LossGradient => self.loss(shared, step, tile),
+        }
+    }
+
+    fn loss(&mut self, shared: &Shared<'_, T>, step: Step, tile: Tile) {
+        let plan = shared.plan;
+        let classes = plan.value_lens[plan.logits];
+        let logits = &self.values[plan.logits][tile.range(classes)];
+        let first = self.samples.start + tile.first;
+        let labels = &shared.labels[first..first + tile.len];
+        if matches!(step, Step::LossGradient) {
+            let start = tile.first * plan.slot_lens[plan.logits_slot];
+            let gradient = &mut self.slots[plan.logits_slot][start..start + logits.len()];
+            loss::cross_entropy_gradient(classes, shared.batch, logits, labels, &mut self.loss, gradient);
+        } else {
+            loss::cross_entropy(classes, logits, labels, &mut self.loss);
+        }
+    }
+
+    fn moments(&mut self, shared: &Shared<'_, T>, step: Step, i: usize, tile: Tile) {
+        let operator = &shared.plan.operators[i];
+        let Kernel::BatchNorm { op, index, .. } = &operator.kernel else { return };
+        let x = value(&self.values, shared, &self.samples, operator.inputs[0], tile);
+        let moments = &mut self.moments[*index];
+        if matches!(step, Step::Statistics(_)) {
+            op.statistics(shared.arch, x, moments);
+        } else {
+            let slot = shared.plan.gradients[i].output;
+            let start = tile.first * shared.plan.slot_lens[slot];
+            let dy = &self.slots[slot][start..start + x.len()];
+            op.gradient_sums(shared.arch, &shared.factors[*index], x, dy, moments);
+        }
+    }
+
+    fn forward(&mut self, shared: &Shared<'_, T>, i: usize, tile: Tile) {
+        let operator = &shared.plan.operators[i];
+        let mut output = std::mem::take(&mut self.values[operator.output]);
+        let y = &mut output[tile.range(shared.plan.value_lens[operator.output])];
+        let read = |i: usize| value(&self.values, shared, &self.samples, operator.inputs[i], tile);
+        let (arch, x) = (shared.arch, read(0));
+        let optional = |bias: &Option<Constant>| bias.as_ref().map(|b| shared.constant(b));
+        match &operator.kernel {
+            Kernel::Conv2d { op, w, bias } => {
+                op.forward(arch, x, shared.constant(w), optional(bias), &mut self.scratch, y);
+            }
+            Kernel::Depthwise { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
+            Kernel::Dense { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
+            Kernel::BatchNorm { op, index, .. } => op.forward(arch, &shared.factors[*index], x, y),
+            Kernel::Activation(activation) => elementwise::activation(arch, *activation, x, y),
+            Kernel::Add(activation) => elementwise::add(arch, *activation, x, read(1), y),
+            Kernel::MaxPool { op, index } => op.max(arch, x, y, &mut self.taps[*index][tile.range(y.len() / tile.len)]),
+            Kernel::AveragePool(op) => op.average(arch, x, y),
+            Kernel::Softmax { classes } => loss::softmax(*classes, x, y),
+        }
+        self.values[operator.output] = output;
+    }
+
+    fn backward(&mut self, shared: &Shared<'_, T>, i: usize, tile: Tile) {
+        let (plan, arch) = (shared.plan, shared.arch);
+        let (operator, gradient) = (&plan.operators[i], &plan.gradients[i]);
+        let mut output = std::mem::take(&mut self.slots[gradient.output]);
+        let y_len = tile.len * plan.value_lens[operator.output];
+        let dy = &mut output[tile.first * plan.slot_lens[gradient.output]..][..y_len];
+
+        let y = value(&self.values, shared, &self.samples, operator.output, tile);
+        let x = value(&self.values, shared, &self.samples, operator.inputs[0], tile);
+        let (slots, scratch, partial) = (&mut self.slots, &mut self.scratch, &mut self.partial);
+        // The slot of the first operand, for operators whose input gradient is not in place.
+        let mut target = |write: &mut dyn FnMut(Into, &mut [T])| {
+            if let Some(Target { slot, into }) = gradient.targets[0] {
+                let start = tile.first * plan.slot_lens[slot];
+                write(into, &mut slots[slot][start..start + x.len()]);
+            }
+        };
+        match &operator.kernel {
+            Kernel::Conv2d { op, w, bias } => {
+                elementwise::mask(arch, op.activation, y, dy);
+                bias_gradient(arch, bias, dy, partial);
+                if let Constant::Parameter(range) = w {
+                    op.weight_gradient(x, dy, scratch, &mut partial[range.clone()]);
+                }
+                target(&mut |into, dx| op.input_gradient(arch, shared.constant(w), dy, scratch, into, dx));
+            }
+            Kernel::Depthwise { op, w, bias } => {
+                elementwise::mask(arch, op.activation, y, dy);
+                bias_gradient(arch, bias, dy, partial);
+                if let Constant::Parameter(range) = w {
+                    op.weight_gradient(arch, x, dy, &mut partial[range.clone()]);
+                }
+                target(&mut |into, dx| op.input_gradient(arch, shared.constant(w), dy, into, dx));
+            }
+            Kernel::Dense { op, w, bias } => {
+                elementwise::mask(arch, op.activation, y, dy);
+                bias_gradient(arch, bias, dy, partial);
+                if let Constant::Parameter(range) = w {
+                    op.weight_gradient(x, dy, &mut partial[range.clone()]);
+                }
+                target(&mut |into, dx| op.input_gradient(shared.constant(w), dy, into, dx));
+            }
+            Kernel::MaxPool { op, index } => {
+                let taps = &self.taps[*index][tile.range(y_len / tile.len)];
+                target(&mut |into, dx| op.max_gradient(arch, dy, taps, into, dx));
+            }
+            Kernel::AveragePool(op) => target(&mut |into, dx| op.average_gradient(arch, dy, into, dx)),
+            Kernel::BatchNorm { op, index, .. } => op.input_gradient(arch, &shared.factors[*index], x, dy),
+            Kernel::Activation(activation) | Kernel::Add(activation) => elementwise::mask(arch, *activation, y, dy),
+            Kernel::Softmax { classes } => loss::softmax_gradient(*classes, y, dy),
+        }
+        if operator.kernel.gradient_is_in_place() {
+            for &Target { slot, into } in gradient.targets.iter().flatten() {
+                let start = tile.first * plan.slot_lens[slot];
+                match into {
+                    Into::Write if slot == gradient.output => {}
+                    Into::Add if slot == gradient.output => elementwise::double(arch, dy),
+                    _ => elementwise::deliver(arch, dy, into, &mut self.slots[slot][start..start + y_len]),
+                }
+            }
+        }
+        self.slots[gradient.output] = output;
+    }
+}
+
+/// The tile's part of a value; the graph's input comes from the caller.
+fn value<'a, T>(
+    values: &'a [Vec<T>],
+    shared: &Shared<'a, T>,
+    samples: &Range<usize>,
+    value: usize,
+    tile: Tile,
+) -> &'a [T] {
+    let len = shared.plan.value_lens[value];
+    if value == shared.plan.input {
+        &shared.x[Tile { first: samples.start + tile.first, ..tile }.range(len)]
+    } else {
+        &values[value][tile.range(len)]
+    }
+}
+
+fn bias_gradient<T: Real>(arch: Arch, bias: &Option<Constant>, dy: &[T], partial: &mut [T]) {
+    if let Some(Constant::Parameter(range)) = bias {
+        elementwise::column_sums(arch, dy, &mut partial[range.clone()]);
+    }
+}

@@ -1,0 +1,278 @@
+//! From graph nodes to operators with proved geometry and located constants; everything that can be refused is, here.
+
+use super::batch_norm::BatchNorm;
+use super::conv2d::Conv2d;
+use super::dense::Dense;
+use super::depthwise::Depthwise;
+use super::error::EngineError;
+use super::pool::Pool;
+use super::window::Grid;
+use crate::graph::{Activation, Data, Graph, Node, Op, Role, Sliding, TensorId};
+use std::ops::Range;
+
+/// Where a constant operand lies.
+#[derive(Debug, Clone)]
+pub(super) enum Constant {
+    /// In the flat vector of trained values.
+    Parameter(Range<usize>),
+    /// In the flat vector of buffers; has no gradient.
+    Buffer(Range<usize>),
+}
+
+/// What an operator computes, and with which constants.
+#[derive(Debug, Clone)]
+pub(super) enum Kernel {
+    Conv2d { op: Conv2d, w: Constant, bias: Option<Constant> },
+    Depthwise { op: Depthwise, w: Constant, bias: Option<Constant> },
+    Dense { op: Dense, w: Constant, bias: Option<Constant> },
+    BatchNorm { op: BatchNorm, index: usize, gamma: Constant, beta: Constant, mean: Range<usize>, var: Range<usize> },
+    Activation(Activation),
+    Add(Activation),
+    MaxPool { op: Pool, index: usize },
+    AveragePool(Pool),
+    Softmax { classes: usize },
+}
+
+impl Kernel {
+    /// Whether the gradient of the input may take the place of the output's.
+    pub(super) fn gradient_is_in_place(&self) -> bool {
+        matches!(self, Self::BatchNorm { .. } | Self::Activation(_) | Self::Add(_) | Self::Softmax { .. })
+    }
+
+    /// Whether any constant of this operator is trained.
+    pub(super) fn is_trained(&self) -> bool {
+        let trained = |c: &Constant| matches!(c, Constant::Parameter(_));
+        match self {
+            Self::Conv2d { w, bias, .. } | Self::Depthwise { w, bias, .. } | Self::Dense { w, bias, .. } => {
+                trained(w) || bias.as_ref().is_some_and(trained)
+            }
+            Self::BatchNorm { gamma, beta, .. } => trained(gamma) || trained(beta),
+            _ => false,
+        }
+    }
+
+    /// Elements of scratch that one sample needs.
+    pub(super) fn scratch_len(&self) -> usize {
+        if let Self::Conv2d { op, .. } = self { op.scratch_len() } else { 0 }
+    }
+}
+
+/// A kernel between values, which are named by the tensor that first held them (reshapes are only other names).
+#[derive(Debug, Clone)]
+pub(super) struct Operator {
+    pub(super) kernel: Kernel,
+    /// One value, or two for `add`.
+    pub(super) inputs: Vec<usize>,
+    pub(super) output: usize,
+}
+
+/// The operators that lead to the graph's output, in order.
+pub(super) struct Resolved {
+    pub(super) operators: Vec<Operator>,
+    pub(super) input: usize,
+    pub(super) output: usize,
+    /// Number of [`Kernel::BatchNorm`] and [`Kernel::MaxPool`] among the operators.
+    pub(super) batch_norms: usize,
+    pub(super) max_pools: usize,
+}
+
+/// Ranges of all tensors of `role` in one flat vector, in graph order.
+pub(super) fn flat_ranges(graph: &Graph, role: Role) -> Vec<(TensorId, Range<usize>)> {
+    let mut end = 0;
+    let tensors = graph.tensors.iter().enumerate().filter(|(_, t)| t.role == role);
+    tensors
+        .map(|(i, t)| {
+            let start = end;
+            end += t.element_count();
+            (TensorId(i), start..end)
+        })
+        .collect()
+}
+
+struct Resolver<'a> {
+    graph: &'a Graph,
+    parameters: &'a [(TensorId, Range<usize>)],
+    buffers: &'a [(TensorId, Range<usize>)],
+    /// The value that each tensor names, once it is known.
+    value_of: Vec<Option<usize>>,
+    batch_norms: usize,
+    max_pools: usize,
+}
+
+/// Checks the whole graph and resolves its operators.
+pub(super) fn resolve(
+    graph: &Graph,
+    parameters: &[(TensorId, Range<usize>)],
+    buffers: &[(TensorId, Range<usize>)],
+) -> Result<Resolved, EngineError> {
+    check_tensors(graph)?;
+    let &[input] = graph.inputs.as_slice() else {
+        return Err(EngineError::Ends { what: "input", count: graph.inputs.len() });
+    };
+    let &[output] = graph.outputs.as_slice() else {
+        return Err(EngineError::Ends { what: "output", count: graph.outputs.len() });
+    };
+    graph.validate()?;
+
+    let value_of = vec![None; graph.tensors.len()];
+    let mut resolver = Resolver { graph, parameters, buffers, value_of, batch_norms: 0, max_pools: 0 };
+    resolver.value_of[input.0] = Some(input.0);
+    let live = live_nodes(graph, output);
+    let mut operators = Vec::new();
+    for (node, live) in graph.nodes.iter().zip(live) {
+        if graph[node.output].role != Role::Activation || resolver.value_of[node.output.0].is_some() {
+            return Err(refuse(node, "its output is a constant or written by another node".into()));
+        }
+        if live {
+            operators.extend(resolver.node(node)?);
+        }
+    }
+    let Some(value) = resolver.value_of[output.0].filter(|_| !operators.is_empty()) else {
+        let (tensor, what) = (graph[output].name.clone(), "the graph's output is computed by no operator".into());
+        return Err(EngineError::Tensor { tensor, what });
+    };
+    let Resolver { batch_norms, max_pools, .. } = resolver;
+    Ok(Resolved { operators, input: input.0, output: value, batch_norms, max_pools })
+}
+
+fn check_tensors(graph: &Graph) -> Result<(), EngineError> {
+    let missing = |id: &TensorId| id.0 >= graph.tensors.len();
+    for node in &graph.nodes {
+        if let Some(id) = node.inputs.iter().chain([&node.output]).find(|id| missing(id)) {
+            return Err(refuse(node, format!("tensor {} does not exist", id.0)));
+        }
+    }
+    for (what, ids) in [("input", &graph.inputs), ("output", &graph.outputs)] {
+        if ids.iter().any(missing) {
+            return Err(EngineError::Ends { what, count: 0 });
+        }
+    }
+    for t in &graph.tensors {
+        let what = match &t.data {
+            Some(Data::I8(_) | Data::I32(_)) => "it holds integers",
+            _ if t.quant.is_some() => "it is quantised",
+            _ if t.element_count() == 0 => "it has no elements",
+            _ => continue,
+        };
+        return Err(EngineError::Tensor { tensor: t.name.clone(), what: what.into() });
+    }
+    Ok(())
+}
+
+/// Which nodes the output depends on.
+fn live_nodes(graph: &Graph, output: TensorId) -> Vec<bool> {
+    let mut needed = vec![false; graph.tensors.len()];
+    needed[output.0] = true;
+    let mut live: Vec<bool> = Vec::with_capacity(graph.nodes.len());
+    for node in graph.nodes.iter().rev() {
+        let is_live = needed[node.output.0];
+        for id in node.inputs.iter().filter(|_| is_live) {
+            needed[id.0] = true;
+        }
+        live.push(is_live);
+    }
+    live.reverse();
+    live
+}
+
+fn refuse(node: &Node, what: String) -> EngineError {
+    EngineError::Node { op: node.op.name(), node: node.name.clone(), what }
+}
+
+impl Resolver<'_> {
+    /// The operator of a node, or `None` if its output is only another name for its input.
+    fn node(&mut self, node: &Node) -> Result<Option<Operator>, EngineError> {
+        let x = self.value(node, 0)?;
+        if matches!(node.op, Op::Reshape { .. } | Op::Activation(Activation::None)) {
+            self.value_of[node.output.0] = Some(x);
+            return Ok(None);
+        }
+        let mut inputs = vec![x];
+        if matches!(node.op, Op::Add { .. }) {
+            inputs.push(self.value(node, 1)?);
+        }
+        let kernel = self.kernel(node)?;
+        self.value_of[node.output.0] = Some(node.output.0);
+        Ok(Some(Operator { kernel, inputs, output: node.output.0 }))
+    }
+
+    fn kernel(&mut self, node: &Node) -> Result<Kernel, EngineError> {
+        let shape = |i: usize| self.graph[node.inputs[i]].shape.as_slice();
+        let last = |i: usize| shape(i).last().copied().unwrap_or(1);
+        let biased = || Ok::<_, EngineError>((self.constant(node, 1)?, self.optional(node, 2)?));
+        Ok(match node.op {
+            Op::Conv2d { ref sliding, activation } => {
+                let (w, bias) = biased()?;
+                let grid = grid(node, sliding, shape(0), &shape(1)[1..3])?;
+                let op = Conv2d { grid, channels: last(0), filters: shape(1)[0], activation };
+                Kernel::Conv2d { op, w, bias }
+            }
+            Op::DepthwiseConv2d { ref sliding, activation } => {
+                let (w, bias) = biased()?;
+                let grid = grid(node, sliding, shape(0), &shape(1)[..2])?;
+                let op = Depthwise { grid, channels: last(0), multiplier: last(1) / last(0), activation };
+                Kernel::Depthwise { op, w, bias }
+            }
+            Op::Dense { activation } => {
+                let (w, bias) = biased()?;
+                let op = Dense { inputs: last(1), outputs: shape(1)[0], activation };
+                Kernel::Dense { op, w, bias }
+            }
+            Op::BatchNorm { epsilon, momentum, activation } => {
+                let (epsilon, momentum) = (f64::from(epsilon), f64::from(momentum));
+                let op = BatchNorm { channels: last(0), epsilon, momentum, activation };
+                let (gamma, beta) = (self.constant(node, 1)?, self.constant(node, 2)?);
+                let (Constant::Buffer(mean), Constant::Buffer(var)) =
+                    (self.constant(node, 3)?, self.constant(node, 4)?)
+                else {
+                    return Err(refuse(node, "its running statistics must be buffers, not parameters".into()));
+                };
+                self.batch_norms += 1;
+                Kernel::BatchNorm { op, index: self.batch_norms - 1, gamma, beta, mean, var }
+            }
+            Op::MaxPool2d { kernel, ref sliding } => {
+                let op = Pool { grid: grid(node, sliding, shape(0), &kernel)?, channels: last(0) };
+                self.max_pools += 1;
+                Kernel::MaxPool { op, index: self.max_pools - 1 }
+            }
+            Op::AveragePool2d { kernel, ref sliding } => {
+                Kernel::AveragePool(Pool { grid: grid(node, sliding, shape(0), &kernel)?, channels: last(0) })
+            }
+            Op::Activation(activation) => Kernel::Activation(activation),
+            Op::Add { activation } => Kernel::Add(activation),
+            Op::Softmax => Kernel::Softmax { classes: last(0) },
+            Op::Reshape { .. } => return Err(refuse(node, "a reshape computes nothing".into())),
+        })
+    }
+
+    fn value(&self, node: &Node, operand: usize) -> Result<usize, EngineError> {
+        let tensor = node.inputs[operand];
+        self.value_of[tensor.0].ok_or_else(|| {
+            refuse(node, format!("operand {operand}, `{}`, must be computed, not constant", self.graph[tensor].name))
+        })
+    }
+
+    fn constant(&self, node: &Node, operand: usize) -> Result<Constant, EngineError> {
+        let tensor = node.inputs[operand];
+        let find = |ranges: &[(TensorId, Range<usize>)]| {
+            ranges.iter().find(|(id, _)| *id == tensor).map(|(_, range)| range.clone())
+        };
+        match (find(self.parameters), find(self.buffers)) {
+            (Some(range), _) => Ok(Constant::Parameter(range)),
+            (None, Some(range)) => Ok(Constant::Buffer(range)),
+            (None, None) => {
+                let name = &self.graph[tensor].name;
+                Err(refuse(node, format!("operand {operand}, `{name}`, must be a parameter or a buffer")))
+            }
+        }
+    }
+
+    fn optional(&self, node: &Node, operand: usize) -> Result<Option<Constant>, EngineError> {
+        if node.inputs.len() > operand { self.constant(node, operand).map(Some) } else { Ok(None) }
+    }
+}
+
+fn grid(node: &Node, sliding: &Sliding, input: &[usize], kernel: &[usize]) -> Result<Grid, EngineError> {
+    let window = sliding.window([input[0], input[1]], [kernel[0], kernel[1]]);
+    window.map(|w| Grid::new(&w)).map_err(|e| refuse(node, e.to_string()))
+}
