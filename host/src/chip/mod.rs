@@ -123,8 +123,8 @@ pub fn run(
     };
     let header = header(model, inputs)?;
     let operators = host::operators(chip, model)?;
-    let image = firmware::build(board, &operators, progress)?;
     let emulator = setup::Machine::here().emulator(progress)?;
+    let image = firmware::build(board, &operators, progress)?;
     let emulation = qemu::Emulation { emulator: &emulator, board, image: &image.runner, patience: qemu::PATIENCE };
     emulation.run(&qemu::Job { header, model, inputs }, progress)?.measured(&image)
 }
@@ -145,8 +145,8 @@ pub struct Calibration {
 pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<Calibration>, ChipError> {
     let Some(board) = board(chip) else { return Ok(Vec::new()) };
     let header = JobHeader { self_test: true, model_bytes: 0, input_count: 0, input_bytes: 0 };
-    let image = firmware::build(board, &BTreeSet::new(), progress)?;
     let emulator = setup::Machine::here().emulator(progress)?;
+    let image = firmware::build(board, &BTreeSet::new(), progress)?;
     let emulation = qemu::Emulation { emulator: &emulator, board, image: &image.runner, patience: qemu::PATIENCE };
     emulation.run(&qemu::Job { header, model: &[], inputs: &[] }, progress)?.calibrations()
 }
