@@ -47,7 +47,7 @@ fn counter() -> u32 {
     unsafe { ptr::read_volatile(ptr::with_exposed_provenance(board::FPGAIO + 0x18)) }
 }
 
-/// The FPGA's counter of 100 Hz: it tells how often [`counter`] wrapped.
+/// The FPGA's counter of 100 Hz: it tells how often the fine one wrapped.
 pub fn counter_100hz() -> u32 {
     // SAFETY: CLK100HZ of the FPGAIO block, aligned, always mapped; a read changes nothing.
     unsafe { ptr::read_volatile(ptr::with_exposed_provenance(board::FPGAIO + 0x14)) }

@@ -1,9 +1,18 @@
 //! The emulated chips: their counters are right, and they answer what this machine answers.
 
-use niwaki::chip::{self, Chip, ChipError, Step};
+use niwaki::{
+    chip::{self, Chip, ChipError, Step},
+    export,
+    quantize::{self, Calibration},
+    zoo,
+};
 use niwaki_core::format::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
     TensorRecord, VERSION, crc32,
+};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
 };
 use std::{
     io::{self, Write as _},
@@ -19,7 +28,7 @@ fn unless_missing<T>(result: Result<T, ChipError>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
         Err(error @ ChipError::Missing { .. }) => {
-            // Not the macro: the test harness would swallow its line.
+            #[expect(clippy::explicit_write, reason = "the test harness would swallow the macro's line")]
             writeln!(io::stderr(), "skipped: {error}").unwrap();
             None
         }
@@ -123,27 +132,65 @@ fn a_chip_answers_what_this_machine_answers() {
     assert_eq!(again.cost, Some(cost), "the same work must always cost the same");
 }
 
+/// A network of the zoo, quantised on random data.
+fn int8_model(name: &str, input: &[usize], classes: usize) -> Vec<u8> {
+    let graph = zoo::by_name(name).unwrap().build(input, classes, 1).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let sample = (0..input.iter().product()).map(|_| rng.next_u32() as f32 / u32::MAX as f32);
+    let sample: Vec<f32> = sample.collect();
+    let graph = quantize::post_training(&graph, &[&sample], Calibration::MinMax).unwrap();
+    export::export(&graph).unwrap().0.to_vec()
+}
+
+#[test]
+fn quantised_networks_answer_bit_for_bit_what_this_machine_answers() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut inputs = |count: usize, len: usize| -> Vec<Vec<u8>> {
+        let mut input = || {
+            let mut input = vec![0; len];
+            rng.fill_bytes(&mut input);
+            input
+        };
+        (0..count).map(|_| input()).collect()
+    };
+    let networks = [
+        ("small-cnn", &[8, 8, 1], 10, inputs(360, 64)),
+        ("tiny-resnet", &[16, 16, 3], 10, inputs(3, 768)),
+        ("ds-cnn", &[49, 10, 1], 12, inputs(3, 490)),
+    ];
+    for (name, input, classes, inputs) in networks {
+        let model = int8_model(name, input, classes);
+        let here = chip::run(Chip::Host, &model, &inputs, &mut show).unwrap();
+        let start = Instant::now();
+        let Some(there) = unless_missing(chip::run(Chip::CortexM4, &model, &inputs, &mut show)) else { return };
+        println!("{name}: {} inputs in {:?}", inputs.len(), start.elapsed());
+        assert_eq!(there.outputs, here.outputs, "{name}");
+        let cost = there.cost.unwrap();
+        println!("{cost:?}");
+        let sum: u64 = cost.per_op.iter().sum();
+        let slack = COUNT_TOLERANCE * cost.per_op.len() as u64 + 100;
+        let in_range = cost.instructions_min.saturating_sub(slack)..=cost.instructions_max + slack;
+        assert!(in_range.contains(&sum), "{name}: the operators' {sum} instructions are not the run's");
+    }
+}
+
 #[test]
 fn a_broken_model_is_refused_with_the_reason() {
     let mut model = softmax_model();
     let half = model.len() / 2;
     model[half] ^= 1;
-    let refused = |chip| match chip::run(chip, &model, &inputs(1), &mut show) {
-        Err(ChipError::Missing { .. }) => None,
-        answer => Some(answer.unwrap_err().to_string()),
-    };
-    assert!(refused(Chip::Host).unwrap().contains("checksum"));
-    if let Some(error) = refused(Chip::CortexM4) {
-        assert!(error.contains("mps2-an386: the model was refused") && error.contains("checksum"), "{error}");
+    for chip in [Chip::Host, Chip::CortexM4] {
+        let error = chip::run(chip, &model, &inputs(1), &mut show).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{chip}: checksum")), "{error}");
     }
 }
 
 #[test]
 fn inputs_of_another_model_are_refused() {
     let short = vec![vec![0; 8]];
-    if let Err(error) = chip::run(Chip::CortexM4, &softmax_model(), &short, &mut show)
-        && !matches!(error, ChipError::Missing { .. })
-    {
-        assert!(error.to_string().contains("an input has 8 bytes, the model takes 256"), "{error}");
-    }
+    let error = match chip::run(Chip::CortexM4, &softmax_model(), &short, &mut show) {
+        Err(error @ ChipError::Refused { .. }) => error.to_string(),
+        other => return assert!(unless_missing(other).is_none(), "8 bytes were taken for 256"),
+    };
+    assert_eq!(error, "mps2-an386: an input has 8 bytes, the model takes 256");
 }

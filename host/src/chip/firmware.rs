@@ -7,6 +7,7 @@ use object::{
     read::elf::{ElfFile32, ProgramHeader as _},
 };
 use std::{
+    collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -30,19 +31,28 @@ pub(super) struct Image {
     pub(super) code_bytes: u64,
 }
 
-/// Builds the images for a board.
+/// Builds the images for a board; the one whose size counts has only `operators`, or every one if there are none.
 ///
 /// # Errors
 /// [`ChipError`]: there are no sources or no toolchain, cargo failed, or an image is none.
-pub(super) fn build(board: &Board, progress: &mut dyn FnMut(Step<'_>)) -> Result<Image, ChipError> {
+pub(super) fn build(
+    board: &Board,
+    operators: &BTreeSet<String>,
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Image, ChipError> {
     let folder = folder()?;
     setup::rust_target(&folder, board.target, progress)?;
     progress(Step::Doing("building the firmware (the first time takes a minute)"));
     let target_dir = folder.join("target").join(board.name);
     let mut cargo = setup::tool("cargo", &folder);
-    cargo.args(["build", "--release", "--bin", "runner", "--bin", "footprint"]);
+    cargo.args(["build", "--release", "-p", "niwaki-firmware", "-p", "niwaki-footprint"]);
     cargo.args(["--no-default-features", "--features", board.name, "--target", board.target, "--target-dir"]);
     cargo.arg(&target_dir);
+    if operators.is_empty() {
+        cargo.env_remove("NIWAKI_OPERATORS");
+    } else {
+        cargo.env("NIWAKI_OPERATORS", Vec::from_iter(operators.iter().map(String::as_str)).join(","));
+    }
     setup::stream(cargo, progress)?;
     let images = target_dir.join(board.target).join("release");
     let runner = images.join("runner");

@@ -1,11 +1,12 @@
 //! A session on this machine.
 
-use super::{ChipError, Step};
+use super::{Chip, ChipError, Step};
+use crate::export::AlignedBytes;
 use niwaki_core::{
-    format::{ALIGN, Model},
+    format::{DType, Model},
     session::{Session, operators},
 };
-use std::fmt::Display;
+use std::{collections::BTreeSet, fmt::Display};
 
 /// The outputs for each input.
 pub(super) fn run(
@@ -13,14 +14,11 @@ pub(super) fn run(
     inputs: &[Vec<u8>],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Vec<Vec<u8>>, ChipError> {
-    fn refused(error: impl Display) -> ChipError {
-        ChipError::Refused { chip: "host".into(), reason: error.to_string() }
-    }
-    let mut file = AlignedBytes::zeroed(model.len());
-    file.bytes_mut().copy_from_slice(model);
-    let model = Model::verify(file.bytes(), operators::ALL).map_err(refused)?;
+    let refused = refused(Chip::Host);
+    let file = AlignedBytes::from(model);
+    let model = Model::verify(&file, operators::ALL).map_err(|error| refused(&error))?;
     let mut arena = AlignedBytes::zeroed(model.arena_bytes());
-    let mut session = Session::new(&model, arena.bytes_mut()).map_err(refused)?;
+    let mut session = Session::new(&model, &mut arena).map_err(|error| refused(&error))?;
     let expected = (0..model.input_count()).map(|tensor_idx| session.input_bytes_mut(tensor_idx).len()).sum();
     let mut outputs = Vec::with_capacity(inputs.len());
     for (input_idx, input) in inputs.iter().enumerate() {
@@ -42,24 +40,21 @@ pub(super) fn run(
     Ok(outputs)
 }
 
-/// Bytes on the heap at a boundary that models and arenas need.
-struct AlignedBytes {
-    blocks: Vec<u128>,
-    len: usize,
+/// The names in `niwaki_core::session::operators` of what a model is made of.
+///
+/// # Errors
+/// [`ChipError::Refused`] on behalf of `chip` if this is no model.
+pub(super) fn operators(chip: Chip, model: &[u8]) -> Result<BTreeSet<String>, ChipError> {
+    let file = AlignedBytes::from(model);
+    let model = Model::verify(&file, operators::ALL).map_err(|error| refused(chip)(&error))?;
+    let steps = (0..model.operator_count()).filter_map(|idx| model.step(idx));
+    let names = steps.filter_map(|step| {
+        let dtype = DType::from_code(step.record.dtype)?;
+        Some(format!("{}_{}", step.code().name(), dtype.name()).to_uppercase())
+    });
+    Ok(names.collect())
 }
 
-const _: () = assert!(align_of::<u128>() >= ALIGN);
-
-impl AlignedBytes {
-    fn zeroed(len: usize) -> Self {
-        Self { blocks: vec![0; len.div_ceil(size_of::<u128>())], len }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.blocks)[..self.len]
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.blocks)[..self.len]
-    }
+fn refused(chip: Chip) -> impl Fn(&dyn Display) -> ChipError {
+    move |error| ChipError::Refused { chip: chip.to_string(), reason: error.to_string() }
 }

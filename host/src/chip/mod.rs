@@ -12,7 +12,7 @@ mod tests;
 pub use error::ChipError;
 
 use niwaki_protocol::JobHeader;
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
 
 /// A place where a model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,8 +97,8 @@ pub struct Cost {
     pub arena_bytes: u64,
     /// Stack that `Session::run` used for the first input.
     pub stack_bytes: u64,
-    /// Flash of the smallest program around a session, without the model: vector table, start-up, verification and
-    /// every operator that core has.
+    /// Flash of the smallest program around a session of this model, without the model: vector table (1 KB), start-up,
+    /// verification and the operators that the model uses.
     pub code_bytes: u64,
     /// The image that ran; the measured window lies between its symbols `bench_begin` and `bench_end`.
     pub elf: PathBuf,
@@ -122,11 +122,11 @@ pub fn run(
         return Ok(Measured { outputs: host::run(model, inputs, progress)?, cost: None });
     };
     let header = header(model, inputs)?;
-    let image = firmware::build(board, progress)?;
+    let operators = host::operators(chip, model)?;
     let emulator = setup::Machine::here().emulator(progress)?;
-    let job = qemu::Job { header, model, inputs };
-    let report = qemu::run(&emulator, board, &image.runner, &job, progress)?;
-    report.measured(&image)
+    let image = firmware::build(board, &operators, progress)?;
+    let emulation = qemu::Emulation { emulator: &emulator, board, image: &image.runner, patience: qemu::PATIENCE };
+    emulation.run(&qemu::Job { header, model, inputs }, progress)?.measured(&image)
 }
 
 /// One piece of code of known length, timed on an emulated chip.
@@ -145,10 +145,10 @@ pub struct Calibration {
 pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<Calibration>, ChipError> {
     let Some(board) = board(chip) else { return Ok(Vec::new()) };
     let header = JobHeader { self_test: true, model_bytes: 0, input_count: 0, input_bytes: 0 };
-    let image = firmware::build(board, progress)?;
     let emulator = setup::Machine::here().emulator(progress)?;
-    let job = qemu::Job { header, model: &[], inputs: &[] };
-    qemu::run(&emulator, board, &image.runner, &job, progress)?.calibrations()
+    let image = firmware::build(board, &BTreeSet::new(), progress)?;
+    let emulation = qemu::Emulation { emulator: &emulator, board, image: &image.runner, patience: qemu::PATIENCE };
+    emulation.run(&qemu::Job { header, model: &[], inputs: &[] }, progress)?.calibrations()
 }
 
 /// The emulated board of a chip.
@@ -165,9 +165,6 @@ fn header(model: &[u8], inputs: &[Vec<u8>]) -> Result<JobHeader, ChipError> {
     if let Some(input_idx) = inputs.iter().position(|input| input.len() != input_bytes) {
         let got = inputs[input_idx].len();
         return Err(ChipError::Input { input_idx, expected: input_bytes, got });
-    }
-    if model.is_empty() {
-        return Err(ChipError::Refused { chip: "job".into(), reason: "the model is empty".into() });
     }
     Ok(JobHeader {
         self_test: false,

@@ -19,7 +19,7 @@ use std::{
 pub(super) const ICOUNT_SHIFT: u32 = 6;
 
 /// How long the firmware may be silent. Emulation executes more than 100 million instructions a second.
-const SILENCE: Duration = Duration::from_secs(300);
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often the result is looked at.
 const PERIOD: Duration = Duration::from_millis(20);
@@ -31,58 +31,85 @@ pub(super) struct Job<'a> {
     pub(super) inputs: &'a [Vec<u8>],
 }
 
-/// Does a job in the emulator.
-///
-/// # Errors
-/// [`ChipError`]: the firmware refused the job, broke, or was silent for too long.
-pub(super) fn run(
-    emulator: &Path,
-    board: &Board,
-    image: &Path,
-    job: &Job<'_>,
-    progress: &mut dyn FnMut(Step<'_>),
-) -> Result<Report, ChipError> {
-    run_with_patience(emulator, board, image, job, SILENCE, progress)
+/// An image on a board that the emulator imitates.
+pub(super) struct Emulation<'a> {
+    pub(super) emulator: &'a Path,
+    pub(super) board: &'a Board,
+    pub(super) image: &'a Path,
+    /// How long the firmware may be silent.
+    pub(super) patience: Duration,
 }
 
-pub(super) fn run_with_patience(
-    emulator: &Path,
-    board: &Board,
-    image: &Path,
-    job: &Job<'_>,
-    patience: Duration,
-    progress: &mut dyn FnMut(Step<'_>),
-) -> Result<Report, ChipError> {
-    let folder = tempfile::Builder::new().prefix("niwaki-chip-").tempdir().map_err(ChipError::io("a new folder"))?;
-    write_job(&folder.path().join(file_name(JOB_FILE)), job)?;
-    let table = log_table(image)?;
-    let mut log = table.new_stream_decoder();
-    progress(Step::Doing(&format!("running on {} in QEMU", board.name)));
-    let mut process = Process::spawn(emulator, board, image, folder.path())?;
-    let path = folder.path().join(file_name(RESULT_FILE));
-    let mut result = ResultTail { path, file: None, bytes: Vec::new(), report: Report::default() };
-    let total = job.inputs.len();
-    let mut heard = Instant::now();
-    let status = loop {
-        match process.output.recv_timeout(PERIOD) {
-            Ok(bytes) => {
-                heard = Instant::now();
-                log.received(&bytes);
-                show(log.as_mut(), progress);
+impl Emulation<'_> {
+    /// Does a job.
+    ///
+    /// # Errors
+    /// [`ChipError`]: the firmware refused the job, broke, or was silent for too long.
+    pub(super) fn run(&self, job: &Job<'_>, progress: &mut dyn FnMut(Step<'_>)) -> Result<Report, ChipError> {
+        let folder =
+            tempfile::Builder::new().prefix("niwaki-chip-").tempdir().map_err(ChipError::io("a new folder"))?;
+        write_job(&folder.path().join(file_name(JOB_FILE)), job)?;
+        let table = log_table(self.image)?;
+        let mut log = table.as_ref().map(Table::new_stream_decoder);
+        progress(Step::Doing(&format!("running on {} in QEMU", self.board.name)));
+        let mut process = self.spawn(folder.path())?;
+        let path = folder.path().join(file_name(RESULT_FILE));
+        let mut result = ResultTail { path, file: None, bytes: Vec::new(), report: Report::default() };
+        let total = job.inputs.len();
+        let mut heard = Instant::now();
+        let status = loop {
+            match process.output.recv_timeout(PERIOD) {
+                Ok(bytes) => {
+                    heard = Instant::now();
+                    if let Some(log) = &mut log {
+                        log.received(&bytes);
+                        show(log.as_mut(), progress);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                // It has closed its output: it has ended or is about to.
+                Err(RecvTimeoutError::Disconnected) => {
+                    break process.child.wait().map_err(ChipError::io(self.emulator))?;
+                }
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            // It has closed its output: it has ended or is about to.
-            Err(RecvTimeoutError::Disconnected) => break process.child.wait().map_err(ChipError::io(emulator))?,
-        }
-        if result.read_on(total, progress)? {
-            heard = Instant::now();
-        }
-        if heard.elapsed() > patience {
-            return Err(ChipError::Stalled { silence: patience, runs: result.report.runs() });
-        }
-    };
-    while result.read_on(total, progress)? {}
-    result.finish(board, status, process.errors())
+            if result.read_on(total, progress)? {
+                heard = Instant::now();
+            }
+            if heard.elapsed() > self.patience {
+                return Err(ChipError::Stalled { silence: self.patience, runs: result.report.runs() });
+            }
+        };
+        while result.read_on(total, progress)? {}
+        result.finish(self.board, status, process.errors())
+    }
+
+    fn spawn(&self, folder: &Path) -> Result<Process, ChipError> {
+        let mut command = Command::new(self.emulator);
+        command.args(["-machine", self.board.name, "-display", "none", "-serial", "none", "-monitor", "none"]);
+        command.args(["-icount", &format!("shift={ICOUNT_SHIFT},sleep=off")]);
+        command.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(self.image);
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(ChipError::io(self.emulator))?;
+        let (sender, output) = mpsc::channel();
+        let stdout = child.stdout.take();
+        thread::spawn(move || {
+            let Some(mut stdout) = stdout else { return };
+            let mut piece = [0; 4096];
+            while let Ok(len @ 1..) = stdout.read(&mut piece) {
+                if sender.send(piece[..len].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let stderr = child.stderr.take();
+        let errors = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What was read before an error is as good as it gets.
+            let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        Ok(Process { child, output, errors: Some(errors) })
+    }
 }
 
 fn file_name(name: &CStr) -> &str {
@@ -97,11 +124,11 @@ fn write_job(path: &Path, job: &Job<'_>) -> Result<(), ChipError> {
     written.and_then(|()| file.flush()).map_err(ChipError::io(path))
 }
 
-fn log_table(image: &Path) -> Result<Table, ChipError> {
-    let broken = |detail| ChipError::Image { path: image.into(), detail };
+/// How to read the log of an image, if it has one.
+fn log_table(image: &Path) -> Result<Option<Table>, ChipError> {
     let elf = fs::read(image).map_err(ChipError::io(image))?;
-    let table = Table::parse(&elf).map_err(|error| broken(format!("its log table: {error}")))?;
-    table.ok_or_else(|| broken("it has no log table".into()))
+    Table::parse(&elf)
+        .map_err(|error| ChipError::Image { path: image.into(), detail: format!("its log table: {error}") })
 }
 
 /// Shows the log lines that are complete.
@@ -127,34 +154,6 @@ struct Process {
 }
 
 impl Process {
-    fn spawn(emulator: &Path, board: &Board, image: &Path, folder: &Path) -> Result<Self, ChipError> {
-        let mut command = Command::new(emulator);
-        command.args(["-machine", board.name, "-display", "none", "-serial", "none", "-monitor", "none"]);
-        command.args(["-icount", &format!("shift={ICOUNT_SHIFT},sleep=off")]);
-        command.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(image);
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(ChipError::io(emulator))?;
-        let (sender, output) = mpsc::channel();
-        let stdout = child.stdout.take();
-        thread::spawn(move || {
-            let Some(mut stdout) = stdout else { return };
-            let mut piece = [0; 4096];
-            while let Ok(len @ 1..) = stdout.read(&mut piece) {
-                if sender.send(piece[..len].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        let stderr = child.stderr.take();
-        let errors = thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // What was read before an error is as good as it gets.
-            let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
-            String::from_utf8_lossy(&bytes).into_owned()
-        });
-        Ok(Self { child, output, errors: Some(errors) })
-    }
-
     /// What it wrote to its standard error, after it has ended.
     fn errors(&mut self) -> String {
         self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default()

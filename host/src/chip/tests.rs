@@ -128,12 +128,8 @@ fn a_job_header_that_was_written_is_read() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     for _ in 0..1000 {
         let mut word = || rng.next_u32();
-        let header = JobHeader {
-            self_test: word() % 2 == 0,
-            model_bytes: word(),
-            input_count: word(),
-            input_bytes: word(),
-        };
+        let header =
+            JobHeader { self_test: word() % 2 == 0, model_bytes: word(), input_count: word(), input_bytes: word() };
         assert_eq!(JobHeader::decode(&header.encode()), Ok(header));
     }
     let mut other = JobHeader { self_test: true, model_bytes: 1, input_count: 2, input_bytes: 3 }.encode();
@@ -174,4 +170,58 @@ fn a_result_is_understood_in_whatever_pieces_it_arrives() {
         assert_eq!((cost.instructions, cost.instructions_max), (625_000, 1_000_000));
         assert_eq!(cost.per_op, [0, 100]);
     }
+}
+
+/// Runs a shell script in place of the emulator.
+#[cfg(unix)]
+fn emulate(script: &str) -> Result<Report, ChipError> {
+    use super::{
+        firmware::MPS2_AN386,
+        qemu::{Emulation, Job},
+    };
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = folder.path().join("emulator");
+    fs::write(&emulator, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&emulator, fs::Permissions::from_mode(0o755)).unwrap();
+    // Any image without a log does.
+    let image = std::env::current_exe().unwrap();
+    let patience = std::time::Duration::from_millis(300);
+    let emulation = Emulation { emulator: &emulator, board: &MPS2_AN386, image: &image, patience };
+    let header = JobHeader { self_test: false, model_bytes: 3, input_count: 1, input_bytes: 2 };
+    emulation.run(&Job { header, model: &[1, 2, 3], inputs: &[vec![4, 5]] }, &mut nothing)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_silent_firmware_is_stopped() {
+    let start = std::time::Instant::now();
+    let error = emulate("exec sleep 60").unwrap_err();
+    assert!(matches!(error, ChipError::Stalled { runs: 0, .. }), "{error}");
+    assert!(start.elapsed().as_secs() < 30);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_emulator_that_dies_is_quoted() {
+    let error = emulate("echo 'no such machine' >&2; exit 3").unwrap_err();
+    assert_eq!(error.to_string(), "the emulator ended (exit status: 3) after 0 runs: no such machine");
+    let error = emulate("echo 'qemu: fatal: Lockup: what a pity' >&2; exit 1").unwrap_err();
+    assert!(error.to_string().ends_with("the firmware's stack overflowed"), "{error}");
+    let error = emulate("exit 0").unwrap_err();
+    assert!(error.to_string().contains("after 0 runs: it did not say why"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_result_of_another_version_is_named() {
+    let error = emulate("printf 'NIWAKIR\\002' > result.bin").unwrap_err();
+    assert!(error.to_string().starts_with("result.bin at byte 0: the result has version 2"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_job_lies_where_the_firmware_looks_for_it() {
+    let error = emulate("od -An -tu1 -j24 job.bin >&2; exit 1").unwrap_err();
+    assert!(error.to_string().ends_with("1   2   3   4   5"), "{error}");
 }

@@ -5,14 +5,17 @@
 use core::panic::PanicInfo;
 use niwaki_core::{
     format::Model,
-    session::{Session, operators},
+    session::{Operator, Session, operators},
 };
 use niwaki_firmware::machine::{Memory, bench_begin, bench_end};
+
+/// What the model is made of; build.rs wrote it.
+const OPERATORS: &[Operator] = include!(concat!(env!("OUT_DIR"), "/operators.rs"));
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     if let Some(Memory { model, arena, .. }) = Memory::take()
-        && let Ok(model) = Model::verify(model, operators::ALL)
+        && let Ok(model) = Model::verify(model, OPERATORS)
         && let Ok(mut session) = Session::new(&model, arena)
     {
         loop {
