@@ -8,6 +8,7 @@ pub mod graph;
 pub mod zoo;
 
 pub mod chip;
+pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod export;

@@ -1,6 +1,7 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
 mod aligned;
+pub mod read;
 
 pub use aligned::AlignedBytes;
 
