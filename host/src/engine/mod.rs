@@ -316,6 +316,10 @@ impl<T: Real> EngineOf<T> {
                 let thread = || rayon::current_thread_index().unwrap_or(0);
                 lanes.par_iter_mut().with_max_len(1).for_each(|lane| run(lane, thread()));
             }),
+            // Every other phase goes backwards: it begins with the lanes that the cache still holds.
+            _ if matches!(list, StepList::Train(phase) if phase % 2 == 1) => {
+                lanes.iter_mut().rev().for_each(|lane| run(lane, 0));
+            }
             _ => lanes.iter_mut().for_each(|lane| run(lane, 0)),
         }
     }
