@@ -1,10 +1,11 @@
 //! A training run that is killed at any moment goes on to the same bits, whatever its number of threads.
 
+use niwaki_tests::{demo_recipe, niwaki};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,19 +14,9 @@ const RESULTS: [&str; 3] = ["dense.safetensors", "sparse.safetensors", "model.ni
 /// Kills before the run may end by itself.
 const KILLS: usize = 6;
 
-/// The `niwaki` binary beside this test's, which `cargo test --workspace` builds with it.
-fn niwaki() -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
-    let binary = folder.join(format!("niwaki{}", std::env::consts::EXE_SUFFIX));
-    assert!(binary.exists(), "{} is missing: run `cargo test --workspace`", binary.display());
-    binary
-}
-
 fn train(dir: &Path, threads: usize) -> Command {
-    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/recipes/digits-small-cnn-wgsef.toml");
-    let mut command = Command::new(niwaki());
-    command.args(["train", recipe, "--json", "--threads", &threads.to_string(), "--out"]).arg(dir);
+    let mut command = niwaki();
+    command.arg("train").arg(demo_recipe()).args(["--json", "--threads", &threads.to_string(), "--out"]).arg(dir);
     for set in ["train.epochs=6", "sparsity.ramp_epochs=4", "sparsity.finetune_epochs=4"] {
         command.args(["--set", set]);
     }
