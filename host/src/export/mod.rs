@@ -303,3 +303,6 @@ fn clamp_f32(params: &mut [i32; PARAM_COUNT], clamp: Clamp<f32>) {
     params[param::CLAMP_MIN] = clamp.min.to_bits() as i32;
     params[param::CLAMP_MAX] = clamp.max.to_bits() as i32;
 }
+
+#[cfg(test)]
+mod tests;
