@@ -2,7 +2,7 @@
 //!
 //! The batch is cut into at most 16 lanes of consecutive samples, each with buffers of its own. Threads run whole
 //! lanes; what lanes sum up is merged in lane order. So the same step gives the same bits for any number of threads.
-//! After [`EngineOf::new`] a step allocates nothing of its own.
+//! After [`EngineOf::new`] a step allocates nothing; only the GEMM crate takes a packing buffer for each product.
 //!
 //! ```
 //! use niwaki::engine::{Engine, Options};
