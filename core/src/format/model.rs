@@ -3,11 +3,10 @@
 use super::records::{
     DType, Header, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, Place, TENSOR_BYTES, TensorRecord, param,
 };
-use super::verify;
+use super::{Operator, verify};
 use crate::error::{OperatorError, ShapeError, VerifyError};
 use crate::kernels::Clamp;
 use crate::num::{Multiplier, Rounding};
-use crate::session::Operator;
 use crate::shape::{AxisSpec, Window};
 
 /// A model file whose every record was checked; reading it cannot fail any more.
@@ -79,6 +78,12 @@ impl<'m> Model<'m> {
         }
         let at = (self.header.tensors_offset as usize).checked_add(index * TENSOR_BYTES)?;
         self.bytes.get(at..at.checked_add(TENSOR_BYTES)?).map(TensorRecord::from_bytes)
+    }
+
+    /// The byte of tensor `index` that must be zero.
+    pub(super) fn tensor_reserved(&self, index: usize) -> u8 {
+        let at = (self.header.tensors_offset as usize).saturating_add(index * TENSOR_BYTES);
+        self.bytes.get(at.saturating_add(TensorRecord::RESERVED_AT)).copied().unwrap_or(0)
     }
 
     /// The record of operator `index`.

@@ -240,6 +240,8 @@ pub struct Header {
 impl Header {
     /// Where the checksummed part starts.
     pub const CHECKSUM_FROM: usize = 16;
+    /// Where the bytes start that must be zero, up to the header's end.
+    pub(super) const RESERVED_FROM: usize = 52;
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -305,6 +307,9 @@ pub struct TensorRecord {
 }
 
 impl TensorRecord {
+    /// The byte of a record that must be zero.
+    pub(super) const RESERVED_AT: usize = 3;
+
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut r = Reader(bytes);

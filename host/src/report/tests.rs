@@ -1,7 +1,7 @@
 //! The console table and the page, from one made-up run.
 
-use crate::train::Phase;
 use super::{ArenaMap, ArenaTensor, EpochRow, OperatorRow, Report, Stage, console, console::Terminal, format, html};
+use crate::train::Phase;
 
 fn stage(name: &str, accuracy: f64, params: u64, macs: u64) -> Stage {
     Stage { name: name.into(), accuracy, loss: Some(0.123), params, macs, seconds: 12.34, ..Stage::default() }

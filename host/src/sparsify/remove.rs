@@ -100,9 +100,8 @@ mod tests {
     }
 
     fn networks() -> Vec<(&'static str, Graph)> {
-        let zoo = |name: &str, input: [usize; 3]| {
-            zoo::by_name(name).expect("in the zoo").build(&input, 4, 1).expect("fits")
-        };
+        let zoo =
+            |name: &str, input: [usize; 3]| zoo::by_name(name).expect("in the zoo").build(&input, 4, 1).expect("fits");
         vec![
             ("small-cnn", zoo("small-cnn", [8, 8, 1])),
             ("ds-cnn", zoo("ds-cnn", [13, 8, 1])),
