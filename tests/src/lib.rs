@@ -1,1 +1,4 @@
 //! What tests, gates and benchmarks share.
+
+pub mod edit;
+pub mod models;
