@@ -49,7 +49,8 @@ impl Editor {
         self.bytes[at..at + TENSOR_BYTES].copy_from_slice(&tensor.to_bytes());
     }
 
-    fn operator_at(&self, index: u16) -> usize {
+    /// Where the record of an operator starts.
+    pub fn operator_at(&self, index: u16) -> usize {
         self.header().operators_offset as usize + usize::from(index) * OPERATOR_BYTES
     }
 

@@ -298,6 +298,16 @@ const ROWS: &[Damage] = &[
         says: "reserved = 1",
     },
     Damage {
+        name: "reserved bytes behind an operator",
+        of: cnn,
+        edit: |f| {
+            let at = f.operator_at(2) + OPERATOR_BYTES - 1;
+            f.bytes[at] = 3;
+            E::Operator { operator: 2, field: "reserved", value: 3 }
+        },
+        says: "operator 2: reserved = 3",
+    },
+    Damage {
         name: "place 7",
         of: cnn,
         edit: |f| {

@@ -73,26 +73,28 @@ impl<'m> Model<'m> {
 
     /// The record of tensor `index`.
     pub fn tensor(&self, index: usize) -> Option<TensorRecord> {
-        if index >= self.tensor_count() {
-            return None;
-        }
-        let at = (self.header.tensors_offset as usize).checked_add(index * TENSOR_BYTES)?;
-        self.bytes.get(at..at.checked_add(TENSOR_BYTES)?).map(TensorRecord::from_bytes)
-    }
-
-    /// The byte of tensor `index` that must be zero.
-    pub(super) fn tensor_reserved(&self, index: usize) -> u8 {
-        let at = (self.header.tensors_offset as usize).saturating_add(index * TENSOR_BYTES);
-        self.bytes.get(at.saturating_add(TensorRecord::RESERVED_AT)).copied().unwrap_or(0)
+        self.tensor_bytes(index).map(TensorRecord::from_bytes)
     }
 
     /// The record of operator `index`.
     pub fn operator(&self, index: usize) -> Option<OperatorRecord> {
+        self.operator_bytes(index).map(OperatorRecord::from_bytes)
+    }
+
+    pub(super) fn tensor_bytes(&self, index: usize) -> Option<&'m [u8]> {
+        if index >= self.tensor_count() {
+            return None;
+        }
+        let at = (self.header.tensors_offset as usize).checked_add(index * TENSOR_BYTES)?;
+        self.bytes.get(at..at.checked_add(TENSOR_BYTES)?)
+    }
+
+    pub(super) fn operator_bytes(&self, index: usize) -> Option<&'m [u8]> {
         if index >= self.operator_count() {
             return None;
         }
         let at = (self.header.operators_offset as usize).checked_add(index * OPERATOR_BYTES)?;
-        self.bytes.get(at..at.checked_add(OPERATOR_BYTES)?).map(OperatorRecord::from_bytes)
+        self.bytes.get(at..at.checked_add(OPERATOR_BYTES)?)
     }
 
     /// Tensor index of input `index`.

@@ -1,5 +1,7 @@
 //! The fixed-size records of a `.niwaki` file, to and from bytes. Offsets are in `SPEC.md`.
 
+use core::ops::Range;
+
 /// First bytes of a file. The line endings show a transfer in text mode, as PNG's do.
 pub const MAGIC: [u8; 8] = *b"NIWAKI\r\n";
 /// The version that this crate reads and writes.
@@ -240,8 +242,8 @@ pub struct Header {
 impl Header {
     /// Where the checksummed part starts.
     pub const CHECKSUM_FROM: usize = 16;
-    /// Where the bytes start that must be zero, up to the header's end.
-    pub(super) const RESERVED_FROM: usize = 52;
+    /// Bytes that must be zero.
+    pub(super) const RESERVED: &[Range<usize>] = &[52..HEADER_BYTES];
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -307,8 +309,8 @@ pub struct TensorRecord {
 }
 
 impl TensorRecord {
-    /// The byte of a record that must be zero.
-    pub(super) const RESERVED_AT: usize = 3;
+    /// Bytes that must be zero.
+    pub(super) const RESERVED: &[Range<usize>] = &[3..4, 36..TENSOR_BYTES];
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -394,6 +396,9 @@ pub struct OperatorRecord {
 }
 
 impl OperatorRecord {
+    /// Bytes that must be zero.
+    pub(super) const RESERVED: &[Range<usize>] = &[72..OPERATOR_BYTES];
+
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut r = Reader(bytes);

@@ -1,10 +1,12 @@
 //! Checking a file once: after this, nothing that reads it can fail.
 
 use super::records::{
-    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, Place, TENSOR_BYTES, TensorRecord, VERSION,
+    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, Place, TENSOR_BYTES, TensorRecord,
+    VERSION,
 };
 use super::{Model, Operator, Step, crc32};
 use crate::error::VerifyError as E;
+use core::ops::Range;
 
 pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<Model<'m>, E> {
     let header = header(bytes)?;
@@ -20,6 +22,12 @@ pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<M
     }
     lifetimes(&model)?;
     Ok(model)
+}
+
+/// The first byte in `ranges` that is not zero, or zero.
+fn used_reserve(record: &[u8], ranges: &[Range<usize>]) -> u32 {
+    let bytes = ranges.iter().filter_map(|range| record.get(range.clone())).flatten();
+    bytes.copied().find(|&byte| byte != 0).unwrap_or(0).into()
 }
 
 fn header(bytes: &[u8]) -> Result<Header, E> {
@@ -47,9 +55,8 @@ fn header(bytes: &[u8]) -> Result<Header, E> {
         if good { Ok(()) } else { Err(E::Header { field, value }) }
     };
     field("flags", h.flags.into(), h.flags <= 1)?;
-    let reserved = bytes.get(Header::RESERVED_FROM..HEADER_BYTES).unwrap_or(&[]);
-    let first = reserved.iter().copied().find(|&byte| byte != 0).unwrap_or(0);
-    field("reserved", first.into(), first == 0)?;
+    let reserved = used_reserve(bytes, Header::RESERVED);
+    field("reserved", reserved, reserved == 0)?;
     field("operator_count", h.operator_count.into(), h.operator_count > 0)?;
     field("input_count", h.input_count.into(), h.input_count > 0)?;
     field("output_count", h.output_count.into(), h.output_count > 0)?;
@@ -72,8 +79,8 @@ fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
     };
     let Some(dtype) = t.element() else { return field("dtype", t.dtype.into(), false) };
     field("rank", t.rank.into(), t.rank <= 4)?;
-    let reserved = model.tensor_reserved(index);
-    field("reserved", reserved.into(), reserved == 0)?;
+    let reserved = used_reserve(model.tensor_bytes(index).unwrap_or(&[]), TensorRecord::RESERVED);
+    field("reserved", reserved, reserved == 0)?;
     for (axis, &dim) in t.dims.iter().enumerate() {
         let good = if axis < t.rank.into() { dim > 0 && dim as usize <= crate::shape::MAX_LEN } else { dim == 1 };
         field("dims", dim, good)?;
@@ -123,6 +130,10 @@ fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
     match step.output() {
         Ok(t) if t.location() == Some(Place::Arena) => {}
         _ => return bad("output", record.output.into()),
+    }
+    let reserved = used_reserve(model.operator_bytes(index).unwrap_or(&[]), OperatorRecord::RESERVED);
+    if reserved != 0 {
+        return bad("reserved", reserved);
     }
     let scratch_offset = record.scratch_offset as usize;
     let scratch_end = scratch_offset.saturating_add(record.scratch_bytes as usize);
