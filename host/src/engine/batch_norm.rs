@@ -158,7 +158,10 @@ impl BatchNorm {
     /// # Numerics
     /// Sums of `x - first row`, so that a mean far from zero costs no digits; f64 across tiles.
     pub(super) fn statistics<T: Real>(&self, arch: Arch, x: &[T], moments: &mut Moments) {
-        vectorize!(arch, for_channel_blocks!(self.channels, T, tile_statistics(x, self.channels, moments)));
+        vectorize!(
+            arch,
+            for_channel_blocks!(self.channels, [16, 4, 1], tile_statistics::<T>(x, self.channels, moments))
+        );
         moments.count += (x.len() / self.channels) as f64;
     }
 
@@ -167,10 +170,7 @@ impl BatchNorm {
         let (mean, scale, beta) = (&factors.mean[..], &factors.scale[..], &factors.beta[..]);
         vectorize!(arch, {
             for (x, y) in x.chunks_exact(self.channels).zip(y.chunks_exact_mut(self.channels)) {
-                let factors = mean.iter().zip(scale).zip(beta);
-                for ((y, &x), ((&mean, &scale), &beta)) in y.iter_mut().zip(x).zip(factors) {
-                    *y = clamp.of((x - mean) * scale + beta);
-                }
+                for_channel_blocks!(self.channels, [16, 4, 1], normalize::<T>(mean, scale, beta, clamp, x, y));
             }
         });
     }
@@ -185,28 +185,55 @@ impl BatchNorm {
         moments: &mut Moments,
     ) {
         let clamp = Clamp::new(self.activation);
-        vectorize!(arch, for_channel_blocks!(self.channels, T, tile_gradient_sums(factors, clamp, x, dy, moments)));
+        vectorize!(
+            arch,
+            for_channel_blocks!(self.channels, [16, 4, 1], tile_gradient_sums::<T>(factors, clamp, x, dy, moments))
+        );
     }
 
     /// Turns the gradient of the output into that of the input, in place.
     pub(super) fn input_gradient<T: Real>(&self, arch: Arch, factors: &Factors<T>, x: &[T], dy: &mut [T]) {
         let clamp = Clamp::new(self.activation);
-        let (mean, scale, beta) = (&factors.mean[..], &factors.scale[..], &factors.beta[..]);
-        let (slope, offset) = (&factors.slope[..], &factors.offset[..]);
         vectorize!(arch, {
             for (x, dy) in x.chunks_exact(self.channels).zip(dy.chunks_exact_mut(self.channels)) {
-                let forward = mean.iter().zip(scale).zip(beta);
-                let backward = slope.iter().zip(offset);
-                for (((dy, &x), ((&mean, &scale), &beta)), (&slope, &offset)) in
-                    dy.iter_mut().zip(x).zip(forward).zip(backward)
-                {
-                    let centred = x - mean;
-                    let g = clamp.mask(centred * scale + beta, *dy);
-                    *dy = scale * g + slope * centred + offset;
-                }
+                for_channel_blocks!(self.channels, [16, 4, 1], normalize_gradient::<T>(factors, clamp, x, dy));
             }
         });
     }
+}
+
+/// Channels `c..c + B` of one row.
+#[inline(always)]
+fn normalize<T: Real, const B: usize>(
+    c: usize,
+    mean: &[T],
+    scale: &[T],
+    beta: &[T],
+    clamp: Clamp<T>,
+    x: &[T],
+    y: &mut [T],
+) {
+    let (x, mean, scale, beta) = (&x[c..c + B], &mean[c..c + B], &scale[c..c + B], &beta[c..c + B]);
+    let mut block = [T::ZERO; B];
+    for i in 0..B {
+        block[i] = clamp.of((x[i] - mean[i]) * scale[i] + beta[i]);
+    }
+    y[c..c + B].copy_from_slice(&block);
+}
+
+/// Channels `c..c + B` of one row.
+#[inline(always)]
+fn normalize_gradient<T: Real, const B: usize>(c: usize, factors: &Factors<T>, clamp: Clamp<T>, x: &[T], dy: &mut [T]) {
+    let (mean, scale, beta) = (&factors.mean[c..c + B], &factors.scale[c..c + B], &factors.beta[c..c + B]);
+    let (slope, offset) = (&factors.slope[c..c + B], &factors.offset[c..c + B]);
+    let (x, dy) = (&x[c..c + B], &mut dy[c..c + B]);
+    let mut block = [T::ZERO; B];
+    for i in 0..B {
+        let centred = x[i] - mean[i];
+        let g = clamp.mask(centred * scale[i] + beta[i], dy[i]);
+        block[i] = scale[i] * g + slope[i] * centred + offset[i];
+    }
+    dy.copy_from_slice(&block);
 }
 
 #[inline(always)]

@@ -118,7 +118,7 @@ impl Conv2d {
         gemm(dy, w, Into::Write, scratch);
         vectorize!(arch, {
             for (patches, dx) in scratch.chunks_exact(self.scratch_len()).zip(dx.chunks_exact_mut(self.input_len())) {
-                for_channel_blocks!(self.channels, T, fold(self, patches, into, dx));
+                for_channel_blocks!(self.channels, [64, 16, 4, 1], fold::<T>(self, patches, into, dx));
             }
         });
     }

@@ -45,7 +45,7 @@ impl Depthwise {
         vectorize!(arch, {
             for (x, y) in x.chunks_exact(input_len).zip(y.chunks_exact_mut(output_len)) {
                 if self.multiplier == 1 {
-                    for_channel_blocks!(self.channels, T, outputs(self, x, w, start, clamp, y));
+                    for_channel_blocks!(self.channels, [64, 16, 4, 1], outputs::<T>(self, x, w, start, clamp, y));
                 } else {
                     outputs_multiplied(self, x, w, start, clamp, y);
                 }
@@ -59,7 +59,7 @@ impl Depthwise {
         vectorize!(arch, {
             for (x, dy) in x.chunks_exact(input_len).zip(dy.chunks_exact(output_len)) {
                 if self.multiplier == 1 {
-                    for_channel_blocks!(self.channels, T, weights(self, x, dy, dw));
+                    for_channel_blocks!(self.channels, [64, 16, 4, 1], weights::<T>(self, x, dy, dw));
                 } else {
                     weights_multiplied(self, x, dy, dw);
                 }
@@ -74,7 +74,7 @@ impl Depthwise {
         vectorize!(arch, {
             for (dy, dx) in dy.chunks_exact(output_len).zip(dx.chunks_exact_mut(input_len)) {
                 if self.multiplier == 1 {
-                    for_channel_blocks!(self.channels, T, inputs(self, dy, w, start, dx));
+                    for_channel_blocks!(self.channels, [64, 16, 4, 1], inputs::<T>(self, dy, w, start, dx));
                 } else {
                     inputs_multiplied(self, dy, w, start, dx);
                 }
@@ -120,10 +120,10 @@ fn outputs<T: Real, const B: usize>(
             let y = &mut y[c..c + B];
             let mut acc: [T; B] = begin(start, c, y);
             for row in grid.y.by_output.of(oy) {
+                let x = &x[row.input * grid.x.inputs * channels + c..];
+                let w = &w[row.tap * grid.x.taps * channels + c..];
                 for column in grid.x.by_output.of(ox) {
-                    let from = (row.input * grid.x.inputs + column.input) * channels + c;
-                    let tap = (row.tap * grid.x.taps + column.tap) * channels + c;
-                    multiply_add(&mut acc, &x[from..], &w[tap..]);
+                    multiply_add(&mut acc, &x[column.input * channels..], &w[column.tap * channels..]);
                 }
             }
             for (y, acc) in y.iter_mut().zip(acc) {
@@ -143,10 +143,10 @@ fn inputs<T: Real, const B: usize>(c: usize, op: &Depthwise, dy: &[T], w: &[T], 
             let dx = &mut dx[c..c + B];
             let mut acc: [T; B] = begin(start, c, dx);
             for row in grid.y.by_input.of(iy) {
+                let dy = &dy[row.output * grid.x.outputs * channels + c..];
+                let w = &w[row.tap * grid.x.taps * channels + c..];
                 for column in grid.x.by_input.of(ix) {
-                    let from = (row.output * grid.x.outputs + column.output) * channels + c;
-                    let tap = (row.tap * grid.x.taps + column.tap) * channels + c;
-                    multiply_add(&mut acc, &dy[from..], &w[tap..]);
+                    multiply_add(&mut acc, &dy[column.output * channels..], &w[column.tap * channels..]);
                 }
             }
             dx.copy_from_slice(&acc);
@@ -162,10 +162,10 @@ fn weights<T: Real, const B: usize>(c: usize, op: &Depthwise, x: &[T], dy: &[T],
         let columns = grid.x.by_tap.of(tap % grid.x.taps);
         let mut acc = [T::ZERO; B];
         for row in grid.y.by_tap.of(tap / grid.x.taps) {
+            let x = &x[row.input * grid.x.inputs * channels + c..];
+            let dy = &dy[row.output * grid.x.outputs * channels + c..];
             for column in columns {
-                let from = (row.input * grid.x.inputs + column.input) * channels + c;
-                let to = (row.output * grid.x.outputs + column.output) * channels + c;
-                multiply_add(&mut acc, &x[from..], &dy[to..]);
+                multiply_add(&mut acc, &x[column.input * channels..], &dy[column.output * channels..]);
             }
         }
         for (dw, acc) in dw[c..c + B].iter_mut().zip(acc) {

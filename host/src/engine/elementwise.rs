@@ -6,25 +6,19 @@ use super::simd::vectorize;
 use crate::graph::Activation;
 use pulp::Arch;
 
-/// The widest block of channels that kernels keep in registers.
-pub(super) const BLOCK: usize = 32;
-
-/// Calls `$kernel::<T, B>(first channel, …)` for blocks of 32, 8 and 1 channels that cover `0..$channels`.
+/// Calls `$kernel::<T, B>(first channel, …)` for blocks of `B` channels that cover `0..$channels`, widest blocks first.
+/// The last width must be 1. A kernel that keeps `n` arrays of `B` in registers wants about `n * B <= 96`.
 macro_rules! for_channel_blocks {
-    ($channels:expr, $real:ty, $kernel:ident ( $($argument:expr),* $(,)? )) => {{
+    (@call $kernel:ident, $real:ty, $width:literal, $c:ident, ($($argument:expr),* $(,)?)) => {
+        $kernel::<$real, $width>($c, $($argument),*)
+    };
+    ($channels:expr, [$($width:literal),+], $kernel:ident::<$real:ty> $arguments:tt) => {{
         let (channels, mut c) = ($channels, 0);
-        while c + $crate::engine::elementwise::BLOCK <= channels {
-            $kernel::<$real, { $crate::engine::elementwise::BLOCK }>(c, $($argument),*);
-            c += $crate::engine::elementwise::BLOCK;
-        }
-        while c + 8 <= channels {
-            $kernel::<$real, 8>(c, $($argument),*);
-            c += 8;
-        }
-        while c < channels {
-            $kernel::<$real, 1>(c, $($argument),*);
-            c += 1;
-        }
+        $(while c + $width <= channels {
+            for_channel_blocks!(@call $kernel, $real, $width, c, $arguments);
+            c += $width;
+        })+
+        debug_assert_eq!(c, channels, "the last width is 1");
     }};
 }
 pub(super) use for_channel_blocks;
@@ -136,7 +130,7 @@ pub(super) fn column_sums<T: Real>(arch: Arch, x: &[T], sums: &mut [T]) {
             *sum += acc;
         }
     }
-    vectorize!(arch, for_channel_blocks!(sums.len(), T, block(x, sums.len(), sums)));
+    vectorize!(arch, for_channel_blocks!(sums.len(), [64, 16, 4, 1], block::<T>(x, sums.len(), sums)));
 }
 
 /// `x = x + x`

@@ -1,10 +1,11 @@
 //! A share of the batch with buffers of its own, and the steps that it takes over them.
 
 use super::batch_norm::{Factors, Moments};
+use super::buffers::{Place, Target};
 use super::elementwise;
 use super::gemm::Into;
 use super::loss::{self, LossSum};
-use super::plan::{Plan, Step, Target};
+use super::plan::{Plan, Step};
 use super::real::Real;
 use super::resolve::{Constant, Kernel};
 use pulp::Arch;
@@ -35,10 +36,9 @@ impl<'a, T> Shared<'a, T> {
 pub(super) struct Lane<T> {
     /// Samples of the batch that this lane holds in the current step.
     pub(super) samples: Range<usize>,
-    /// By tensor index; empty for tensors that are no value.
+    /// By tensor index; empty for tensors that are no value or lie in the workspace.
     values: Vec<Vec<T>>,
     slots: Vec<Vec<T>>,
-    scratch: Vec<T>,
     /// By max-pool index: the tap of each maximum.
     taps: Vec<Vec<u32>>,
     /// This lane's share of the gradient of every parameter.
@@ -46,6 +46,19 @@ pub(super) struct Lane<T> {
     /// By batch-norm index.
     pub(super) moments: Vec<Moments>,
     pub(super) loss: LossSum,
+}
+
+/// Buffers of one thread; nothing in them outlives a tile.
+pub(super) struct Workspace<T> {
+    values: Vec<Vec<T>>,
+    scratch: Vec<T>,
+}
+
+impl<T: Real> Workspace<T> {
+    pub(super) fn new(plan: &Plan, lane_samples: usize) -> Self {
+        let zeros = |len: usize| vec![T::ZERO; len * plan.tile_samples().min(lane_samples)];
+        Self { values: plan.workspace_lens.iter().map(|&len| zeros(len)).collect(), scratch: zeros(plan.scratch_len) }
+    }
 }
 
 /// A run of samples: `first` counts from the start of the lane.
@@ -56,6 +69,11 @@ struct Tile {
 }
 
 impl Tile {
+    /// This tile in a buffer that holds a lane, or nothing but a tile.
+    fn at(self, place: Place) -> Self {
+        if place == Place::Lane { self } else { Self { first: 0, ..self } }
+    }
+
     /// Where this tile lies in a buffer of `len` elements a sample.
     fn range(self, len: usize) -> Range<usize> {
         self.first * len..(self.first + self.len) * len
@@ -68,7 +86,6 @@ impl<T: Real> Lane<T> {
             samples: 0..0,
             values: vec![Vec::new(); plan.value_lens.len()],
             slots: plan.slot_lens.iter().map(|len| vec![T::ZERO; len * samples]).collect(),
-            scratch: vec![T::ZERO; plan.scratch_len * plan.tile_samples().min(samples)],
             taps: vec![Vec::new(); plan.max_pools],
             partial: vec![T::ZERO; parameters],
             moments: vec![Moments::new(0); plan.batch_norms],
@@ -76,7 +93,9 @@ impl<T: Real> Lane<T> {
         };
         for op in &plan.operators {
             let len = plan.value_lens[op.output] * samples;
-            lane.values[op.output] = vec![T::ZERO; len];
+            if plan.places[op.output] == Place::Lane {
+                lane.values[op.output] = vec![T::ZERO; len];
+            }
             match &op.kernel {
                 Kernel::BatchNorm { op, index, .. } => lane.moments[*index] = Moments::new(op.channels),
                 Kernel::MaxPool { index, .. } => lane.taps[*index] = vec![0; len],
@@ -93,7 +112,7 @@ impl<T: Real> Lane<T> {
     }
 
     /// All steps over the first tile, then over the second, and so on.
-    pub(super) fn run(&mut self, shared: &Shared<'_, T>, steps: &[Step]) {
+    pub(super) fn run(&mut self, shared: &Shared<'_, T>, workspace: &mut Workspace<T>, steps: &[Step]) {
         for step in steps {
             if let Step::Statistics(i) | Step::GradientSums(i) = step
                 && let Kernel::BatchNorm { index, .. } = shared.plan.operators[*i].kernel
@@ -105,7 +124,7 @@ impl<T: Real> Lane<T> {
         for first in (0..count).step_by(tile) {
             let tile = Tile { first, len: tile.min(count - first) };
             for step in steps {
-                self.step(shared, *step, tile);
+                self.step(shared, workspace, *step, tile);
             }
         }
     }
@@ -115,11 +134,11 @@ impl<T: Real> Lane<T> {
         &self.values[plan.output][..self.samples.len() * plan.value_lens[plan.output]]
     }
 
-    fn step(&mut self, shared: &Shared<'_, T>, step: Step, tile: Tile) {
+    fn step(&mut self, shared: &Shared<'_, T>, workspace: &mut Workspace<T>, step: Step, tile: Tile) {
         match step {
-            Step::Forward(i) => self.forward(shared, i, tile),
-            Step::Backward(i) => self.backward(shared, i, tile),
-            Step::Statistics(i) | Step::GradientSums(i) => self.moments(shared, step, i, tile),
+            Step::Forward(i) => self.forward(shared, workspace, i, tile),
+            Step::Backward(i) => self.backward(shared, workspace, i, tile),
+            Step::Statistics(i) | Step::GradientSums(i) => self.moments(shared, workspace, step, i, tile),
             Step::Loss | Step::LossGradient => self.loss(shared, step, tile),
         }
     }
@@ -139,10 +158,11 @@ impl<T: Real> Lane<T> {
         }
     }
 
-    fn moments(&mut self, shared: &Shared<'_, T>, step: Step, i: usize, tile: Tile) {
+    fn moments(&mut self, shared: &Shared<'_, T>, workspace: &Workspace<T>, step: Step, i: usize, tile: Tile) {
         let operator = &shared.plan.operators[i];
         let Kernel::BatchNorm { op, index, .. } = &operator.kernel else { return };
-        let x = value(&self.values, shared, &self.samples, operator.inputs[0], tile);
+        let values = Values { shared, lane: &self.values, workspace: &workspace.values, first: self.samples.start };
+        let x = values.of(operator.inputs[0], tile);
         let moments = &mut self.moments[*index];
         if matches!(step, Step::Statistics(_)) {
             op.statistics(shared.arch, x, moments);
@@ -154,16 +174,22 @@ impl<T: Real> Lane<T> {
         }
     }
 
-    fn forward(&mut self, shared: &Shared<'_, T>, i: usize, tile: Tile) {
+    fn forward(&mut self, shared: &Shared<'_, T>, workspace: &mut Workspace<T>, i: usize, tile: Tile) {
         let operator = &shared.plan.operators[i];
-        let mut output = std::mem::take(&mut self.values[operator.output]);
-        let y = &mut output[tile.range(shared.plan.value_lens[operator.output])];
-        let read = |i: usize| value(&self.values, shared, &self.samples, operator.inputs[i], tile);
+        let (place, len) = (shared.plan.places[operator.output], shared.plan.value_lens[operator.output]);
+        let home = match place {
+            Place::Lane => &mut self.values[operator.output],
+            Place::Workspace(buffer) => &mut workspace.values[buffer],
+        };
+        let mut output = std::mem::take(home);
+        let y = &mut output[tile.at(place).range(len)];
+        let values = Values { shared, lane: &self.values, workspace: &workspace.values, first: self.samples.start };
+        let read = |i: usize| values.of(operator.inputs[i], tile);
         let (arch, x) = (shared.arch, read(0));
         let optional = |bias: &Option<Constant>| bias.as_ref().map(|b| shared.constant(b));
         match &operator.kernel {
             Kernel::Conv2d { op, w, bias } => {
-                op.forward(arch, x, shared.constant(w), optional(bias), &mut self.scratch, y);
+                op.forward(arch, x, shared.constant(w), optional(bias), &mut workspace.scratch, y);
             }
             Kernel::Depthwise { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
             Kernel::Dense { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
@@ -174,19 +200,22 @@ impl<T: Real> Lane<T> {
             Kernel::AveragePool(op) => op.average(arch, x, y),
             Kernel::Softmax { classes } => loss::softmax(*classes, x, y),
         }
-        self.values[operator.output] = output;
+        match place {
+            Place::Lane => self.values[operator.output] = output,
+            Place::Workspace(buffer) => workspace.values[buffer] = output,
+        }
     }
 
-    fn backward(&mut self, shared: &Shared<'_, T>, i: usize, tile: Tile) {
+    fn backward(&mut self, shared: &Shared<'_, T>, workspace: &mut Workspace<T>, i: usize, tile: Tile) {
         let (plan, arch) = (shared.plan, shared.arch);
         let (operator, gradient) = (&plan.operators[i], &plan.gradients[i]);
         let mut output = std::mem::take(&mut self.slots[gradient.output]);
         let y_len = tile.len * plan.value_lens[operator.output];
         let dy = &mut output[tile.first * plan.slot_lens[gradient.output]..][..y_len];
 
-        let y = value(&self.values, shared, &self.samples, operator.output, tile);
-        let x = value(&self.values, shared, &self.samples, operator.inputs[0], tile);
-        let (slots, scratch, partial) = (&mut self.slots, &mut self.scratch, &mut self.partial);
+        let values = Values { shared, lane: &self.values, workspace: &workspace.values, first: self.samples.start };
+        let (x, y) = (values.of(operator.inputs[0], tile), values.of(operator.output, tile));
+        let (slots, scratch, partial) = (&mut self.slots, &mut workspace.scratch, &mut self.partial);
         // The slot of the first operand, for operators whose input gradient is not in place.
         let mut target = |write: &mut dyn FnMut(Into, &mut [T])| {
             if let Some(Target { slot, into }) = gradient.targets[0] {
@@ -242,19 +271,27 @@ impl<T: Real> Lane<T> {
     }
 }
 
-/// The tile's part of a value; the graph's input comes from the caller.
-fn value<'a, T>(
-    values: &'a [Vec<T>],
-    shared: &Shared<'a, T>,
-    samples: &Range<usize>,
-    value: usize,
-    tile: Tile,
-) -> &'a [T] {
-    let len = shared.plan.value_lens[value];
-    if value == shared.plan.input {
-        &shared.x[Tile { first: samples.start + tile.first, ..tile }.range(len)]
-    } else {
-        &values[value][tile.range(len)]
+/// Every value that a step can read.
+struct Values<'a, T> {
+    shared: &'a Shared<'a, T>,
+    lane: &'a [Vec<T>],
+    workspace: &'a [Vec<T>],
+    /// The lane's first sample.
+    first: usize,
+}
+
+impl<'a, T> Values<'a, T> {
+    /// The tile's part of a value; the graph's input comes from the caller.
+    fn of(&self, value: usize, tile: Tile) -> &'a [T] {
+        let (plan, place) = (self.shared.plan, self.shared.plan.places[value]);
+        let range = tile.at(place).range(plan.value_lens[value]);
+        match place {
+            _ if value == plan.input => {
+                &self.shared.x[Tile { first: self.first + tile.first, ..tile }.range(plan.value_lens[value])]
+            }
+            Place::Lane => &self.lane[value][range],
+            Place::Workspace(buffer) => &self.workspace[buffer][range],
+        }
     }
 }
 

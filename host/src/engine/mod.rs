@@ -20,6 +20,7 @@
 //! ```
 
 mod batch_norm;
+mod buffers;
 mod conv2d;
 mod dense;
 mod depthwise;
@@ -44,7 +45,7 @@ pub use real::Real;
 
 use crate::graph::{Data, Graph, Role, TensorId};
 use batch_norm::{Factors, Moments};
-use lane::{Lane, Shared};
+use lane::{Lane, Shared, Workspace};
 use loss::LossSum;
 use niwaki_core::shape::MAX_LEN;
 use plan::{Barrier, Plan, Step};
@@ -52,6 +53,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 use resolve::{Constant, Kernel};
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// The engine as it trains: in f32.
 pub type Engine = EngineOf<f32>;
@@ -90,6 +92,8 @@ pub struct EngineOf<T: Real> {
     factors: Vec<Factors<T>>,
     moments: Vec<Moments>,
     lanes: Vec<Lane<T>>,
+    /// One a thread.
+    workspaces: Vec<Mutex<Workspace<T>>>,
     output: Vec<T>,
 }
 
@@ -119,7 +123,9 @@ impl<T: Real> EngineOf<T> {
         let values = flat_values(graph, &parameters);
         let buffers = flat_values(graph, &buffer_ranges);
         let channels: Vec<usize> = batch_norm_channels(&plan);
-        let lane = || Lane::new(&plan, plan.lane_samples(options.batch), values.len());
+        let lane_samples = plan.lane_samples(options.batch);
+        let lane = || Lane::new(&plan, lane_samples, values.len());
+        let workspace = || Mutex::new(Workspace::new(&plan, lane_samples));
         let named = |ranges: Vec<(TensorId, Range<usize>)>| {
             ranges.into_iter().map(|(tensor, range)| Parameter { tensor, range }).collect()
         };
@@ -133,6 +139,7 @@ impl<T: Real> EngineOf<T> {
             buffer_ranges: named(buffer_ranges),
             factors: channels.iter().map(|&c| Factors::new(c)).collect(),
             moments: channels.iter().map(|&c| Moments::new(c)).collect(),
+            workspaces: (0..options.threads).map(|_| workspace()).collect(),
             lanes: (0..plan.lane_count(options.batch)).map(|_| lane()).collect(),
             output: vec![T::ZERO; options.batch * plan.value_lens[plan.output]],
             options,
@@ -291,7 +298,7 @@ impl<T: Real> EngineOf<T> {
 
     fn run(&mut self, list: StepList, x: &[T], labels: &[u32], batch: usize) {
         let used = self.lanes_used(batch);
-        let Self { plan, arch, values, buffers, factors, lanes, threads, .. } = self;
+        let Self { plan, arch, values, buffers, factors, lanes, threads, workspaces, .. } = self;
         let steps: &[Step] = match list {
             StepList::Eval => &plan.eval,
             StepList::EvalLoss => &plan.eval_loss,
@@ -299,11 +306,21 @@ impl<T: Real> EngineOf<T> {
         };
         let shared = Shared { arch: *arch, plan, parameters: values, buffers, factors, x, labels, batch };
         let lanes = &mut lanes[..used];
+        let run = |lane: &mut Lane<T>, thread: usize| {
+            // A workspace holds nothing from one lane to the next, so one that a panic left behind is as good as new.
+            let mut workspace = workspaces[thread].lock().unwrap_or_else(PoisonError::into_inner);
+            lane.run(&shared, &mut workspace, steps);
+        };
         match threads {
-            Some(pool) if used > 1 => {
-                pool.install(|| lanes.par_iter_mut().with_max_len(1).for_each(|lane| lane.run(&shared, steps)));
+            Some(pool) if used > 1 => pool.install(|| {
+                let thread = || rayon::current_thread_index().unwrap_or(0);
+                lanes.par_iter_mut().with_max_len(1).for_each(|lane| run(lane, thread()));
+            }),
+            // Every other phase goes backwards: it begins with the lanes that the cache still holds.
+            _ if matches!(list, StepList::Train(phase) if phase % 2 == 1) => {
+                lanes.iter_mut().rev().for_each(|lane| run(lane, 0));
             }
-            _ => lanes.iter_mut().for_each(|lane| lane.run(&shared, steps)),
+            _ => lanes.iter_mut().for_each(|lane| run(lane, 0)),
         }
     }
 

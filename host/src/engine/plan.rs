@@ -1,11 +1,10 @@
-//! The schedule and the buffers, decided once: phases between batch-norm barriers, gradient slots by liveness, and
-//! how a batch is cut into lanes and tiles.
+//! The schedule, decided once: phases between batch-norm barriers, and how a batch is cut into lanes and tiles.
 //!
 //! A *lane* is a fixed share of the batch with buffers of its own; threads run whole lanes, so nothing that a thread
 //! does depends on how many there are. A *tile* is as many samples of a lane as stay in the second-level cache while
 //! a phase runs all its steps over them.
 
-use super::gemm::Into;
+use super::buffers::{self, GradientPlan, Place, Slots};
 use super::resolve::{Kernel, Operator, Resolved};
 
 /// Most lanes of a batch, hence most threads that can work at once.
@@ -42,21 +41,6 @@ pub(super) struct Phase {
     pub(super) barrier: Option<Barrier>,
 }
 
-/// Where the gradient of an operand goes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Target {
-    pub(super) slot: usize,
-    pub(super) into: Into,
-}
-
-/// Gradient slots of one operator.
-#[derive(Debug, Clone, Default)]
-pub(super) struct GradientPlan {
-    pub(super) output: usize,
-    /// One for each value among the operator's inputs; `None` where no gradient is needed.
-    pub(super) targets: Vec<Option<Target>>,
-}
-
 /// Everything about a network that does not change from step to step.
 pub(super) struct Plan {
     pub(super) operators: Vec<Operator>,
@@ -64,6 +48,10 @@ pub(super) struct Plan {
     pub(super) train: Vec<Phase>,
     pub(super) eval: Vec<Step>,
     pub(super) eval_loss: Vec<Step>,
+    /// Where each value lies, by tensor index.
+    pub(super) places: Vec<Place>,
+    /// Elements a sample of each workspace buffer.
+    pub(super) workspace_lens: Vec<usize>,
     pub(super) input: usize,
     pub(super) output: usize,
     /// The value that the loss reads, and the slot of its gradient.
@@ -93,9 +81,15 @@ impl Plan {
         for (i, op) in trained.iter().enumerate().rev().filter(|(_, op)| needed[op.output]) {
             gradients[i] = slots.operator(op, &needed);
         }
-        let train = phases(trained, &needed);
-        let eval_loss = (0..trained.len()).map(Step::Forward).chain([Step::Loss]).collect();
-        let eval = (0..operators.len()).map(Step::Forward).collect();
+        let mut train = phases(trained, &needed);
+        let eval_loss: Vec<Step> = (0..trained.len()).map(Step::Forward).chain([Step::Loss]).collect();
+        let eval: Vec<Step> = (0..operators.len()).map(Step::Forward).collect();
+        let mut places = buffers::places(&operators, &[output, logits], value_lens.len());
+        for phase in &mut train {
+            buffers::recompute(&operators, &places, &mut phase.steps);
+        }
+        let lists: Vec<&[Step]> = train.iter().map(|p| &p.steps[..]).chain([&eval[..], &eval_loss]).collect();
+        let workspace_lens = buffers::share_workspaces(&operators, &lists, &value_lens, &mut places);
         let scratch_len = operators.iter().map(|op| op.kernel.scratch_len()).max().unwrap_or(0);
         let slot_lens = slots.lens;
         Self {
@@ -104,6 +98,8 @@ impl Plan {
             train,
             eval,
             eval_loss,
+            places,
+            workspace_lens,
             input,
             output,
             logits,
@@ -175,58 +171,4 @@ fn phases(operators: &[Operator], needed: &[bool]) -> Vec<Phase> {
     }
     phases.push(phase);
     phases
-}
-
-/// Hands out gradient slots; one that is no longer needed is used again.
-struct Slots<'a> {
-    value_lens: &'a [usize],
-    lens: Vec<usize>,
-    free: Vec<usize>,
-    /// The slot that holds the gradient of a value, from its first consumer (in reverse order) on.
-    of_value: Vec<Option<usize>>,
-}
-
-impl<'a> Slots<'a> {
-    fn new(value_lens: &'a [usize]) -> Self {
-        Self { value_lens, lens: Vec::new(), free: Vec::new(), of_value: vec![None; value_lens.len()] }
-    }
-
-    /// A slot for a value that has none yet.
-    fn begin(&mut self, value: usize) -> usize {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.lens.push(0);
-            self.lens.len() - 1
-        });
-        self.lens[slot] = self.lens[slot].max(self.value_lens[value]);
-        self.of_value[value] = Some(slot);
-        slot
-    }
-
-    fn operator(&mut self, op: &Operator, needed: &[bool]) -> GradientPlan {
-        let output = match self.of_value[op.output] {
-            Some(slot) => slot,
-            None => self.begin(op.output),
-        };
-        let mut may_move = op.kernel.gradient_is_in_place();
-        let mut moved = false;
-        let mut target = |&value: &usize| {
-            if !needed[value] {
-                return None;
-            }
-            Some(match self.of_value[value] {
-                Some(slot) => Target { slot, into: Into::Add },
-                None if may_move => {
-                    (may_move, moved) = (false, true);
-                    self.of_value[value] = Some(output);
-                    Target { slot: output, into: Into::Write }
-                }
-                None => Target { slot: self.begin(value), into: Into::Write },
-            })
-        };
-        let targets = op.inputs.iter().map(&mut target).collect();
-        if !moved {
-            self.free.push(output);
-        }
-        GradientPlan { output, targets }
-    }
 }

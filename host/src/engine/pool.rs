@@ -32,7 +32,7 @@ impl Pool {
     pub(super) fn average<T: Real>(&self, arch: Arch, x: &[T], y: &mut [T]) {
         vectorize!(arch, {
             for (x, y) in x.chunks_exact(self.input_len()).zip(y.chunks_exact_mut(self.output_len())) {
-                for_channel_blocks!(self.channels, T, average(self, x, y));
+                for_channel_blocks!(self.channels, [64, 16, 4, 1], average::<T>(self, x, y));
             }
         });
     }
@@ -40,7 +40,7 @@ impl Pool {
     pub(super) fn average_gradient<T: Real>(&self, arch: Arch, dy: &[T], into: Into, dx: &mut [T]) {
         vectorize!(arch, {
             for (dy, dx) in dy.chunks_exact(self.output_len()).zip(dx.chunks_exact_mut(self.input_len())) {
-                for_channel_blocks!(self.channels, T, average_gradient(self, dy, into, dx));
+                for_channel_blocks!(self.channels, [64, 16, 4, 1], average_gradient::<T>(self, dy, into, dx));
             }
         });
     }
@@ -52,7 +52,7 @@ impl Pool {
             for ((x, y), taps) in
                 x.chunks_exact(self.input_len()).zip(y.chunks_exact_mut(len)).zip(taps.chunks_exact_mut(len))
             {
-                for_channel_blocks!(self.channels, T, maximum(self, x, y, taps));
+                for_channel_blocks!(self.channels, [16, 4, 1], maximum::<T>(self, x, y, taps));
             }
         });
     }
@@ -63,7 +63,7 @@ impl Pool {
             for ((dy, taps), dx) in
                 dy.chunks_exact(len).zip(taps.chunks_exact(len)).zip(dx.chunks_exact_mut(self.input_len()))
             {
-                for_channel_blocks!(self.channels, T, maximum_gradient(self, dy, taps, into, dx));
+                for_channel_blocks!(self.channels, [64, 16, 4, 1], maximum_gradient::<T>(self, dy, taps, into, dx));
             }
         });
     }

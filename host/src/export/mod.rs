@@ -1,6 +1,7 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
 mod aligned;
+pub mod read;
 
 pub use aligned::AlignedBytes;
 
@@ -302,3 +303,6 @@ fn clamp_f32(params: &mut [i32; PARAM_COUNT], clamp: Clamp<f32>) {
     params[param::CLAMP_MIN] = clamp.min.to_bits() as i32;
     params[param::CLAMP_MAX] = clamp.max.to_bits() as i32;
 }
+
+#[cfg(test)]
+mod tests;

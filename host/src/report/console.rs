@@ -124,13 +124,18 @@ fn table(stages: &[Stage], show: Show) -> String {
             add("", "", 0, stages.iter().map(|s| column.ratio(s, &stages[0])).collect());
         }
     }
+    grid(&heads, rows, &gaps, &[0])
+}
+
+/// A table with a rule below its head: `gaps` are the columns' left paddings, `left` the columns that align left.
+pub(crate) fn grid(heads: &[&str], rows: Vec<Vec<String>>, gaps: &[u16], left: &[usize]) -> String {
     let mut table = Table::new();
     table.force_no_tty().load_style(STYLE).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(heads).add_rows(rows);
+    table.set_header(heads.to_vec()).add_rows(rows);
     // Beside the one space that comfy-table puts between columns; a ratio stands near its value.
-    for (i, (column, gap)) in table.column_iter_mut().zip(gaps).enumerate() {
-        column.set_padding((if i == 0 { 0 } else { gap }, 0));
-        column.set_cell_alignment(if i == 0 { CellAlignment::Left } else { CellAlignment::Right });
+    for (i, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((gaps.get(i).copied().unwrap_or(1), 0));
+        column.set_cell_alignment(if left.contains(&i) { CellAlignment::Left } else { CellAlignment::Right });
     }
     table.trim_fmt()
 }

@@ -199,3 +199,71 @@ fn rows<'a>(family: &Family, mut values: &'a mut [f32]) -> Option<Vec<niwaki_ker
     }
     Some(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Options};
+    use crate::zoo;
+
+    const NETWORKS: [(&str, [usize; 3]); 3] =
+        [("small-cnn", [8, 8, 1]), ("ds-cnn", [13, 8, 1]), ("tiny-resnet", [7, 7, 2])];
+
+    fn network(name: &str, input: [usize; 3]) -> (Graph, Engine) {
+        let graph = zoo::by_name(name).expect("in the zoo").build(&input, 4, 1).expect("fits");
+        let engine = Engine::new(&graph, Options { batch: 1, threads: 1 }).expect("trains");
+        (graph, engine)
+    }
+
+    #[test]
+    fn every_parameter_of_a_space_is_scaled_once_and_nothing_else_changes() {
+        for (name, input) in NETWORKS {
+            let (graph, engine) = network(name, input);
+            let mut regulariser = Regulariser::new(&graph, engine.parameters(), 1.0, Prox::Cpu).expect("fits");
+            // All groups stay, so that the prox is ridge: one factor, 1 / (1 + lambda), for every member of a group.
+            let lambda = 0.25;
+            let mut values = vec![1.0; engine.values().len()];
+            regulariser.prox(&mut values, lambda).expect("runs");
+            let spaces = channel_spaces(&graph);
+            for parameter in engine.parameters() {
+                let member = spaces.iter().any(|s| s.parameters(&graph).any(|m| m.tensor == parameter.tensor));
+                let want = if member { 1.0 / (1.0 + lambda) } else { 1.0 };
+                let name = &graph[parameter.tensor].name;
+                assert!(values[parameter.range.clone()].iter().all(|v| *v == want), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn ranking_keeps_the_budget_of_largest_groups_in_every_space() {
+        for (name, input) in NETWORKS {
+            let (graph, engine) = network(name, input);
+            let mut regulariser = Regulariser::new(&graph, engine.parameters(), 0.3, Prox::Cpu).expect("fits");
+            let mut values = vec![1.0; engine.values().len()];
+            // Make channel 3 of every space the largest.
+            for space in channel_spaces(&graph) {
+                for m in space.parameters(&graph) {
+                    let shape = &graph[m.tensor].shape;
+                    let inner: usize = shape[m.axis + 1..].iter().product();
+                    let range = range_of(engine.parameters(), m.tensor).expect("trained");
+                    for (i, v) in values[range].iter_mut().enumerate() {
+                        if i / inner % shape[m.axis] == 3 {
+                            *v = 2.0;
+                        }
+                    }
+                }
+            }
+            for (space, keep) in regulariser.rank(&values).expect("ranks") {
+                let k = budget(space.channels, 0.3);
+                // The largest, then ties to the lower index.
+                let want: Vec<usize> = if k > 3 { (0..k).collect() } else { (0..k - 1).chain([3]).collect() };
+                assert_eq!(keep, want, "{name} {}", space.name);
+            }
+        }
+    }
+
+    #[test]
+    fn budgets_round_up_and_never_reach_zero() {
+        assert_eq!([budget(16, 0.5), budget(32, 0.6), budget(3, 0.01), budget(5, 1.0)], [8, 20, 1, 5]);
+    }
+}

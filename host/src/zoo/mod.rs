@@ -205,3 +205,32 @@ fn tiny_resnet(init: &mut Init, input: &[usize], classes: usize) -> Result<Graph
     net.classifier(x, classes)?;
     Ok(net.graph)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_is_valid_and_depends_on_the_seed_alone() {
+        for entry in ENTRIES {
+            let build = |seed| entry.build(&[16, 12, 3], 7, seed).expect("fits");
+            let graph = build(1);
+            graph.validate().expect("a network");
+            assert_eq!(graph[graph.outputs[0]].shape, [7], "{}", entry.name);
+            assert_eq!(graph, build(1));
+            assert_ne!(graph, build(2));
+        }
+    }
+
+    #[test]
+    fn the_keyword_network_is_the_published_one() {
+        let graph = by_name("ds-cnn").expect("in the zoo").build(&[49, 10, 1], 12, 1).expect("fits");
+        assert_eq!(graph.macs(), 2_656_768);
+    }
+
+    #[test]
+    fn an_input_without_channels_is_refused_by_shape() {
+        let error = by_name("small-cnn").expect("in the zoo").build(&[64], 10, 1).expect_err("no image");
+        assert!(error.to_string().contains("conv2d `conv1`: x must be [H, W, C] (input shapes [[64]"), "{error}");
+    }
+}

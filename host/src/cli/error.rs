@@ -1,0 +1,49 @@
+//! What a command can end with: 1 when the work failed, 2 for wrong usage or bad input.
+
+use crate::chip::ChipError;
+use crate::data::{DataError, atomic::WriteError};
+use crate::export::read::ReadError;
+use crate::pipeline::PipelineError;
+use crate::report::ReportError;
+use crate::train::{TrainError, recipe::RecipeError};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant is the error of the module that it is named after")]
+pub enum CliError {
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Chip(#[from] ChipError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Arguments or files that do not fit together.
+    #[error("{0}")]
+    Input(String),
+    /// A command of the design that does not exist yet.
+    #[error("`niwaki {command}` is not built yet")]
+    NotBuilt { command: &'static str },
+}
+
+impl CliError {
+    /// The exit code of this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Recipe(_) | Self::Read(_) | Self::Data(_) | Self::Input(_) | Self::NotBuilt { .. } => 2,
+            Self::Chip(ChipError::Unknown { .. } | ChipError::NotBuilt { .. } | ChipError::Input { .. }) => 2,
+            Self::Report(ReportError::Read { .. } | ReportError::Format { .. }) => 2,
+            Self::Pipeline(PipelineError::Data(_) | PipelineError::OtherRecipe { .. } | PipelineError::Gpu(_)) => 2,
+            Self::Pipeline(PipelineError::Train(TrainError::Broken { .. })) => 2,
+            _ => 1,
+        }
+    }
+}

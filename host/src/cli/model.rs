@@ -1,0 +1,253 @@
+//! `niwaki inspect`, `niwaki run` and `niwaki eval`: one model file.
+
+use super::{CliError, chip, print, print_json, progress::Progress};
+use crate::chip;
+use crate::data::npy::{self, AnyArray};
+use crate::export::read::{Description, OperatorInfo, Port, describe, read};
+use crate::pipeline::score::class_of;
+use crate::report::{console, format};
+use clap::Args;
+use niwaki_core::num::quantize_i8;
+use niwaki_core::session::{Model, operators};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// A .niwaki file
+    model: PathBuf,
+    /// Print one JSON object and nothing else on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// A .niwaki file
+    model: PathBuf,
+    /// N inputs along the first axis, in the model's element type or float (which is quantised)
+    #[arg(long, value_name = "X.npy")]
+    input: PathBuf,
+    /// Where the N outputs go, in the model's element type
+    #[arg(long, value_name = "Y.npy")]
+    output: PathBuf,
+    /// Where it runs
+    #[arg(long, value_name = "CHIP", default_value = "host")]
+    on: String,
+    /// Print one JSON object and nothing else on standard output
+    #[arg(long)]
+    json: bool,
+    /// Show what cargo, the package manager and the firmware print
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    /// A .niwaki file
+    model: PathBuf,
+    /// A bundled data set (digits: its test split), or a folder with labels.npy and one other .npy of inputs
+    #[arg(long, value_name = "NAME|DIR")]
+    data: String,
+    /// Where it runs
+    #[arg(long, value_name = "CHIP", default_value = "host")]
+    on: String,
+    /// Print one JSON object and nothing else on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// A verified model with what the commands need of it.
+struct Loaded {
+    bytes: crate::export::AlignedBytes,
+    description: Description,
+}
+
+fn load(path: &Path) -> Result<Loaded, CliError> {
+    let bytes = read(path)?;
+    let model =
+        Model::verify(&bytes, operators::ALL).map_err(|e| CliError::Input(format!("{}: {e}", path.display())))?;
+    let description = describe(&model);
+    Ok(Loaded { bytes, description })
+}
+
+impl Loaded {
+    /// The only input, for commands that take one array.
+    fn input(&self) -> Result<&Port, CliError> {
+        match self.description.inputs.as_slice() {
+            [port] => Ok(port),
+            ports => Err(CliError::Input(format!("the model has {} inputs; one array fills one", ports.len()))),
+        }
+    }
+
+    fn output(&self) -> Result<&Port, CliError> {
+        match self.description.outputs.as_slice() {
+            [port] => Ok(port),
+            ports => Err(CliError::Input(format!("the model has {} outputs; one array holds one", ports.len()))),
+        }
+    }
+
+    fn run(&self, on: &str, inputs: &[Vec<u8>], verbose: bool) -> Result<chip::Measured, CliError> {
+        let on = chip(on)?;
+        let mut progress = Progress::new(verbose);
+        let measured = chip::run(on, &self.bytes, inputs, &mut |step| progress.chip(step));
+        progress.finish();
+        Ok(measured?)
+    }
+}
+
+pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
+    let d = load(&args.model)?.description;
+    if args.json {
+        return print_json(&serde_json::to_value(&d).unwrap_or_default());
+    }
+    let row = |(n, o): (usize, &OperatorInfo)| {
+        vec![
+            n.to_string(),
+            o.op.to_string(),
+            o.dtype.to_string(),
+            format::shape(&o.input_shape),
+            format::shape(&o.output_shape),
+            format::exact(o.macs),
+            format::bytes(o.constant_bytes),
+            arena_bar(o.output_offset, o.output_bytes, o.live_bytes, d.arena_bytes),
+        ]
+    };
+    let rows = d.operators.iter().enumerate().map(row).collect();
+    let heads = ["#", "operator", "type", "input", "output", "MACs", "constants", "arena in use"];
+    let table = console::grid(&heads, rows, &[], &[1, 2, 3, 4, 7]);
+    let mut text = format!("{table}\n\n");
+    let ports = d.inputs.iter().map(|p| ("input", p)).chain(d.outputs.iter().map(|p| ("output", p)));
+    for (name, p) in ports {
+        text += &format!("{name:<7} {} {}", format::shape(&p.shape), p.dtype);
+        if p.scale > 0.0 {
+            text += &format!(" · real = {} × (code − {})", p.scale, p.zero_point);
+        }
+        text += "\n";
+    }
+    text += &format!(
+        "{} MACs · {} parameters · file {} · arena {} (█ written by the operator)\n",
+        format::exact(d.macs),
+        format::exact(d.params),
+        format::bytes(d.file_bytes),
+        format::bytes(d.arena_bytes)
+    );
+    print(&text)
+}
+
+/// The arena as a line: where an operator writes, and how much is in use while it runs.
+fn arena_bar(offset: u64, bytes: u64, live: u64, arena: u64) -> String {
+    const CELLS: u64 = 24;
+    let cell = |byte: u64| byte * CELLS / arena.max(1);
+    let (from, to) = (cell(offset), cell(offset + bytes).max(cell(offset) + 1));
+    let bar: String = (0..CELLS).map(|c| if c >= from && c < to { '█' } else { '·' }).collect();
+    format!("{bar} {}", format::bytes(live))
+}
+
+/// The inputs of an array as the model's bytes; the first axis counts them.
+fn model_inputs(path: &Path, array: AnyArray, port: &Port) -> Result<Vec<Vec<u8>>, CliError> {
+    let (shape, dtype) = match &array {
+        AnyArray::F32(a) => (&a.shape, "f32"),
+        AnyArray::I8(a) => (&a.shape, "i8"),
+        AnyArray::U8(a) => (&a.shape, "u8"),
+        AnyArray::I32(a) => (&a.shape, "i32"),
+    };
+    let len: usize = port.shape.iter().product();
+    let fits = shape.first().is_some_and(|_| shape[1..].iter().product::<usize>() == len);
+    if !fits {
+        let wanted: Vec<String> = port.shape.iter().map(usize::to_string).collect();
+        let wanted = wanted.join(", ");
+        return Err(CliError::Input(format!("{}: shape {shape:?}, the model takes [N, {wanted}]", path.display())));
+    }
+    let rows = |bytes: &[u8], row_bytes: usize| bytes.chunks_exact(row_bytes).map(<[u8]>::to_vec).collect();
+    match (&array, port.dtype) {
+        (AnyArray::I8(a), "i8") => Ok(rows(bytemuck::cast_slice(&a.values), len)),
+        (AnyArray::F32(a), "f32") => Ok(rows(bytemuck::cast_slice(&a.values), 4 * len)),
+        (AnyArray::F32(a), "i8") => {
+            let codes: Vec<i8> = a.values.iter().map(|&v| quantize_i8(v, port.scale, port.zero_point)).collect();
+            Ok(rows(bytemuck::cast_slice(&codes), len))
+        }
+        (_, wanted) => {
+            Err(CliError::Input(format!("{}: elements are {dtype}, the model takes {wanted} or f32", path.display())))
+        }
+    }
+}
+
+pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
+    let model = load(&args.model)?;
+    let (input, output) = (model.input()?, model.output()?);
+    let inputs = model_inputs(&args.input, npy::read_any(&args.input)?, input)?;
+    let measured = model.run(&args.on, &inputs, args.verbose)?;
+    let mut shape = vec![inputs.len()];
+    shape.extend(&output.shape);
+    let bytes = measured.outputs.concat();
+    match output.dtype {
+        "i8" => npy::write::<i8>(&args.output, &shape, bytemuck::cast_slice(&bytes))?,
+        _ => {
+            let values: Vec<f32> =
+                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            npy::write(&args.output, &shape, &values)?;
+        }
+    }
+    if args.json {
+        return print_json(&json!({
+            "inputs": inputs.len(),
+            "output": args.output,
+            "output_shape": shape,
+            "dtype": output.dtype,
+            "on": args.on,
+            "instructions": measured.cost.as_ref().map(|c| c.instructions),
+        }));
+    }
+    let cost =
+        measured.cost.map_or(String::new(), |c| format!(", {} instructions each", format::exact(c.instructions)));
+    print(&format!("{} inputs on {}{cost}: {}\n", inputs.len(), args.on, args.output.display()))
+}
+
+pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
+    let model = load(&args.model)?;
+    let port = model.input()?;
+    let (inputs, labels) = labelled(&args.data, port)?;
+    if inputs.len() != labels.len() {
+        return Err(CliError::Input(format!("{}: {} inputs but {} labels", args.data, inputs.len(), labels.len())));
+    }
+    let measured = model.run(&args.on, &inputs, false)?;
+    let quantized = model.output()?.dtype == "i8";
+    let right = measured.outputs.iter().zip(&labels).filter(|(y, label)| class_of(y, quantized) as i64 == **label);
+    let correct = right.count();
+    let accuracy = correct as f64 / labels.len().max(1) as f64;
+    if args.json {
+        return print_json(&json!({
+            "accuracy": accuracy,
+            "correct": correct,
+            "samples": labels.len(),
+            "on": args.on,
+            "instructions": measured.cost.as_ref().map(|c| c.instructions),
+        }));
+    }
+    print(&format!("{} ({correct} of {}) on {}\n", format::percent(accuracy), labels.len(), args.on))
+}
+
+/// Inputs and labels of a bundled data set or a folder.
+fn labelled(data: &str, port: &Port) -> Result<(Vec<Vec<u8>>, Vec<i64>), CliError> {
+    let dir = Path::new(data);
+    if !dir.is_dir() {
+        let split = crate::data::load(data, None)?.test;
+        let x = AnyArray::F32(npy::Array { shape: vec![split.len(), split.x.len() / split.len()], values: split.x });
+        return Ok((model_inputs(dir, x, port)?, split.y.iter().map(|&y| y.into()).collect()));
+    }
+    let bad = |what: &str| CliError::Input(format!("{}: {what}", dir.display()));
+    let entries = std::fs::read_dir(dir).map_err(|e| bad(&e.to_string()))?;
+    let mut arrays: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+    arrays.retain(|p| p.extension().is_some_and(|e| e == "npy") && p.file_stem().is_some_and(|s| s != "labels"));
+    let [x] = arrays.as_slice() else {
+        return Err(bad(&format!("needs labels.npy and one other .npy of inputs, found {}", arrays.len())));
+    };
+    let labels = match npy::read_any(&dir.join("labels.npy"))? {
+        AnyArray::I8(a) => a.values.iter().map(|&v| v.into()).collect(),
+        AnyArray::U8(a) => a.values.iter().map(|&v| v.into()).collect(),
+        AnyArray::I32(a) => a.values.iter().map(|&v| v.into()).collect(),
+        AnyArray::F32(_) => return Err(bad("labels.npy must hold integers")),
+    };
+    Ok((model_inputs(x, npy::read_any(x)?, port)?, labels))
+}

@@ -1,0 +1,98 @@
+//! Progress bars on standard error, off where that is no terminal, and the words for events.
+
+use crate::chip::Step;
+use crate::pipeline::Event;
+use crate::report::{Stage, format};
+use crate::train;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Shows what goes on.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    /// Whether log lines of tools and firmware are shown.
+    verbose: bool,
+    epochs: (usize, usize),
+    steps: usize,
+}
+
+impl Progress {
+    pub(super) fn new(verbose: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if std::io::stderr().is_terminal() {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self { bar, verbose, epochs: (0, 0), steps: 1 }
+    }
+
+    /// A line that stays.
+    pub(super) fn say(&self, line: &str) {
+        if std::io::stderr().is_terminal() {
+            self.bar.println(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    fn style(&self, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("━╸─"));
+        }
+    }
+
+    pub(super) fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Train(event) => self.training(event),
+            Event::Chip(step) => self.chip(step),
+            Event::Stage(stage) => self.say(&stage_line(stage)),
+        }
+    }
+
+    fn training(&mut self, event: train::Event<'_>) {
+        match event {
+            train::Event::Phase { phase, epochs, done } => {
+                self.epochs = (done, epochs);
+                self.style("{prefix:>9} {wide_bar} {pos}/{len} {msg}");
+                self.bar.set_prefix(phase.to_string());
+                self.bar.set_length(epochs as u64);
+                self.bar.set_position(done as u64);
+                if done > 0 && done < epochs {
+                    self.say(&format!("  going on with the {phase} phase after epoch {done}"));
+                }
+            }
+            train::Event::Step { done, of } => self.steps = of.saturating_sub(done),
+            train::Event::Epoch(row) => {
+                self.bar.set_position(row.epoch as u64);
+                self.bar.set_message(format!("loss {:.4} · val {}", row.train_loss, format::percent(row.val_accuracy)));
+            }
+        }
+    }
+
+    pub(super) fn chip(&mut self, step: Step<'_>) {
+        match step {
+            Step::Doing(what) => self.say(&format!("  {what}")),
+            Step::Tool(line) | Step::Log(line) if self.verbose => self.say(&format!("    {line}")),
+            Step::Ran { done, total } => {
+                self.style("{prefix:>9} {wide_bar} {pos}/{len} inputs");
+                self.bar.set_prefix("chip");
+                self.bar.set_length(total as u64);
+                self.bar.set_position(done as u64);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn stage_line(stage: &Stage) -> String {
+    let mut line = format!("  {:<16} {}", stage.name, format::percent(stage.accuracy));
+    line += &format!(" · {} MACs", format::count(stage.macs));
+    if let Some(instructions) = stage.instructions {
+        line += &format!(" · {} instructions", format::count(instructions));
+    }
+    line
+}

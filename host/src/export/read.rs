@@ -1,0 +1,187 @@
+//! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
+
+use super::AlignedBytes;
+use niwaki_core::error::VerifyError;
+use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord};
+use niwaki_core::session::operators;
+use std::path::{Path, PathBuf};
+
+/// Why a model file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A network of another tool.
+    #[error("{}: reading {format} files is not built yet; give a .niwaki file", path.display())]
+    NotBuilt {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: &'static str,
+    },
+    /// Core refused the file.
+    #[error("{}: {source}", path.display())]
+    Verify {
+        /// The file.
+        path: PathBuf,
+        /// The field and the place.
+        source: VerifyError,
+    },
+}
+
+/// The bytes of a verified model file.
+///
+/// # Errors
+/// [`ReadError`] names the file and what is wrong with it.
+pub fn read(path: &Path) -> Result<AlignedBytes, ReadError> {
+    let format = match path.extension().and_then(|e| e.to_str()) {
+        Some("tflite") => Some(".tflite"),
+        Some("onnx") => Some(".onnx"),
+        _ => None,
+    };
+    if let Some(format) = format {
+        return Err(ReadError::NotBuilt { path: path.into(), format });
+    }
+    let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
+    let bytes = AlignedBytes::from(bytes.as_slice());
+    match Model::verify(&bytes, operators::ALL) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(ReadError::Verify { path: path.into(), source }),
+    }
+}
+
+/// An input or output of a model.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Port {
+    /// Per-sample shape.
+    pub shape: Vec<usize>,
+    /// `f32` or `i8`.
+    pub dtype: &'static str,
+    /// Real value of one code; 0 for floats.
+    pub scale: f32,
+    /// Code of the real value 0.
+    pub zero_point: i32,
+}
+
+/// One operator of a model.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct OperatorInfo {
+    /// Operator name.
+    pub op: &'static str,
+    /// Element type of its activations.
+    pub dtype: &'static str,
+    /// Shape of the first operand.
+    pub input_shape: Vec<usize>,
+    /// Shape of the result.
+    pub output_shape: Vec<usize>,
+    /// Multiply-accumulates, padding taps included.
+    pub macs: u64,
+    /// Bytes of its constants.
+    pub constant_bytes: u64,
+    /// First byte of the result in the arena.
+    pub output_offset: u64,
+    /// Size of the result.
+    pub output_bytes: u64,
+    /// Bytes of the arena that are in use while it runs.
+    pub live_bytes: u64,
+}
+
+/// A model file in words and numbers.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Description {
+    /// Size of the file.
+    pub file_bytes: u64,
+    /// Working memory.
+    pub arena_bytes: u64,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
+    /// Weights and biases.
+    pub params: u64,
+    /// What the caller fills.
+    pub inputs: Vec<Port>,
+    /// What the caller reads.
+    pub outputs: Vec<Port>,
+    /// In execution order.
+    pub operators: Vec<OperatorInfo>,
+}
+
+fn shape(tensor: &TensorRecord) -> Vec<usize> {
+    tensor.shape().iter().map(|&d| d as usize).collect()
+}
+
+fn dtype(tensor: &TensorRecord) -> &'static str {
+    tensor.element().map_or("?", DType::name)
+}
+
+/// Describes a verified model.
+pub fn describe(model: &Model<'_>) -> Description {
+    let tensor = |index: Option<usize>| index.and_then(|i| model.tensor(i));
+    let port = |t: TensorRecord| Port { shape: shape(&t), dtype: dtype(&t), scale: t.scale, zero_point: t.zero_point };
+    let mut params = 0;
+    let operators: Vec<OperatorInfo> = (0..model.operator_count())
+        .filter_map(|n| {
+            let record = model.operator(n)?;
+            let operands = record.inputs.iter().filter(|&&t| t != NONE).filter_map(|&t| model.tensor(t.into()));
+            let constants: Vec<TensorRecord> = operands.filter(|t| t.location() == Some(Place::Data)).collect();
+            let (x, y) = (model.tensor(record.inputs[0].into())?, model.tensor(record.output.into())?);
+            let code = OpCode::from_code(record.code)?;
+            let weights = constants.first().map_or(0, TensorRecord::element_count);
+            let macs = match code {
+                OpCode::Conv2d | OpCode::DepthwiseConv2d => y.dim(0) * y.dim(1) * weights,
+                OpCode::Dense => weights,
+                _ => 0,
+            };
+            params += constants.iter().take(2).map(TensorRecord::element_count).sum::<usize>();
+            Some(OperatorInfo {
+                op: code.name(),
+                dtype: dtype(&x),
+                input_shape: shape(&x),
+                output_shape: shape(&y),
+                macs: macs as u64,
+                constant_bytes: constants.iter().map(|t| u64::from(t.bytes)).sum(),
+                output_offset: y.offset.into(),
+                output_bytes: y.bytes.into(),
+                live_bytes: live_bytes(model, n),
+            })
+        })
+        .collect();
+    Description {
+        file_bytes: model.file_bytes() as u64,
+        arena_bytes: model.arena_bytes() as u64,
+        macs: operators.iter().map(|o| o.macs).sum(),
+        params: params as u64,
+        inputs: (0..model.input_count()).filter_map(|i| tensor(model.input(i))).map(port).collect(),
+        outputs: (0..model.output_count()).filter_map(|i| tensor(model.output(i))).map(port).collect(),
+        operators,
+    }
+}
+
+/// Bytes of the arena that hold something needed while operator `n` runs, each byte once.
+fn live_bytes(model: &Model<'_>, n: usize) -> u64 {
+    let records: Vec<_> = (0..model.operator_count()).filter_map(|i| model.operator(i)).collect();
+    let is_output = |t: usize| (0..model.output_count()).any(|i| model.output(i) == Some(t));
+    let is_input = |t: usize| (0..model.input_count()).any(|i| model.input(i) == Some(t));
+    let live = |t: usize| {
+        let written = is_input(t) || records[..=n].iter().any(|r| r.output as usize == t);
+        let read = is_output(t) || records[n..].iter().any(|r| r.inputs.contains(&(t as u16)));
+        written && (read || records[n].output as usize == t)
+    };
+    let mut spans: Vec<(usize, usize)> = (0..model.tensor_count())
+        .filter_map(|t| model.tensor(t).filter(|r| r.location() == Some(Place::Arena) && live(t)))
+        .map(|t| t.span())
+        .collect();
+    spans.sort_unstable();
+    let (mut bytes, mut end) = (0, 0);
+    for (from, to) in spans {
+        bytes += to.max(end) - from.max(end);
+        end = end.max(to);
+    }
+    bytes as u64
+}

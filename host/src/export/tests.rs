@@ -1,0 +1,61 @@
+//! What stands in an exported file is what stood in the graph.
+
+use super::*;
+use crate::graph::{Activation, Op};
+use crate::quantize::{Calibration, post_training};
+use crate::{export::read::describe, zoo};
+
+fn quantized(name: &str, input: [usize; 3]) -> Graph {
+    let graph = zoo::by_name(name).expect("in the zoo").build(&input, 10, 1).expect("fits");
+    let sample: Vec<f32> = (0..input.iter().product()).map(|i| (i % 7) as f32 / 7.0).collect();
+    post_training(&graph, &[&sample], Calibration::MinMax).expect("quantises")
+}
+
+#[test]
+fn a_file_describes_itself_as_the_graph_does() {
+    for (name, input) in [("small-cnn", [8, 8, 1]), ("ds-cnn", [49, 10, 1]), ("tiny-resnet", [16, 16, 3])] {
+        let graph = quantized(name, input);
+        let (file, arena) = export(&graph).expect("exports");
+        let d = describe(&Model::verify(&file, operators::ALL).expect("verifies"));
+        assert_eq!((d.macs, d.params), (graph.macs() as u64, graph.parameter_count() as u64), "{name}");
+        assert_eq!((d.file_bytes, d.arena_bytes), (file.len() as u64, arena.bytes as u64));
+        let ops: Vec<_> = d.operators.iter().map(|o| o.op).collect();
+        let nodes: Vec<_> = graph.nodes.iter().map(|n| n.op.name()).collect();
+        assert_eq!(ops, nodes);
+        let most = d.operators.iter().map(|o| o.live_bytes).max();
+        assert!(most.is_some_and(|live| live <= d.arena_bytes && live * 10 >= d.arena_bytes * 9), "{name}: {most:?}");
+        assert_eq!(d.inputs[0].shape, input);
+    }
+}
+
+#[test]
+fn exporting_is_deterministic() {
+    let graph = quantized("tiny-resnet", [8, 8, 3]);
+    assert_eq!(export(&graph).expect("exports").0, export(&graph).expect("exports").0);
+}
+
+#[test]
+fn an_operand_added_to_itself_is_not_overwritten_while_it_is_read() {
+    let mut graph = Graph::default();
+    let x = graph.input("x", &[5]);
+    let y = graph.push("relu", Op::Activation(Activation::Relu), &[x]).expect("fits");
+    let y = graph.push("twice", Op::Add { activation: Activation::None }, &[y, y]).expect("fits");
+    graph.outputs.push(y);
+    let (file, _) = export(&graph).expect("exports");
+    let outputs = crate::chip::run(
+        crate::chip::Chip::Host,
+        &file,
+        &[bytemuck::cast_slice(&[-1.0_f32, 0.5, 2.0, -3.0, 4.0]).to_vec()],
+        &mut |_| (),
+    )
+    .expect("runs")
+    .outputs;
+    assert_eq!(outputs[0], bytemuck::cast_slice::<f32, u8>(&[0.0, 1.0, 4.0, 0.0, 8.0]));
+}
+
+#[test]
+fn batch_norm_must_be_folded_and_says_so() {
+    let graph = zoo::by_name("ds-cnn").expect("in the zoo").build(&[49, 10, 1], 12, 1).expect("fits");
+    let error = export(&graph).expect_err("has batch norm");
+    assert!(error.to_string().contains("batch_norm `conv.norm`: fold batch norm"), "{error}");
+}
