@@ -4,16 +4,18 @@
 use core::hint::black_box;
 use core::num::NonZeroU32;
 use niwaki_core::error::{GroupError, OptimError, ProxError, ShapeError, VerifyError};
+use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
 use niwaki_core::kernels::{
     AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, RescaleInt8, Softmax,
     SoftmaxInt8, portable, reference,
 };
+use niwaki_core::num::{self, Multiplier, Rounding};
 use niwaki_core::optim::{adam, sgd};
 use niwaki_core::prox::groups::{self, Layout, LayoutSpec};
 use niwaki_core::prox::wgsef::{Weights, Wgsef};
 use niwaki_core::real::Real;
 use niwaki_core::session::{Model, Session, operators};
-use niwaki_core::shape::{AxisSpec, Window, same_padding};
+use niwaki_core::shape::{self, AxisSpec, Window, same_padding};
 
 /// An unknown value, so that no check is decided while compiling.
 fn unknown<T: Copy>(value: T) -> T {
@@ -35,10 +37,51 @@ pub fn inference(file: &[u8], arena: &mut [u8], observe: &mut dyn FnMut(usize)) 
     Ok(())
 }
 
+/// Integer arithmetic with any operands.
+pub fn numbers(x: i32, y: u32, real: f64, scale: f32, rounding: Rounding) {
+    let multiplier = Multiplier::from_real(real, rounding);
+    black_box((
+        multiplier,
+        multiplier.is_valid(),
+        multiplier.apply(x, rounding),
+        Multiplier { mantissa_q31: x, shift: x },
+    ));
+    black_box(Multiplier { mantissa_q31: x, shift: unknown(x) }.apply(unknown(x), rounding));
+    black_box((num::saturating_rounding_doubling_high_mul(x, unknown(x)), num::rounding_divide_by_pot(x, y)));
+    black_box((num::exp_on_negative(x, y), num::one_over_one_plus(x), num::saturate_i8(x), num::round_away(real)));
+    black_box((num::quantize_i8(scale, unknown(scale), x), num::dequantize_i8(num::saturate_i8(x), scale, x)));
+    let (inputs, sum) = AddInt8::multipliers([scale, unknown(scale)], unknown(scale), rounding);
+    black_box((inputs, sum, SoftmaxInt8::from_scale(scale, rounding).rescale(x)));
+}
+
+/// Records from any bytes and back, codes, and the text of errors.
+pub fn records(bytes: &[u8], code: u8, errors: &[&dyn core::error::Error], out: &mut dyn core::fmt::Write) {
+    black_box((format::crc32(bytes), Header::from_bytes(bytes).to_bytes()));
+    let tensor = TensorRecord::from_bytes(bytes);
+    black_box((tensor.to_bytes(), tensor.dim(unknown(2)), tensor.element_count(), tensor.span(), tensor.location()));
+    black_box((OperatorRecord::from_bytes(bytes).to_bytes(), OpCode::from_code(code).map(|o| (o.code(), o.name()))));
+    black_box(DType::from_code(code).map(|dtype| (dtype.code(), dtype.name(), dtype.element_bytes())));
+    // What cannot be written is the caller's affair.
+    let _ = errors.iter().try_for_each(|error| write!(out, "{error}"));
+}
+
+/// The error types behind [`records`].
+pub fn errors(
+    a: &VerifyError,
+    b: &ShapeError,
+    c: &GroupError,
+    d: &ProxError,
+    e: &OptimError,
+    out: &mut dyn core::fmt::Write,
+) {
+    records(&[], unknown(1), &[a, b, c, d, e], out);
+}
+
 /// Geometry from any sizes.
 pub fn geometry(axis: AxisSpec, sizes: [usize; 3]) -> Result<(), ShapeError> {
     let [a, b, c] = sizes;
     let window = Window::try_new(axis, unknown(axis))?;
+    black_box((window.input_area(), window.kernel_area(), shape::channels("c", c)?, shape::expect_len("x", a, b)?));
     black_box((same_padding(a, b, c, unknown(2)), window.y.taps(a), window.output_area()));
     black_box((Conv2d::try_new(window, a, b)?, DepthwiseConv2d::try_new(window, a, b)?, Pool2d::try_new(window, a)?));
     black_box((Dense::try_new(a, b)?, Softmax::try_new(c)?));
@@ -122,9 +165,18 @@ fn grouping<T: Real>(layout: &Layout, part: &mut [T], sums: &mut [f64], norms: &
     groups::scale(part, layout, norms)
 }
 
+fn reals<T: Real>(a: T, b: T) -> (Option<T>, [T; 4], bool) {
+    (T::between(a, b), [a.min(b), a.max(b), a.abs(), a.sqrt()], a.is_finite())
+}
+
 fn envelope<T: Real>(k: usize, weights: &[T], norms: &[T], lambda: T, scales: &mut [T]) -> Result<(), ProxError> {
     let envelope = Wgsef::try_new(k, Weights::Each(weights))?;
-    black_box((envelope.value(norms), envelope.conjugate(norms), Wgsef::try_new(k, Weights::<T>::One)?.value(norms)));
+    black_box(reals(lambda, unknown(lambda)));
+    let _ = black_box((
+        envelope.value(norms),
+        envelope.conjugate(norms),
+        Wgsef::try_new(k, Weights::<T>::One)?.value(norms),
+    ));
     envelope.gradient_scales(norms, scales)?;
     envelope.hard_scales(norms, lambda, scales)?;
     envelope.prox_scales(norms, lambda, scales)
@@ -132,6 +184,7 @@ fn envelope<T: Real>(k: usize, weights: &[T], norms: &[T], lambda: T, scales: &m
 
 fn optimizers<T: Real>(hypers: &(adam::Hyper, sgd::Hyper), t: NonZeroU32, x: [&mut [T]; 4]) -> Result<(), OptimError> {
     let [values, gradients, m, v] = x;
+    black_box(adam::bias_correction(unknown(0.9), t));
     sgd::step(values, gradients, None, &hypers.1)?;
     sgd::step(values, gradients, Some(sgd::Momentum { buffer: m, factor: 0.9, nesterov: unknown(true) }), &hypers.1)?;
     adam::step(values, gradients, adam::State { m, v }, &hypers.0, t)

@@ -1,7 +1,5 @@
 //! The fixed-size records of a `.niwaki` file, to and from bytes. Offsets are in `SPEC.md`.
 
-use core::ops::Range;
-
 /// First bytes of a file. The line endings show a transfer in text mode, as PNG's do.
 pub const MAGIC: [u8; 8] = *b"NIWAKI\r\n";
 /// The version that this crate reads and writes.
@@ -242,8 +240,8 @@ pub struct Header {
 impl Header {
     /// Where the checksummed part starts.
     pub const CHECKSUM_FROM: usize = 16;
-    /// Bytes that must be zero.
-    pub(super) const RESERVED: &[Range<usize>] = &[52..HEADER_BYTES];
+    /// First and end of the bytes that must be zero.
+    pub(super) const RESERVED: &[(usize, usize)] = &[(52, HEADER_BYTES)];
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -309,8 +307,8 @@ pub struct TensorRecord {
 }
 
 impl TensorRecord {
-    /// Bytes that must be zero.
-    pub(super) const RESERVED: &[Range<usize>] = &[3..4, 36..TENSOR_BYTES];
+    /// First and end of the bytes that must be zero.
+    pub(super) const RESERVED: &[(usize, usize)] = &[(3, 4), (36, TENSOR_BYTES)];
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -396,8 +394,8 @@ pub struct OperatorRecord {
 }
 
 impl OperatorRecord {
-    /// Bytes that must be zero.
-    pub(super) const RESERVED: &[Range<usize>] = &[72..OPERATOR_BYTES];
+    /// First and end of the bytes that must be zero.
+    pub(super) const RESERVED: &[(usize, usize)] = &[(72, OPERATOR_BYTES)];
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {

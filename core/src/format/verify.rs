@@ -6,7 +6,6 @@ use super::records::{
 };
 use super::{Model, Operator, Step, crc32};
 use crate::error::VerifyError as E;
-use core::ops::Range;
 
 pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<Model<'m>, E> {
     let header = header(bytes)?;
@@ -25,8 +24,8 @@ pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<M
 }
 
 /// The first byte in `ranges` that is not zero, or zero.
-fn used_reserve(record: &[u8], ranges: &[Range<usize>]) -> u32 {
-    let bytes = ranges.iter().filter_map(|range| record.get(range.clone())).flatten();
+fn used_reserve(record: &[u8], ranges: &[(usize, usize)]) -> u32 {
+    let bytes = ranges.iter().filter_map(|&(first, end)| record.get(first..end)).flatten();
     bytes.copied().find(|&byte| byte != 0).unwrap_or(0).into()
 }
 

@@ -56,7 +56,6 @@ gates! {
     "clippy-chip", "core on a chip and the firmware have no warning", &[CLIPPY, Need::Target(CHIP)], clippy_chip;
     "firmware", "the images build, cannot panic around a session, and fit their flash budgets",
         &[Need::Target(CHIP)], firmware::firmware;
-    "protocol", "the firmware's messages are tested where tests can run", &[], protocol;
     "clippy", "the workspace has no warning", &[CLIPPY], clippy;
     "docs", "the documentation builds without a dead link", &[], docs;
     "tests", "every test and every example in the documentation", &[Need::EmulatorForSome], workspace_tests;
@@ -97,16 +96,6 @@ fn docs(context: &Context) -> Outcome {
     let mut cargo = context.cargo(&["doc", RELEASE, "--no-deps", "--lib"]);
     cargo.args(packages).env("RUSTDOCFLAGS", "-D warnings");
     all([cargo])
-}
-
-fn protocol(context: &Context) -> Outcome {
-    let mut rustc = Command::new("rustc");
-    rustc.current_dir(&context.root).arg("-vV");
-    let version = output(rustc)?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not name its host")?;
-    let mut cargo = context.firmware_cargo(&["test", RELEASE, "-p", "niwaki-protocol", "--target", host]);
-    cargo.env("CARGO_TARGET_DIR", context.target.join("protocol"));
-    tests(cargo)
 }
 
 fn workspace_tests(context: &Context) -> Outcome {

@@ -57,6 +57,8 @@ mod tests {
     fn of(text: &str) -> BTreeSet<String> {
         let folder = tempfile::tempdir().expect("a new folder");
         let source = folder.path().join("lib.rs");
+        // Exported, or the compiler would leave it to those who call it.
+        let text = text.replace("pub fn f", "#[unsafe(no_mangle)] pub fn f");
         fs::write(&source, format!("#![no_std]\n{text}\n")).expect("writes");
         let mut rustc = Command::new("rustc");
         rustc.args(["--edition=2024", "--crate-type=rlib", "-Copt-level=3", "-Ccodegen-units=1", "--emit=obj"]);

@@ -99,6 +99,9 @@ pub(crate) fn tests(command: Command) -> Outcome {
         let fields = results.flat_map(|line| line.split(['.', ';']));
         fields.filter_map(|field| field.trim().strip_suffix(word)?.trim().parse::<usize>().ok()).sum()
     };
+    if count("passed") == 0 {
+        return Err(format!("no test ran\n{printed}"));
+    }
     let mut notes = vec![format!("{} tests, {} ignored", count("passed"), count("ignored"))];
     notes.extend(printed.lines().filter(|line| line.starts_with("skipped: ")).map(str::to_owned));
     Ok(Verdict::Passed(notes))
