@@ -5,8 +5,10 @@
 
 use niwaki::engine::{Engine, Options};
 use niwaki::zoo;
+use niwaki_core::optim::adam;
 use std::error::Error;
 use std::io::{BufRead, Write};
+use std::num::NonZeroU32;
 
 const BATCH: usize = 100;
 const INPUT: [usize; 3] = [49, 10, 1];
@@ -38,21 +40,25 @@ struct Trainer {
     engine: Engine,
     x: Vec<f32>,
     labels: Vec<u32>,
-    adam: Adam,
+    m: Vec<f32>,
+    v: Vec<f32>,
+    t: NonZeroU32,
 }
 
 impl Trainer {
     fn new(engine: Engine) -> Self {
         let x = (0..BATCH * INPUT.iter().product::<usize>()).map(|i| (i as f32 * 0.37).sin()).collect();
         let labels = (0..BATCH).map(|i| (i % CLASSES) as u32).collect();
-        let adam = Adam::new(engine.values().len());
-        Self { engine, x, labels, adam }
+        let moments = vec![0.0; engine.values().len()];
+        Self { engine, x, labels, m: moments.clone(), v: moments, t: NonZeroU32::MIN }
     }
 
     fn step(&mut self) -> Result<f64, Box<dyn Error>> {
         let loss = self.engine.loss_and_gradients(&self.x, &self.labels)?;
         let (values, gradients) = self.engine.values_and_gradients();
-        self.adam.step(values, gradients);
+        let state = adam::State { m: &mut self.m, v: &mut self.v };
+        adam::step(values, gradients, state, &adam::Hyper::default(), self.t)?;
+        self.t = self.t.saturating_add(1);
         Ok(loss.mean)
     }
 
@@ -77,31 +83,4 @@ fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
     let text = std::fs::read_to_string("/proc/self/schedstat")?;
     let nanoseconds: u64 = text.split_whitespace().next().ok_or("empty schedstat")?.parse()?;
     Ok(nanoseconds as f64 * 1e-9)
-}
-
-/// Adam (Kingma & Ba 2015, algorithm 1).
-struct Adam {
-    mean: Vec<f32>,
-    square: Vec<f32>,
-    step: i32,
-}
-
-impl Adam {
-    fn new(len: usize) -> Self {
-        Self { mean: vec![0.0; len], square: vec![0.0; len], step: 0 }
-    }
-
-    fn step(&mut self, values: &mut [f32], gradients: &[f32]) {
-        const RATE: f32 = 1e-3;
-        const BETA: [f32; 2] = [0.9, 0.999];
-        const EPSILON: f32 = 1e-8;
-        self.step += 1;
-        let correct = BETA.map(|beta| 1.0 - beta.powi(self.step));
-        let moments = self.mean.iter_mut().zip(&mut self.square);
-        for ((value, &g), (mean, square)) in values.iter_mut().zip(gradients).zip(moments) {
-            *mean += (g - *mean) * (1.0 - BETA[0]);
-            *square += (g * g - *square) * (1.0 - BETA[1]);
-            *value -= RATE * (*mean / correct[0]) / ((*square / correct[1]).sqrt() + EPSILON);
-        }
-    }
 }

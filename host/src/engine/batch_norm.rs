@@ -160,7 +160,7 @@ impl BatchNorm {
     pub(super) fn statistics<T: Real>(&self, arch: Arch, x: &[T], moments: &mut Moments) {
         vectorize!(
             arch,
-            for_channel_blocks!(self.channels, [16, 4, 1], tile_statistics::<T>(x, self.channels, moments))
+            for_channel_blocks!(self.channels, [64, 16, 4, 1], tile_statistics::<T>(x, self.channels, moments))
         );
         moments.count += (x.len() / self.channels) as f64;
     }
@@ -187,7 +187,7 @@ impl BatchNorm {
         let clamp = Clamp::new(self.activation);
         vectorize!(
             arch,
-            for_channel_blocks!(self.channels, [16, 4, 1], tile_gradient_sums::<T>(factors, clamp, x, dy, moments))
+            for_channel_blocks!(self.channels, [64, 16, 4, 1], tile_gradient_sums::<T>(factors, clamp, x, dy, moments))
         );
     }
 

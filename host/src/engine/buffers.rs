@@ -77,6 +77,9 @@ pub(super) fn recompute(operators: &[Operator], places: &[Place], steps: &mut Ve
     *steps = out;
 }
 
+/// First and last step of a list that touch a value, if any does.
+type Span = Option<(usize, usize)>;
+
 /// Gives workspace values that are never needed at once the same buffer; returns the buffers' elements a sample.
 pub(super) fn share_workspaces(
     operators: &[Operator],
@@ -85,9 +88,9 @@ pub(super) fn share_workspaces(
     places: &mut [Place],
 ) -> Vec<usize> {
     // For each list of steps: from which step to which the value is needed.
-    let lifetimes = |value: usize| -> Vec<Option<(usize, usize)>> {
+    let lifetimes = |value: usize| -> Vec<Span> {
         let lifetime = |steps: &&[Step]| {
-            let mut span: Option<(usize, usize)> = None;
+            let mut span: Span = None;
             for (at, &step) in steps.iter().enumerate() {
                 let mut touch = |v: usize| {
                     if v == value {
@@ -103,13 +106,11 @@ pub(super) fn share_workspaces(
         };
         lists.iter().map(lifetime).collect()
     };
-    let overlap = |a: &[Option<(usize, usize)>], b: &[Option<(usize, usize)>]| {
-        let pair = |(a, b): (&Option<(usize, usize)>, &Option<(usize, usize)>)| {
-            a.zip(*b).is_some_and(|(a, b)| a.0 <= b.1 && b.0 <= a.1)
-        };
+    let overlap = |a: &[Span], b: &[Span]| {
+        let pair = |(a, b): (&Span, &Span)| a.zip(*b).is_some_and(|(a, b)| a.0 <= b.1 && b.0 <= a.1);
         a.iter().zip(b).any(pair)
     };
-    let mut buffers: Vec<(usize, Vec<Vec<Option<(usize, usize)>>>)> = Vec::new();
+    let mut buffers: Vec<(usize, Vec<Vec<Span>>)> = Vec::new();
     for value in (0..places.len()).filter(|&v| places[v] != Place::Lane).collect::<Vec<_>>() {
         let span = lifetimes(value);
         let fits = buffers.iter().position(|(_, users)| users.iter().all(|user| !overlap(user, &span)));

@@ -14,7 +14,7 @@ macro_rules! for_channel_blocks {
     };
     ($channels:expr, [$($width:literal),+], $kernel:ident::<$real:ty> $arguments:tt) => {{
         let (channels, mut c) = ($channels, 0);
-        $(while c + $width <= channels {
+        $(while channels - c >= $width {
             for_channel_blocks!(@call $kernel, $real, $width, c, $arguments);
             c += $width;
         })+

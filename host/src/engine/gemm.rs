@@ -1,7 +1,7 @@
 //! Matrix multiplication over bounds-checked strided views: the one place of the engine that calls unsafe code.
 #![allow(
     unsafe_code,
-    reason = "matrixmultiply's entry points take raw pointers; every view is checked before the call"
+    reason = "the gemm crate's entry point takes raw pointers; every view is checked before the call"
 )]
 
 /// A read-only matrix inside a slice, with any strides: transposition costs nothing.
@@ -42,7 +42,7 @@ pub(super) enum Into {
     Add,
 }
 
-/// Float types that `matrixmultiply` has a kernel for.
+/// Float types that the `gemm` crate has a kernel for.
 pub trait Gemm: Copy {
     #[doc(hidden)]
     fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, add: bool, c: &mut [Self]);
@@ -54,32 +54,37 @@ pub(super) fn gemm<T: Gemm>(a: Matrix<'_, T>, b: Matrix<'_, T>, into: Into, c: &
 }
 
 macro_rules! impl_gemm {
-    ($float:ty, $routine:path) => {
+    ($float:ty) => {
         impl Gemm for $float {
             fn gemm(a: Matrix<'_, Self>, b: Matrix<'_, Self>, add: bool, c: &mut [Self]) {
                 assert_eq!(a.cols, b.rows, "inner sizes of a matrix product");
                 assert_eq!(c.len(), a.rows * b.cols, "destination of a matrix product");
-                let beta = if add { 1.0 } else { 0.0 };
+                let alpha = if add { 1.0 } else { 0.0 };
                 // SAFETY: `Matrix::new` proved that `data` holds `rows * cols` elements at strides `(cols, 1)`, and `t`
                 // only swaps axes, so every `i * row_stride + j * col_stride` read lies inside `a.data` and `b.data`.
                 // `c` holds exactly `a.rows * b.cols` elements at strides `(b.cols, 1)`, which do not alias each other,
                 // and as `&mut` it aliases neither operand. No stride exceeds `isize::MAX`: slices cannot be longer.
                 unsafe {
-                    $routine(
+                    gemm::gemm(
                         a.rows,
-                        a.cols,
                         b.cols,
-                        1.0,
-                        a.data.as_ptr(),
-                        a.row_stride as isize,
-                        a.col_stride as isize,
-                        b.data.as_ptr(),
-                        b.row_stride as isize,
-                        b.col_stride as isize,
-                        beta,
+                        a.cols,
                         c.as_mut_ptr(),
-                        b.cols as isize,
                         1,
+                        b.cols as isize,
+                        add,
+                        a.data.as_ptr(),
+                        a.col_stride as isize,
+                        a.row_stride as isize,
+                        b.data.as_ptr(),
+                        b.col_stride as isize,
+                        b.row_stride as isize,
+                        alpha,
+                        1.0,
+                        false,
+                        false,
+                        false,
+                        gemm::Parallelism::None,
                     );
                 }
             }
@@ -87,5 +92,5 @@ macro_rules! impl_gemm {
     };
 }
 
-impl_gemm!(f32, matrixmultiply::sgemm);
-impl_gemm!(f64, matrixmultiply::dgemm);
+impl_gemm!(f32);
+impl_gemm!(f64);

@@ -1,5 +1,6 @@
 //! A share of the batch with buffers of its own, and the steps that it takes over them.
 
+use super::aligned::Aligned;
 use super::batch_norm::{Factors, Moments};
 use super::buffers::{Place, Target};
 use super::elementwise;
@@ -37,12 +38,12 @@ pub(super) struct Lane<T> {
     /// Samples of the batch that this lane holds in the current step.
     pub(super) samples: Range<usize>,
     /// By tensor index; empty for tensors that are no value or lie in the workspace.
-    values: Vec<Vec<T>>,
-    slots: Vec<Vec<T>>,
+    values: Vec<Aligned<T>>,
+    slots: Vec<Aligned<T>>,
     /// By max-pool index: the tap of each maximum.
     taps: Vec<Vec<u32>>,
     /// This lane's share of the gradient of every parameter.
-    pub(super) partial: Vec<T>,
+    pub(super) partial: Aligned<T>,
     /// By batch-norm index.
     pub(super) moments: Vec<Moments>,
     pub(super) loss: LossSum,
@@ -50,14 +51,17 @@ pub(super) struct Lane<T> {
 
 /// Buffers of one thread; nothing in them outlives a tile.
 pub(super) struct Workspace<T> {
-    values: Vec<Vec<T>>,
-    scratch: Vec<T>,
+    values: Vec<Aligned<T>>,
+    scratch: Aligned<T>,
 }
 
 impl<T: Real> Workspace<T> {
     pub(super) fn new(plan: &Plan, lane_samples: usize) -> Self {
-        let zeros = |len: usize| vec![T::ZERO; len * plan.tile_samples().min(lane_samples)];
-        Self { values: plan.workspace_lens.iter().map(|&len| zeros(len)).collect(), scratch: zeros(plan.scratch_len) }
+        let zeros = |(i, len): (usize, &usize)| Aligned::zeros(len * plan.tile_samples().min(lane_samples), i + 3);
+        Self {
+            values: plan.workspace_lens.iter().enumerate().map(zeros).collect(),
+            scratch: zeros((1, &plan.scratch_len)),
+        }
     }
 }
 
@@ -84,17 +88,17 @@ impl<T: Real> Lane<T> {
     pub(super) fn new(plan: &Plan, samples: usize, parameters: usize) -> Self {
         let mut lane = Self {
             samples: 0..0,
-            values: vec![Vec::new(); plan.value_lens.len()],
-            slots: plan.slot_lens.iter().map(|len| vec![T::ZERO; len * samples]).collect(),
+            values: plan.value_lens.iter().map(|_| Aligned::default()).collect(),
+            slots: plan.slot_lens.iter().enumerate().map(|(i, len)| Aligned::zeros(len * samples, i)).collect(),
             taps: vec![Vec::new(); plan.max_pools],
-            partial: vec![T::ZERO; parameters],
+            partial: Aligned::zeros(parameters, 0),
             moments: vec![Moments::new(0); plan.batch_norms],
             loss: LossSum::default(),
         };
         for op in &plan.operators {
             let len = plan.value_lens[op.output] * samples;
             if plan.places[op.output] == Place::Lane {
-                lane.values[op.output] = vec![T::ZERO; len];
+                lane.values[op.output] = Aligned::zeros(len, op.output);
             }
             match &op.kernel {
                 Kernel::BatchNorm { op, index, .. } => lane.moments[*index] = Moments::new(op.channels),
@@ -274,8 +278,8 @@ impl<T: Real> Lane<T> {
 /// Every value that a step can read.
 struct Values<'a, T> {
     shared: &'a Shared<'a, T>,
-    lane: &'a [Vec<T>],
-    workspace: &'a [Vec<T>],
+    lane: &'a [Aligned<T>],
+    workspace: &'a [Aligned<T>],
     /// The lane's first sample.
     first: usize,
 }

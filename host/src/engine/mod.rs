@@ -2,7 +2,7 @@
 //!
 //! The batch is cut into at most 16 lanes of consecutive samples, each with buffers of its own. Threads run whole
 //! lanes; what lanes sum up is merged in lane order. So the same step gives the same bits for any number of threads.
-//! After [`EngineOf::new`] a step allocates nothing of its own.
+//! After [`EngineOf::new`] a step allocates nothing; only the GEMM crate takes a packing buffer for each product.
 //!
 //! ```
 //! use niwaki::engine::{Engine, Options};
@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod aligned;
 mod batch_norm;
 mod buffers;
 mod conv2d;
@@ -44,6 +45,7 @@ pub use loss::Loss;
 pub use real::Real;
 
 use crate::graph::{Data, Graph, Role, TensorId};
+use aligned::Aligned;
 use batch_norm::{Factors, Moments};
 use lane::{Lane, Shared, Workspace};
 use loss::LossSum;
@@ -85,8 +87,8 @@ pub struct EngineOf<T: Real> {
     output_name: String,
     output_shape: Vec<usize>,
     parameters: Vec<Parameter>,
-    values: Vec<T>,
-    gradients: Vec<T>,
+    values: Aligned<T>,
+    gradients: Aligned<T>,
     buffer_ranges: Vec<Parameter>,
     buffers: Vec<T>,
     factors: Vec<Factors<T>>,
@@ -120,7 +122,9 @@ impl<T: Real> EngineOf<T> {
             1 => None,
             threads => Some(start_threads(threads)?),
         };
-        let values = flat_values(graph, &parameters);
+        let initial: Vec<T> = flat_values(graph, &parameters);
+        let mut values = Aligned::zeros(initial.len(), 0);
+        values.copy_from_slice(&initial);
         let buffers = flat_values(graph, &buffer_ranges);
         let channels: Vec<usize> = batch_norm_channels(&plan);
         let lane_samples = plan.lane_samples(options.batch);
@@ -135,7 +139,7 @@ impl<T: Real> EngineOf<T> {
             output_name: graph[graph.outputs[0]].name.clone(),
             output_shape: graph[graph.outputs[0]].shape.clone(),
             parameters: named(parameters),
-            gradients: vec![T::ZERO; values.len()],
+            gradients: Aligned::zeros(values.len(), 1),
             buffer_ranges: named(buffer_ranges),
             factors: channels.iter().map(|&c| Factors::new(c)).collect(),
             moments: channels.iter().map(|&c| Moments::new(c)).collect(),
@@ -252,7 +256,7 @@ impl<T: Real> EngineOf<T> {
 
     /// Writes parameters and buffers back to the graph that this engine was made from.
     pub fn store(&self, graph: &mut Graph) {
-        for (ranges, values) in [(&self.parameters, &self.values), (&self.buffer_ranges, &self.buffers)] {
+        for (ranges, values) in [(&self.parameters, &*self.values), (&self.buffer_ranges, &*self.buffers)] {
             for p in ranges {
                 graph[p.tensor].data = Some(Data::F32(values[p.range.clone()].iter().map(|v| v.to_f32()).collect()));
             }

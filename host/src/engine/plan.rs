@@ -12,7 +12,7 @@ const MAX_LANES: usize = 16;
 /// A lane holds at least as many samples as make its largest buffer this long.
 const MIN_LANE_LEN: usize = 1 << 14;
 /// A tile holds at most as many samples as make its largest buffer this long, but at least one.
-const MAX_TILE_LEN: usize = 1 << 16;
+const MAX_TILE_LEN: usize = 1 << 15;
 
 /// One thing done to every tile.
 #[derive(Debug, Clone, Copy)]
