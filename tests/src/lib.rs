@@ -1,5 +1,8 @@
 //! What tests, gates and benchmarks share.
 
+pub mod edit;
+pub mod models;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

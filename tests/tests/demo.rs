@@ -103,7 +103,8 @@ fn model_commands(model: &Path, accuracy: f64) {
         run("cortex-m4", "chip.npy");
         assert_eq!(npy::read::<i8>(&folder.join("chip.npy")).expect("int8 outputs"), host);
         let bench = json(niwaki_on(&["bench", "--on", "cortex-m4", "--json"]));
-        let sum: u64 = bench["per_op"].as_array().expect("rows").iter().filter_map(|o| o["instructions"].as_u64()).sum();
+        let sum: u64 =
+            bench["per_op"].as_array().expect("rows").iter().filter_map(|o| o["instructions"].as_u64()).sum();
         let total = bench["instructions"].as_u64().expect("a number");
         assert!(sum.abs_diff(total) * 100 <= total, "operators add up to {sum} of {total}");
     }

@@ -2,12 +2,14 @@
 
 mod crc32;
 mod model;
+mod operator;
 mod records;
 mod verify;
 
 pub use crc32::crc32;
 pub(crate) use model::StoredClamp;
 pub use model::{Element, Model, Step};
+pub use operator::Operator;
 pub use records::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, PARAM_COUNT, Place,
     TENSOR_BYTES, TensorRecord, VERSION, param,

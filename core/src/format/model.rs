@@ -3,11 +3,10 @@
 use super::records::{
     DType, Header, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, Place, TENSOR_BYTES, TensorRecord, param,
 };
-use super::verify;
+use super::{Operator, verify};
 use crate::error::{OperatorError, ShapeError, VerifyError};
 use crate::kernels::Clamp;
 use crate::num::{Multiplier, Rounding};
-use crate::session::Operator;
 use crate::shape::{AxisSpec, Window};
 
 /// A model file whose every record was checked; reading it cannot fail any more.
@@ -74,20 +73,28 @@ impl<'m> Model<'m> {
 
     /// The record of tensor `index`.
     pub fn tensor(&self, index: usize) -> Option<TensorRecord> {
-        if index >= self.tensor_count() {
-            return None;
-        }
-        let at = (self.header.tensors_offset as usize).checked_add(index * TENSOR_BYTES)?;
-        self.bytes.get(at..at.checked_add(TENSOR_BYTES)?).map(TensorRecord::from_bytes)
+        self.tensor_bytes(index).map(TensorRecord::from_bytes)
     }
 
     /// The record of operator `index`.
     pub fn operator(&self, index: usize) -> Option<OperatorRecord> {
+        self.operator_bytes(index).map(OperatorRecord::from_bytes)
+    }
+
+    pub(super) fn tensor_bytes(&self, index: usize) -> Option<&'m [u8]> {
+        if index >= self.tensor_count() {
+            return None;
+        }
+        let at = (self.header.tensors_offset as usize).checked_add(index * TENSOR_BYTES)?;
+        self.bytes.get(at..at.checked_add(TENSOR_BYTES)?)
+    }
+
+    pub(super) fn operator_bytes(&self, index: usize) -> Option<&'m [u8]> {
         if index >= self.operator_count() {
             return None;
         }
         let at = (self.header.operators_offset as usize).checked_add(index * OPERATOR_BYTES)?;
-        self.bytes.get(at..at.checked_add(OPERATOR_BYTES)?).map(OperatorRecord::from_bytes)
+        self.bytes.get(at..at.checked_add(OPERATOR_BYTES)?)
     }
 
     /// Tensor index of input `index`.

@@ -240,6 +240,8 @@ pub struct Header {
 impl Header {
     /// Where the checksummed part starts.
     pub const CHECKSUM_FROM: usize = 16;
+    /// First and end of the bytes that must be zero.
+    pub(super) const RESERVED: &[(usize, usize)] = &[(52, HEADER_BYTES)];
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -305,6 +307,9 @@ pub struct TensorRecord {
 }
 
 impl TensorRecord {
+    /// First and end of the bytes that must be zero.
+    pub(super) const RESERVED: &[(usize, usize)] = &[(3, 4), (36, TENSOR_BYTES)];
+
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut r = Reader(bytes);
@@ -389,6 +394,9 @@ pub struct OperatorRecord {
 }
 
 impl OperatorRecord {
+    /// First and end of the bytes that must be zero.
+    pub(super) const RESERVED: &[(usize, usize)] = &[(72, OPERATOR_BYTES)];
+
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut r = Reader(bytes);

@@ -1,11 +1,11 @@
 //! Checking a file once: after this, nothing that reads it can fail.
 
 use super::records::{
-    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, Place, TENSOR_BYTES, TensorRecord, VERSION,
+    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, Place, TENSOR_BYTES, TensorRecord,
+    VERSION,
 };
-use super::{Model, crc32};
+use super::{Model, Operator, Step, crc32};
 use crate::error::VerifyError as E;
-use crate::session::Operator;
 
 pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<Model<'m>, E> {
     let header = header(bytes)?;
@@ -21,6 +21,12 @@ pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<M
     }
     lifetimes(&model)?;
     Ok(model)
+}
+
+/// The first byte in `ranges` that is not zero, or zero.
+fn used_reserve(record: &[u8], ranges: &[(usize, usize)]) -> u32 {
+    let bytes = ranges.iter().filter_map(|&(first, end)| record.get(first..end)).flatten();
+    bytes.copied().find(|&byte| byte != 0).unwrap_or(0).into()
 }
 
 fn header(bytes: &[u8]) -> Result<Header, E> {
@@ -48,6 +54,8 @@ fn header(bytes: &[u8]) -> Result<Header, E> {
         if good { Ok(()) } else { Err(E::Header { field, value }) }
     };
     field("flags", h.flags.into(), h.flags <= 1)?;
+    let reserved = used_reserve(bytes, Header::RESERVED);
+    field("reserved", reserved, reserved == 0)?;
     field("operator_count", h.operator_count.into(), h.operator_count > 0)?;
     field("input_count", h.input_count.into(), h.input_count > 0)?;
     field("output_count", h.output_count.into(), h.output_count > 0)?;
@@ -70,8 +78,11 @@ fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
     };
     let Some(dtype) = t.element() else { return field("dtype", t.dtype.into(), false) };
     field("rank", t.rank.into(), t.rank <= 4)?;
-    for &dim in t.shape() {
-        field("dims", dim, dim > 0 && dim as usize <= crate::shape::MAX_LEN)?;
+    let reserved = used_reserve(model.tensor_bytes(index).unwrap_or(&[]), TensorRecord::RESERVED);
+    field("reserved", reserved, reserved == 0)?;
+    for (axis, &dim) in t.dims.iter().enumerate() {
+        let good = if axis < t.rank.into() { dim > 0 && dim as usize <= crate::shape::MAX_LEN } else { dim == 1 };
+        field("dims", dim, good)?;
     }
     let len = t.element_count();
     field("dims", u32::try_from(len).unwrap_or(u32::MAX), len <= crate::shape::MAX_LEN)?;
@@ -119,28 +130,46 @@ fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
         Ok(t) if t.location() == Some(Place::Arena) => {}
         _ => return bad("output", record.output.into()),
     }
-    let scratch_end = record.scratch_offset as usize + record.scratch_bytes as usize;
-    if scratch_end > model.arena_bytes() {
+    let reserved = used_reserve(model.operator_bytes(index).unwrap_or(&[]), OperatorRecord::RESERVED);
+    if reserved != 0 {
+        return bad("reserved", reserved);
+    }
+    let scratch_offset = record.scratch_offset as usize;
+    let scratch_end = scratch_offset.saturating_add(record.scratch_bytes as usize);
+    if scratch_end > model.arena_bytes() || !scratch_offset.is_multiple_of(ALIGN) {
         return bad("scratch_offset", record.scratch_offset);
     }
     (step.kernel.check)(&step).map_err(|error| E::Operand { operator, error })?;
     aliasing(model, index)
 }
 
-/// Whether two arena tensors share memory.
+/// Whether two arena tensors share memory; nothing shares memory with an empty one.
 fn overlap(a: &TensorRecord, b: &TensorRecord) -> bool {
     let ((a0, a1), (b0, b1)) = (a.span(), b.span());
-    a.location() == Some(Place::Arena) && b.location() == Some(Place::Arena) && a0 < b1 && b0 < a1
+    a.location() == Some(Place::Arena) && b.location() == Some(Place::Arena) && a0.max(b0) < a1.min(b1)
+}
+
+/// The scratch memory of an operator in the form of a tensor.
+fn scratch(step: &Step<'_>, output: TensorRecord) -> TensorRecord {
+    TensorRecord { offset: step.record.scratch_offset, bytes: step.record.scratch_bytes, ..output }
 }
 
 /// An operator's output may share memory with its operands only where the kernel works in place, and then exactly
-/// and with one of them.
+/// and with one of them; its scratch memory with none.
 fn aliasing(model: &Model<'_>, index: usize) -> Result<(), E> {
     let Some(step) = model.step(index) else { return Ok(()) };
     let Ok(output) = step.output() else { return Ok(()) };
+    let scratch = scratch(&step, output);
+    if overlap(&output, &scratch) {
+        let tensor = step.record.output;
+        return Err(E::Overlap { operator: index as u16, tensor, writes: tensor });
+    }
     let mut in_place = 0;
     for &tensor in step.record.inputs.iter().filter(|&&t| t != NONE) {
         let Some(input) = model.tensor(tensor as usize) else { continue };
+        if overlap(&input, &scratch) {
+            return Err(E::Overlap { operator: index as u16, tensor, writes: step.record.output });
+        }
         if overlap(&input, &output) {
             in_place += 1;
             if !step.kernel.in_place || input.span() != output.span() || in_place > 1 {
@@ -188,8 +217,7 @@ fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E
             return Ok(());
         }
         let Ok(written) = step.output() else { continue };
-        let scratch = TensorRecord { offset: step.record.scratch_offset, bytes: step.record.scratch_bytes, ..written };
-        if overlap(&read, &written) || overlap(&read, &scratch) {
+        if overlap(&read, &written) || overlap(&read, &scratch(&step, written)) {
             return Err(E::Overlap { operator: earlier as u16, tensor: tensor as u16, writes: step.record.output });
         }
     }

@@ -138,13 +138,13 @@ impl PoolElement for i8 {
 
     #[inline]
     fn add_to(self, sum: i32) -> i32 {
-        sum + self as i32
+        sum.wrapping_add(self as i32)
     }
 
     #[inline]
     fn mean(sum: i32, count: usize) -> i8 {
         let n = count as i32;
-        let rounded = if sum > 0 { sum + n / 2 } else { sum - n / 2 };
+        let rounded = if sum > 0 { sum.wrapping_add(n / 2) } else { sum.wrapping_sub(n / 2) };
         saturate_i8(rounded.checked_div(n).unwrap_or(0))
     }
 }
@@ -206,7 +206,8 @@ pub fn max_pool2d<T: PoolElement>(op: &Pool2d, clamp: Clamp<T>, x: &[T], y: &mut
 /// Mean over the taps inside the input, then clamp; shapes at [`Pool2d`].
 ///
 /// # Numerics
-/// Integers: raw codes are summed in i32 and divided half away from zero; the zero point does not change.
+/// Integers: raw codes are summed in i32 (exact below 2^24 taps, it wraps above) and divided half away from zero; the
+/// zero point does not change.
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.

@@ -3,13 +3,10 @@
 mod operands;
 pub mod operators;
 
-pub use crate::format::Model;
-pub use operators::Operator;
+pub use crate::format::{Element, Model, Operator};
 
 use crate::error::SessionError;
 use crate::format::ALIGN;
-
-pub use crate::format::Element;
 
 /// A model with its working memory.
 ///

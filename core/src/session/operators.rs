@@ -2,7 +2,7 @@
 
 use super::operands::{Operands, activation, expect_output_image, image, operands, output};
 use crate::error::{OperatorError, ShapeError};
-use crate::format::{DType, Element, OpCode, Step, StoredClamp, TensorRecord, param};
+use crate::format::{DType, Element, OpCode, Operator, Step, StoredClamp, TensorRecord, param};
 use crate::kernels::best as kernels;
 use crate::kernels::reference::PoolElement;
 use crate::kernels::{
@@ -13,26 +13,6 @@ use crate::num::Multiplier;
 use crate::shape::expect_len;
 
 type Outcome = Result<(), OperatorError>;
-
-/// One operator for one element type.
-#[derive(Clone, Copy)]
-pub struct Operator {
-    /// What is computed.
-    pub code: OpCode,
-    /// Element type of its activations.
-    pub dtype: DType,
-    /// Whether the output may lie exactly on one of the activations.
-    pub in_place: bool,
-    /// Checks every operand; once this is `Ok`, so is `run`.
-    pub(crate) check: fn(&Step<'_>) -> Outcome,
-    pub(crate) run: fn(&Step<'_>, &mut [u8]) -> Outcome,
-}
-
-impl core::fmt::Debug for Operator {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} {}", self.code.name(), self.dtype.name())
-    }
-}
 
 /// Every operator.
 pub const ALL: &[Operator] = &[

@@ -24,11 +24,14 @@ pub(super) struct Board {
 pub(super) const MPS2_AN386: Board = Board { name: "mps2-an386", target: "thumbv7em-none-eabihf" };
 
 /// What was built.
-pub(super) struct Image {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
     /// The image that does jobs.
-    pub(super) runner: PathBuf,
-    /// Flash of the smallest image around a session.
-    pub(super) code_bytes: u64,
+    pub runner: PathBuf,
+    /// The smallest image around a session.
+    pub footprint: PathBuf,
+    /// Flash of the smallest image.
+    pub code_bytes: u64,
 }
 
 /// Builds the images for a board; the one whose size counts has only `operators`, or every one if there are none.
@@ -61,7 +64,8 @@ pub(super) fn build(
             return Err(ChipError::Image { path: runner, detail: format!("it has no symbol {marker}") });
         }
     }
-    Ok(Image { runner, code_bytes: flash_bytes(&images.join("footprint"))? })
+    let footprint = images.join("footprint");
+    Ok(Image { runner, code_bytes: flash_bytes(&footprint)?, footprint })
 }
 
 /// The firmware's sources.
@@ -75,7 +79,10 @@ fn folder() -> Result<PathBuf, ChipError> {
 }
 
 /// Bytes that an image occupies in flash: code, constants and the first values of variables.
-fn flash_bytes(path: &Path) -> Result<u64, ChipError> {
+///
+/// # Errors
+/// [`ChipError`] if the file cannot be read or is no image.
+pub fn flash_bytes(path: &Path) -> Result<u64, ChipError> {
     with_elf(path, |elf| {
         let endian = elf.endian();
         let segments = elf.elf_program_headers().iter().filter(|segment| segment.p_type(endian) == PT_LOAD);

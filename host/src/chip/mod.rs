@@ -5,11 +5,12 @@ mod firmware;
 mod host;
 mod qemu;
 mod report;
-mod setup;
+pub mod setup;
 #[cfg(test)]
 mod tests;
 
 pub use error::ChipError;
+pub use firmware::{Image, flash_bytes};
 
 use niwaki_protocol::JobHeader;
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
@@ -149,6 +150,14 @@ pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<C
     let image = firmware::build(board, &BTreeSet::new(), progress)?;
     let emulation = qemu::Emulation { emulator: &emulator, board, image: &image.runner, patience: qemu::PATIENCE };
     emulation.run(&qemu::Job { header, model: &[], inputs: &[] }, progress)?.calibrations()
+}
+
+/// Builds the images of an emulated chip, the small one with every operator. On [`Chip::Host`] there are none.
+///
+/// # Errors
+/// [`ChipError`]: there are no sources or no toolchain, or cargo failed.
+pub fn images(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Option<Image>, ChipError> {
+    board(chip).map(|board| firmware::build(board, &BTreeSet::new(), progress)).transpose()
 }
 
 /// The emulated board of a chip.

@@ -13,7 +13,8 @@ use std::{
 const EMULATOR: &str = "qemu-system-arm";
 
 /// What can be done on a machine without asking its owner.
-pub(super) struct Machine {
+#[derive(Debug, Clone)]
+pub struct Machine {
     /// `PATH`.
     pub(super) path: OsString,
     /// Whether `NIWAKI_NO_INSTALL` is unset.
@@ -24,7 +25,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// The machine that this program runs on.
-    pub(super) fn here() -> Self {
+    pub fn here() -> Self {
         Self {
             path: env::var_os("PATH").unwrap_or_default(),
             may_install: env::var_os("NIWAKI_NO_INSTALL").is_none_or(|value| value.is_empty() || value == "0"),
@@ -41,7 +42,7 @@ impl Machine {
     ///
     /// # Errors
     /// [`ChipError::Missing`] says in one line what to install; [`ChipError::Command`] if installing it failed.
-    pub(super) fn emulator(&self, progress: &mut dyn FnMut(Step<'_>)) -> Result<PathBuf, ChipError> {
+    pub fn emulator(&self, progress: &mut dyn FnMut(Step<'_>)) -> Result<PathBuf, ChipError> {
         if let Some(path) = self.find(EMULATOR) {
             return Ok(path);
         }
@@ -57,26 +58,48 @@ impl Machine {
         })
     }
 
+    /// Whether anything may be installed.
+    pub fn may_install(&self) -> bool {
+        self.may_install
+    }
+
     fn install_emulator(&self, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
-        const APT_INSTALL: &[&str] = &["install", "-y", "--no-install-recommends", EMULATOR];
-        if let Some(apt) = self.find("apt-get").filter(|_| self.root) {
-            let apt = |arguments| {
-                let mut command = Command::new(&apt);
-                command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
-                command
-            };
-            progress(Step::Doing("installing qemu-system-arm, which emulates the chip"));
-            if stream(apt(APT_INSTALL), progress).is_err() {
-                stream(apt(&["update"]), progress)?;
-                stream(apt(APT_INSTALL), progress)?;
-            }
-        } else if let Some(brew) = self.find("brew") {
-            progress(Step::Doing("installing QEMU, which emulates the chip"));
+        const WHY: &str = "which emulates the chip";
+        if !self.debian_packages(&[EMULATOR], WHY, progress)?
+            && let Some(brew) = self.find("brew")
+        {
+            progress(Step::Doing(&format!("installing QEMU, {WHY}")));
             let mut command = Command::new(brew);
             command.args(["install", "qemu"]);
             stream(command, progress)?;
         }
         Ok(())
+    }
+
+    /// Installs packages where that is allowed and needs no password; whether it could be tried. `why` ends the line
+    /// that says so.
+    ///
+    /// # Errors
+    /// [`ChipError::Command`] if installing failed.
+    pub fn debian_packages(
+        &self,
+        packages: &[&str],
+        why: &str,
+        progress: &mut dyn FnMut(Step<'_>),
+    ) -> Result<bool, ChipError> {
+        let Some(apt) = self.find("apt-get").filter(|_| self.root && self.may_install) else { return Ok(false) };
+        let apt = |arguments: &[&str]| {
+            let mut command = Command::new(&apt);
+            command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+            command
+        };
+        let install = || apt(&[&["install", "-y", "--no-install-recommends"], packages].concat());
+        progress(Step::Doing(&format!("installing {}, {why}", packages.join(", "))));
+        if stream(install(), progress).is_err() {
+            stream(apt(&["update"]), progress)?;
+            stream(install(), progress)?;
+        }
+        Ok(true)
     }
 }
 
@@ -95,7 +118,7 @@ fn is_root() -> bool {
 ///
 /// # Errors
 /// [`ChipError::Missing`] if there is no Rust, [`ChipError::Command`] if rustup cannot add the target.
-pub(super) fn rust_target(folder: &Path, target: &str, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
+pub fn rust_target(folder: &Path, target: &str, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
     let no_rust = |_| ChipError::Missing { program: "Rust", remedy: "get it from https://rustup.rs".into() };
     let sysroot = tool("rustc", folder).args(["--print", "sysroot"]).output().map_err(no_rust)?;
     let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
@@ -115,7 +138,7 @@ pub(super) fn rust_target(folder: &Path, target: &str, progress: &mut dyn FnMut(
 
 /// A program of the Rust toolchain that builds in `folder` as if nobody had built anything before: when niwaki itself
 /// runs under cargo, cargo's variables are those of the wrong workspace.
-pub(super) fn tool(program: &str, folder: &Path) -> Command {
+pub fn tool(program: &str, folder: &Path) -> Command {
     const KEEP: &[&str] = &["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_"];
     const DROP: &[&str] = &["CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS", "RUSTUP_TOOLCHAIN", "CLIPPY_", "DEFMT_LOG"];
     let mut command = Command::new(program);
@@ -133,7 +156,7 @@ pub(super) fn tool(program: &str, folder: &Path) -> Command {
 ///
 /// # Errors
 /// [`ChipError::Command`] with its last lines if it fails.
-pub(super) fn stream(mut command: Command, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
+pub fn stream(mut command: Command, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
     const LAST_LINES: usize = 20;
     let words = words(&command);
     let failed = |detail: String| ChipError::Command { command: words.clone(), detail };

@@ -163,7 +163,7 @@ fn a_result_is_understood_in_whatever_pieces_it_arrives() {
         assert!(waiting.is_empty() && report.is_complete());
         let calibration = report.calibrations().unwrap();
         assert_eq!((calibration[0].executed, calibration[0].counted), (100, 100));
-        let image = super::firmware::Image { runner: "runner".into(), code_bytes: 5 };
+        let image = super::firmware::Image { runner: "runner".into(), footprint: "footprint".into(), code_bytes: 5 };
         let measured = report.measured(&image).unwrap();
         assert_eq!(measured.outputs, [b"yes", b"no!"]);
         let cost = measured.cost.unwrap();

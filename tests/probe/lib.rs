@@ -1,0 +1,204 @@
+//! Calls everything in core that the compiler generates only where it is used, so that `cargo ci` can look at the code.
+#![no_std]
+
+use core::hint::black_box;
+use core::num::NonZeroU32;
+use niwaki_core::error::{GroupError, OptimError, ProxError, ShapeError, VerifyError};
+use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
+use niwaki_core::kernels::{
+    AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, RescaleInt8, Softmax,
+    SoftmaxInt8, portable, reference,
+};
+use niwaki_core::num::{self, Multiplier, Rounding};
+use niwaki_core::optim::{adam, sgd};
+use niwaki_core::prox::groups::{self, Layout, LayoutSpec};
+use niwaki_core::prox::wgsef::{Weights, Wgsef};
+use niwaki_core::real::Real;
+use niwaki_core::session::{Model, Session, operators};
+use niwaki_core::shape::{self, AxisSpec, Window, same_padding};
+
+/// An unknown value, so that no check is decided while compiling.
+fn unknown<T: Copy>(value: T) -> T {
+    black_box(value)
+}
+
+/// The file's door, a run and every way to look at its operands.
+pub fn inference(file: &[u8], arena: &mut [u8], observe: &mut dyn FnMut(usize)) -> Result<(), VerifyError> {
+    let model = Model::verify(file, operators::ALL)?;
+    black_box((model.arena_bytes(), model.file_bytes(), model.rounding(), model.tensor(unknown(0)), model.operator(1)));
+    black_box((model.step(unknown(1)).map(|step| (step.code(), step.input(2), step.output())), model.input(3)));
+    let Ok(mut session) = Session::new(&model, arena) else { return Ok(()) };
+    session.input_mut::<i8>(unknown(0)).fill(1);
+    session.input_mut::<f32>(unknown(1)).fill(1.0);
+    session.input_bytes_mut(unknown(2)).fill(1);
+    session.run_observed(observe);
+    session.run();
+    black_box((session.output::<i8>(unknown(0)), session.output::<f32>(1), session.output_bytes(2)));
+    Ok(())
+}
+
+/// Integer arithmetic with any operands.
+pub fn numbers(x: i32, y: u32, real: f64, scale: f32, rounding: Rounding) {
+    let multiplier = Multiplier::from_real(real, rounding);
+    black_box((
+        multiplier,
+        multiplier.is_valid(),
+        multiplier.apply(x, rounding),
+        Multiplier { mantissa_q31: x, shift: x },
+    ));
+    black_box(Multiplier { mantissa_q31: x, shift: unknown(x) }.apply(unknown(x), rounding));
+    black_box((num::saturating_rounding_doubling_high_mul(x, unknown(x)), num::rounding_divide_by_pot(x, y)));
+    black_box((num::exp_on_negative(x, y), num::one_over_one_plus(x), num::saturate_i8(x), num::round_away(real)));
+    black_box((num::quantize_i8(scale, unknown(scale), x), num::dequantize_i8(num::saturate_i8(x), scale, x)));
+    let (inputs, sum) = AddInt8::multipliers([scale, unknown(scale)], unknown(scale), rounding);
+    black_box((inputs, sum, SoftmaxInt8::from_scale(scale, rounding).rescale(x)));
+}
+
+/// Records from any bytes and back, codes, and the text of errors.
+pub fn records(bytes: &[u8], code: u8, errors: &[&dyn core::error::Error], out: &mut dyn core::fmt::Write) {
+    black_box((format::crc32(bytes), Header::from_bytes(bytes).to_bytes()));
+    let tensor = TensorRecord::from_bytes(bytes);
+    black_box((tensor.to_bytes(), tensor.dim(unknown(2)), tensor.element_count(), tensor.span(), tensor.location()));
+    black_box((OperatorRecord::from_bytes(bytes).to_bytes(), OpCode::from_code(code).map(|o| (o.code(), o.name()))));
+    black_box(DType::from_code(code).map(|dtype| (dtype.code(), dtype.name(), dtype.element_bytes())));
+    // What cannot be written is the caller's affair.
+    let _ = errors.iter().try_for_each(|error| write!(out, "{error}"));
+}
+
+/// The error types behind [`records`].
+pub fn errors(
+    a: &VerifyError,
+    b: &ShapeError,
+    c: &GroupError,
+    d: &ProxError,
+    e: &OptimError,
+    out: &mut dyn core::fmt::Write,
+) {
+    records(&[], unknown(1), &[a, b, c, d, e], out);
+}
+
+/// Geometry from any sizes.
+pub fn geometry(axis: AxisSpec, sizes: [usize; 3]) -> Result<(), ShapeError> {
+    let [a, b, c] = sizes;
+    let window = Window::try_new(axis, unknown(axis))?;
+    black_box((window.input_area(), window.kernel_area(), shape::channels("c", c)?, shape::expect_len("x", a, b)?));
+    black_box((same_padding(a, b, c, unknown(2)), window.y.taps(a), window.output_area()));
+    black_box((Conv2d::try_new(window, a, b)?, DepthwiseConv2d::try_new(window, a, b)?, Pool2d::try_new(window, a)?));
+    black_box((Dense::try_new(a, b)?, Softmax::try_new(c)?));
+    Ok(())
+}
+
+macro_rules! weighted {
+    ($name:ident, $module:ident) => {
+        /// Weighted operators in one spelling and one number format.
+        pub fn $name<A: Arithmetic>(
+            ops: &(Conv2d, DepthwiseConv2d, Dense),
+            arithmetic: &A,
+            x: &[A::Input],
+            w: &[A::Weight],
+            bias: &[A::Bias],
+            y: &mut [A::Output],
+        ) -> Result<(), ShapeError> {
+            $module::conv2d(&ops.0, arithmetic, x, w, bias, y)?;
+            $module::depthwise_conv2d(&ops.1, arithmetic, x, w, bias, y)?;
+            $module::dense(&ops.2, arithmetic, x, w, bias, y)
+        }
+    };
+}
+
+weighted!(weighted_reference, reference);
+weighted!(weighted_portable, portable);
+
+type Geometry = (Conv2d, DepthwiseConv2d, Dense);
+
+/// Weighted int8 operators.
+pub fn int8(ops: &Geometry, a: &Int8<'_>, x: &[i8], w: &[i8], b: &[i32], y: &mut [i8]) -> Result<(), ShapeError> {
+    weighted_reference(ops, a, x, w, b, y)?;
+    weighted_portable(ops, a, x, w, b, y)
+}
+
+/// Weighted f32 operators.
+pub fn float(ops: &Geometry, a: &Float32, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+    weighted_reference(ops, a, x, w, b, y)?;
+    weighted_portable(ops, a, x, w, b, y)
+}
+
+/// Operators without weights, int8.
+pub fn plain_int8(
+    ops: &(Pool2d, Softmax, SoftmaxInt8, AddInt8, RescaleInt8),
+    clamp: Clamp<i8>,
+    x: &[i8],
+    y: &mut [i8],
+) -> Result<(), ShapeError> {
+    reference::max_pool2d(&ops.0, clamp, x, y)?;
+    reference::average_pool2d(&ops.0, clamp, x, y)?;
+    portable::max_pool2d(&ops.0, clamp, x, y)?;
+    portable::average_pool2d(&ops.0, clamp, x, y)?;
+    reference::softmax_int8(&ops.1, &ops.2, x, y)?;
+    reference::add_int8(&ops.3, x, x, y)?;
+    portable::add_int8_in_place(&ops.3, unknown(portable::Side::Left), x, y)?;
+    portable::rescale_int8_in_place(&ops.4, y);
+    reference::rescale_int8(&ops.4, x, y)
+}
+
+/// Operators without weights, f32.
+pub fn plain_float(ops: &(Pool2d, Softmax), clamp: Clamp<f32>, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+    reference::max_pool2d(&ops.0, clamp, x, y)?;
+    reference::average_pool2d(&ops.0, clamp, x, y)?;
+    portable::max_pool2d(&ops.0, clamp, x, y)?;
+    portable::average_pool2d(&ops.0, clamp, x, y)?;
+    reference::softmax_f32(&ops.1, x, y)?;
+    reference::add_f32(clamp, x, x, y)?;
+    portable::add_f32_in_place(clamp, x, y)?;
+    portable::clamp_f32_in_place(clamp, y);
+    reference::clamp_f32(clamp, x, y)
+}
+
+/// Layouts from any description.
+pub fn layouts(spec: LayoutSpec, a: usize, b: usize) -> Result<[Layout; 4], GroupError> {
+    Ok([Layout::try_new(spec)?, Layout::rows(a, b)?, Layout::columns(a, b)?, Layout::elements(a)?])
+}
+
+fn grouping<T: Real>(layout: &Layout, part: &mut [T], sums: &mut [f64], norms: &mut [T]) -> Result<(), GroupError> {
+    groups::accumulate_squared_norms(part, layout, sums)?;
+    groups::norms(sums, norms)?;
+    groups::scale(part, layout, norms)
+}
+
+fn reals<T: Real>(a: T, b: T) -> (Option<T>, [T; 4], bool) {
+    (T::between(a, b), [a.min(b), a.max(b), a.abs(), a.sqrt()], a.is_finite())
+}
+
+fn envelope<T: Real>(k: usize, weights: &[T], norms: &[T], lambda: T, scales: &mut [T]) -> Result<(), ProxError> {
+    let envelope = Wgsef::try_new(k, Weights::Each(weights))?;
+    black_box(reals(lambda, unknown(lambda)));
+    let _ = black_box((
+        envelope.value(norms),
+        envelope.conjugate(norms),
+        Wgsef::try_new(k, Weights::<T>::One)?.value(norms),
+    ));
+    envelope.gradient_scales(norms, scales)?;
+    envelope.hard_scales(norms, lambda, scales)?;
+    envelope.prox_scales(norms, lambda, scales)
+}
+
+fn optimizers<T: Real>(hypers: &(adam::Hyper, sgd::Hyper), t: NonZeroU32, x: [&mut [T]; 4]) -> Result<(), OptimError> {
+    let [values, gradients, m, v] = x;
+    black_box(adam::bias_correction(unknown(0.9), t));
+    sgd::step(values, gradients, None, &hypers.1)?;
+    sgd::step(values, gradients, Some(sgd::Momentum { buffer: m, factor: 0.9, nesterov: unknown(true) }), &hypers.1)?;
+    adam::step(values, gradients, adam::State { m, v }, &hypers.0, t)
+}
+
+/// The functions that the generic ones above become.
+pub type Generic<T> = (
+    fn(&Layout, &mut [T], &mut [f64], &mut [T]) -> Result<(), GroupError>,
+    fn(usize, &[T], &[T], T, &mut [T]) -> Result<(), ProxError>,
+    fn(&(adam::Hyper, sgd::Hyper), NonZeroU32, [&mut [T]; 4]) -> Result<(), OptimError>,
+);
+
+/// Learning in f32.
+pub static LEARN_F32: Generic<f32> = (grouping, envelope, optimizers);
+
+/// Learning in f64.
+pub static LEARN_F64: Generic<f64> = (grouping, envelope, optimizers);

@@ -1,0 +1,173 @@
+//! Dependencies point one way: between crates by their manifests, inside core and host by what modules name.
+
+use crate::run::{Context, Outcome, Verdict};
+use crate::text::{Source, sources};
+use std::collections::BTreeSet;
+
+/// Each manifest with the packages of this repository that it may depend on.
+const MANIFESTS: &[(&str, &[&str])] = &[
+    ("core", &[]),
+    ("gpu-kernels", &["niwaki-core"]),
+    ("host", &["niwaki-core", "niwaki-kernels", "niwaki-protocol"]),
+    ("tests", &["niwaki-core", "niwaki-kernels", "niwaki-protocol", "niwaki"]),
+    ("firmware", &["niwaki-core", "niwaki-protocol"]),
+    ("firmware/footprint", &["niwaki-core", "niwaki-firmware"]),
+    ("firmware/protocol", &[]),
+];
+
+type Modules = &'static [(&'static str, &'static [&'static str])];
+
+/// Each module of core with the modules that it may name: `error ← num ← shape ← kernels ← format ← session`, and
+/// the training side beside the kernels.
+const CORE: Modules = &[
+    ("error", &[]),
+    ("num", &["error"]),
+    ("real", &[]),
+    ("shape", &["error", "num"]),
+    ("kernels", &["error", "num", "shape"]),
+    ("format", &["error", "num", "shape", "kernels"]),
+    ("session", &["error", "num", "shape", "kernels", "format"]),
+    ("prox", &["error", "real"]),
+    ("optim", &["error", "real"]),
+];
+
+/// Each module of host with the modules that it may name.
+const HOST: Modules = &[
+    ("graph", &[]),
+    ("data", &[]),
+    ("zoo", &["graph"]),
+    ("engine", &["graph"]),
+    ("sparsify", &["graph", "engine"]),
+    ("quantize", &["graph"]),
+    ("plan", &["graph"]),
+    ("export", &["graph", "plan"]),
+    ("chip", &["export"]),
+    // Training applies a sparsity method at every step, and a recipe names how to quantise afterwards.
+    ("train", &["data", "zoo", "graph", "engine", "sparsify", "quantize"]),
+    ("report", &["data", "train"]),
+    (
+        "pipeline",
+        &["data", "zoo", "graph", "engine", "train", "sparsify", "quantize", "plan", "export", "report", "chip"],
+    ),
+    (
+        "cli",
+        &[
+            "data", "zoo", "graph", "engine", "train", "sparsify", "quantize", "plan", "export", "report", "chip",
+            "pipeline",
+        ],
+    ),
+];
+
+/// The gate.
+pub(crate) fn arrows(context: &Context) -> Outcome {
+    let mut wrong = manifests(context)?;
+    for (folder, table) in [("core/src", CORE), ("host/src", HOST)] {
+        for source in sources(&context.root.join(folder))? {
+            wrong.extend(module_arrows(folder, &source, table));
+        }
+    }
+    if wrong.is_empty() { Ok(Verdict::PASSED) } else { Err(wrong.join("\n")) }
+}
+
+fn manifests(context: &Context) -> Result<Vec<String>, String> {
+    let mut wrong = Vec::new();
+    for (folder, allowed) in MANIFESTS {
+        let path = format!("{folder}/Cargo.toml");
+        let manifest: toml::Table = context.read(&path)?.parse().map_err(|error| format!("{path}: {error}"))?;
+        for name in dependencies(&manifest) {
+            if name.starts_with("niwaki") && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{path}: may not depend on {name}"));
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+/// Names of all dependencies of a manifest, those for tests, build scripts and single targets included.
+fn dependencies(table: &toml::Table) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (key, value) in table {
+        let Some(inner) = value.as_table() else { continue };
+        match key.as_str() {
+            "dependencies" | "dev-dependencies" | "build-dependencies" => names.extend(inner.keys().cloned()),
+            "target" => names.extend(inner.values().filter_map(|value| value.as_table()).flat_map(dependencies)),
+            _ => {}
+        }
+    }
+    names
+}
+
+fn module_arrows(folder: &str, source: &Source, table: Modules) -> Vec<String> {
+    let modules = source.modules();
+    let place = format!("{folder}/{}", source.path.display());
+    // The crate's root and the program's `main` may name everything.
+    let Some(own) = modules.first().filter(|name| *name != "main") else { return Vec::new() };
+    let Some((_, allowed)) = table.iter().find(|(name, _)| name == own) else {
+        return vec![format!("{place}: module {own} is not in the table of tests/src/bin/ci/arrows.rs")];
+    };
+    let mut wrong = Vec::new();
+    for (line, named) in named_modules(source, modules.len()) {
+        if named != *own && !allowed.contains(&named.as_str()) && table.iter().any(|(name, _)| *name == named) {
+            wrong.push(format!("{place}:{line}: {own} may not use {named}"));
+        }
+    }
+    wrong
+}
+
+/// Modules at the crate's root that a file names through `crate::…` or as many `super::…` as lead there.
+fn named_modules(source: &Source, depth: usize) -> Vec<(usize, String)> {
+    let text: String = source.lines.iter().map(|(_, line)| format!("{line}\n")).collect();
+    let line_of = |at: usize| source.lines[text[..at].matches('\n').count()].0;
+    let mut named = Vec::new();
+    for prefix in ["crate::".to_owned(), "super::".repeat(depth)] {
+        for (at, _) in text.match_indices(&prefix) {
+            named.extend(heads(&text[at + prefix.len()..]).into_iter().map(|name| (line_of(at), name)));
+        }
+    }
+    named
+}
+
+/// The first names of a path: `a::b` has `a`, `{a::{b, c}, d}` has `a` and `d`.
+fn heads(path: &str) -> Vec<String> {
+    let name = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let Some(list) = path.strip_prefix('{') else { return vec![name(path)] };
+    let (mut heads, mut depth, mut start) = (Vec::new(), 0, true);
+    for (at, c) in list.char_indices() {
+        match c {
+            '}' if depth == 0 => break,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => start = true,
+            c if start && !c.is_whitespace() => {
+                heads.push(name(&list[at..]));
+                start = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(path: &str, text: &str) -> Vec<String> {
+        let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.to_owned())).collect();
+        module_arrows("core/src", &Source { path: path.into(), lines }, CORE)
+    }
+
+    #[test]
+    fn an_arrow_that_points_back_is_seen_in_every_spelling() {
+        let expected = ["core/src/format/model.rs:2: format may not use session"];
+        assert_eq!(wrong("format/model.rs", "use crate::kernels::Clamp;\nuse crate::session::Operator;"), expected);
+        assert_eq!(wrong("format/model.rs", "\nuse crate::{\n    num::{Rounding, x},\n    session,\n};"), expected);
+        assert_eq!(wrong("format/model.rs", "use super::records;\nuse super::super::session::x;"), expected);
+        assert_eq!(wrong("format/model.rs", "use crate::format::records;\nuse super::session;"), [""; 0]);
+    }
+
+    #[test]
+    fn a_module_without_a_row_is_refused() {
+        assert!(wrong("helpers.rs", "")[0].contains("not in the table"));
+    }
+}

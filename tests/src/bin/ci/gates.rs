@@ -1,0 +1,130 @@
+//! The table of gates, cheapest first so that a failure shows early.
+
+use crate::machine::Need;
+use crate::run::{Context, Outcome, RELEASE, Verdict, all, output, tests};
+use crate::{arrows, budgets, firmware, panics, source};
+use std::process::Command;
+
+/// Something that must hold before a change is merged.
+pub(crate) struct Gate {
+    /// What `cargo ci NAME` takes.
+    pub(crate) name: &'static str,
+    /// What it proves, in one line.
+    pub(crate) proves: &'static str,
+    /// What it cannot be tried without.
+    pub(crate) needs: &'static [Need],
+    /// Tries it.
+    pub(crate) run: fn(&Context) -> Outcome,
+}
+
+const CHIP: &str = "thumbv7em-none-eabihf";
+const CLIPPY: Need = Need::Component("cargo-clippy", "clippy");
+const RUSTFMT: Need = Need::Component("rustfmt", "rustfmt");
+
+/// Targets that core builds for, besides this machine.
+const TARGETS: [&str; 5] = [
+    "thumbv6m-none-eabi",
+    "thumbv7m-none-eabi",
+    "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabihf",
+    "riscv32imc-unknown-none-elf",
+];
+
+const ALL_TARGETS: &[Need] = &[
+    Need::Target(TARGETS[0]),
+    Need::Target(TARGETS[1]),
+    Need::Target(TARGETS[2]),
+    Need::Target(TARGETS[3]),
+    Need::Target(TARGETS[4]),
+];
+
+macro_rules! gates {
+    ($($name:literal, $proves:literal, $needs:expr, $run:expr;)*) => {
+        /// Every gate.
+        pub(crate) const GATES: &[Gate] = &[$(Gate { name: $name, proves: $proves, needs: $needs, run: $run }),*];
+    };
+}
+
+gates! {
+    "top-level", "the top level holds what DESIGN names, and every package its licence", &[], source::top_level;
+    "arrows", "crates and modules depend on each other in one direction", &[], arrows::arrows;
+    "core-source", "core has no unsafe outside instruction-set files, no allocator, no std", &[], source::core_source;
+    "fmt", "every file is formatted", &[RUSTFMT], fmt;
+    "core-targets", "core builds for every chip family and for this machine", ALL_TARGETS, core_targets;
+    "core-panics", "no function of core, compiled for two chips, can panic or allocate",
+        &[Need::Target(TARGETS[0]), Need::Target(CHIP)], panics::core_panics;
+    "clippy-chip", "core on a chip and the firmware have no warning", &[CLIPPY, Need::Target(CHIP)], clippy_chip;
+    "firmware", "the images build, cannot panic around a session, and fit their flash budgets",
+        &[Need::Target(CHIP)], firmware::firmware;
+    "clippy", "the workspace has no warning", &[CLIPPY], clippy;
+    "docs", "the documentation builds without a dead link", &[], docs;
+    "tests", "every test and every example in the documentation", &[Need::EmulatorForSome], workspace_tests;
+    "budgets", "reference models stay within their instructions, stack and arena on the emulated Cortex-M4",
+        &[Need::Emulator, Need::Target(CHIP)], budgets::budgets;
+    "readme", "README names no path and no command that is not there", &[], source::readme;
+    "checked", "core's tests and 200,000 damaged files, with overflow checks and debug assertions", &[], checked;
+    "vulkan", "GPU kernels equal core on Vulkan", &[Need::Vulkan], vulkan;
+}
+
+fn fmt(context: &Context) -> Outcome {
+    let mut probe = Command::new("rustfmt");
+    probe.current_dir(&context.root).args(["--check", "--edition=2024", "tests/probe/lib.rs"]);
+    all([context.cargo(&["fmt", "--all", "--check"]), context.firmware_cargo(&["fmt", "--all", "--check"]), probe])
+}
+
+fn core_targets(context: &Context) -> Outcome {
+    let mut cargo = context.cargo(&["build", RELEASE, "-p", "niwaki-core"]);
+    for target in TARGETS {
+        cargo.args(["--target", target]);
+    }
+    all([cargo, context.cargo(&["build", RELEASE, "-p", "niwaki-core"])])
+}
+
+fn clippy(context: &Context) -> Outcome {
+    all([context.cargo(&["clippy", RELEASE, "--workspace", "--all-targets", "--", "-D", "warnings"])])
+}
+
+fn clippy_chip(context: &Context) -> Outcome {
+    all([
+        context.cargo(&["clippy", RELEASE, "-p", "niwaki-core", "--target", CHIP, "--", "-D", "warnings"]),
+        context.firmware_cargo(&["clippy", RELEASE, "--workspace", "--target", CHIP, "--", "-D", "warnings"]),
+    ])
+}
+
+fn docs(context: &Context) -> Outcome {
+    let packages = ["-p", "niwaki-core", "-p", "niwaki-kernels", "-p", "niwaki"];
+    let mut cargo = context.cargo(&["doc", RELEASE, "--no-deps", "--lib"]);
+    cargo.args(packages).env("RUSTDOCFLAGS", "-D warnings");
+    all([cargo])
+}
+
+fn workspace_tests(context: &Context) -> Outcome {
+    tests(context.cargo(&["test", RELEASE, "--workspace", "--no-fail-fast"]))
+}
+
+fn checked(context: &Context) -> Outcome {
+    const PROFILE: [&str; 3] = ["test", "--profile", "release-checked"];
+    let mut core = context.cargo(&PROFILE);
+    core.args(["-p", "niwaki-core"]);
+    let mut damaged = context.cargo(&PROFILE);
+    damaged.args(["-p", "niwaki-tests", "--test", "damaged_files"]);
+    let (Verdict::Passed(mut notes), Verdict::Passed(more)) = (tests(core)?, tests(damaged)?) else {
+        return Err("tests are never skipped as a whole".into());
+    };
+    notes.extend(more);
+    Ok(Verdict::Passed(notes))
+}
+
+fn vulkan(context: &Context) -> Outcome {
+    let mut cargo = context.cargo(&["test", RELEASE, "-p", "niwaki-kernels", "--features", "vulkan", "--"]);
+    // Its tests print the device that they ran on, or that there is none.
+    cargo.arg("--nocapture");
+    let printed = output(cargo)?;
+    if let Some(line) =
+        printed.lines().find_map(|line| line.split("skipped: ").nth(1).filter(|l| l.contains("adapter")))
+    {
+        return Ok(Verdict::Skipped(line.to_owned()));
+    }
+    let device = printed.lines().find(|line| line.starts_with("on "));
+    Ok(Verdict::Passed(device.map(str::to_owned).into_iter().collect()))
+}

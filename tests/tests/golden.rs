@@ -1,0 +1,128 @@
+//! The file format does not move: a golden model verifies, answers the same bytes, and is written the same today.
+
+use niwaki::chip::{self, Chip, ChipError};
+use niwaki::export::{AlignedBytes, export};
+use niwaki_core::session::{Model, Session, operators};
+use niwaki_tests::models;
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens")
+}
+
+fn golden(name: &str) -> Vec<u8> {
+    let path = folder().join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo ci --bless` writes it", path.display()))
+}
+
+fn exported() -> AlignedBytes {
+    export(&models::every_operator().expect("builds")).expect("exports").0
+}
+
+/// An input of the golden model: `[6, 6, 2]`.
+const INPUT_BYTES: usize = 72;
+
+/// Inputs of the golden model, one after the other.
+fn inputs() -> Vec<u8> {
+    let codes = (0..4 * INPUT_BYTES).map(|i| ((i * i * 7 + i * 13) % 256) as u8);
+    codes.collect()
+}
+
+/// Outputs for `inputs`, one after the other.
+fn outputs(file: &[u8], inputs: &[u8]) -> Vec<u8> {
+    let file = AlignedBytes::from(file);
+    let model = Model::verify(&file, operators::ALL).expect("verifies");
+    let mut arena = AlignedBytes::zeroed(model.arena_bytes());
+    let mut session = Session::new(&model, &mut arena).expect("fits");
+    let mut outputs = Vec::new();
+    for input in inputs.chunks_exact(INPUT_BYTES) {
+        session.input_bytes_mut(0).copy_from_slice(input);
+        session.run();
+        outputs.extend_from_slice(session.output_bytes(0));
+    }
+    outputs
+}
+
+#[test]
+fn the_golden_file_answers_the_golden_bytes() {
+    let (file, input, output) =
+        (golden("format-v1.niwaki"), golden("format-v1.input.bin"), golden("format-v1.output.bin"));
+    assert!(!output.is_empty() && file.len() < 3000);
+    assert_eq!(outputs(&file, &input), output);
+}
+
+#[test]
+fn the_golden_file_answers_the_golden_bytes_on_an_emulated_chip() {
+    let file = golden("format-v1.niwaki");
+    let inputs: Vec<Vec<u8>> = golden("format-v1.input.bin").chunks_exact(INPUT_BYTES).map(<[u8]>::to_vec).collect();
+    match chip::run(Chip::CortexM4, &file, &inputs, &mut |_| ()) {
+        Ok(measured) => assert_eq!(measured.outputs.concat(), golden("format-v1.output.bin")),
+        // Not the macro: the test harness would swallow its line.
+        Err(error @ ChipError::Missing { .. }) => writeln!(io::stderr(), "skipped: {error}").expect("writes"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn the_exporter_writes_the_golden_file() {
+    let (new, golden) = (exported(), golden("format-v1.niwaki"));
+    let differs = new.iter().zip(&golden).position(|(a, b)| a != b);
+    assert_eq!((new.len(), differs), (golden.len(), None), "length, first byte that differs");
+}
+
+#[test]
+fn the_golden_file_has_every_operator() {
+    let file = AlignedBytes::from(golden("format-v1.niwaki").as_slice());
+    let model = Model::verify(&file, operators::ALL).expect("verifies");
+    let names: Vec<&str> =
+        (0..model.operator_count()).filter_map(|i| model.step(i)).map(|step| step.code().name()).collect();
+    for operator in operators::ALL {
+        assert!(names.contains(&operator.code.name()), "{operator:?} is not in {names:?}");
+    }
+}
+
+#[test]
+fn every_golden_file_has_the_digest_of_its_birth_certificate() {
+    let certificate = String::from_utf8(golden("README.md")).expect("text");
+    for name in FILES {
+        let row = format!("| `{name}` | {} | `{}` |", golden(name).len(), sha256::hex(&golden(name)));
+        assert!(certificate.contains(&row), "{name} was changed without `cargo ci --bless`: {row}");
+    }
+}
+
+const FILES: [&str; 3] = ["format-v1.niwaki", "format-v1.input.bin", "format-v1.output.bin"];
+
+/// Writes the goldens; `cargo ci --bless` runs this and nothing else does.
+#[test]
+#[ignore = "writes the goldens: run `cargo ci --bless`"]
+fn bless() {
+    let certificate = std::env::var("NIWAKI_BLESS").expect("run by `cargo ci --bless`");
+    let file = exported();
+    let input = inputs();
+    let contents = [file.to_vec(), input.clone(), outputs(&file, &input)];
+    let mut readme = format!(
+        "# Golden files\n\n{certificate}\n\n\
+         `format-v1.niwaki` is `niwaki_tests::models::every_operator()` as `niwaki::export::export` writes it: a small \
+         int8 model with\nevery operator of version 1 of the format (core/SPEC.md), written down in integers, without \
+         a seed. The input holds\nfour inputs, the output what `Session::run` answers to each, one after the other.\n\n\
+         | file | bytes | sha256 |\n| --- | --- | --- |\n"
+    );
+    fs::create_dir_all(folder()).expect("creates");
+    for (name, content) in FILES.iter().zip(&contents) {
+        fs::write(folder().join(name), content).expect("writes");
+        readme.push_str(&format!("| `{name}` | {} | `{}` |\n", content.len(), sha256::hex(content)));
+    }
+    fs::write(folder().join("README.md"), readme).expect("writes");
+}
+
+mod sha256 {
+    use sha2::{Digest as _, Sha256};
+
+    pub(super) fn hex(bytes: &[u8]) -> String {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
