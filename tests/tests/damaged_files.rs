@@ -826,7 +826,7 @@ const ARENA_MAX: usize = 1 << 18;
 
 /// Damages `file` at random: mostly its tables, where every word means something.
 fn mutate(rng: &mut ChaCha8Rng, file: &mut Editor) {
-    let mut below = |n: usize| (u64::from(rng.next_u32()) * n as u64 >> 32) as usize;
+    let mut below = |n: usize| ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize;
     let tables_end = file.header().data_offset as usize;
     for _ in 0..1 + below(3) {
         let end = if below(8) == 0 { file.bytes.len() } else { tables_end };
