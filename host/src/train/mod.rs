@@ -23,7 +23,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use recipe::{OptimizerName, Recipe, Schedule, SparsityMethod};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,8 +100,10 @@ pub struct EpochRow {
     /// Epoch in the phase, from 1.
     pub epoch: usize,
     /// Mean loss over the training samples as they were met.
+    #[serde(deserialize_with = "nan_for_null")]
     pub train_loss: f64,
     /// Share of validation samples classified right, 0 to 1.
+    #[serde(deserialize_with = "nan_for_null")]
     pub val_accuracy: f64,
     /// Penalty at the end of the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +113,11 @@ pub struct EpochRow {
     pub alive_groups: Option<usize>,
     /// Wall-clock time.
     pub seconds: f64,
+}
+
+/// JSON has no NaN and writes null: what was written must still be readable.
+fn nan_for_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// What training tells while it runs.

@@ -49,7 +49,7 @@ fn a_recipe_as_used_reads_back_the_same() {
 fn the_demo_recipe_says_what_it_does() {
     let recipe = parse(DEMO).unwrap();
     assert_eq!((recipe.data.name.as_str(), recipe.model.zoo.as_str()), ("digits", "small-cnn"));
-    assert_eq!((recipe.sparsity.method, recipe.sparsity.keep), (SparsityMethod::Wgsef, 0.5));
+    assert_eq!((recipe.sparsity.method, recipe.sparsity.keep), (SparsityMethod::Wgsef, 0.6));
     assert_eq!(recipe.quantize.calibration, Calibration::Mse);
     assert_eq!(recipe.target.ram.map(Size::bytes), Some(64 * 1024));
 }
@@ -76,7 +76,7 @@ fn every_key_of_the_table_is_a_key_of_the_structs_and_back() {
 fn a_typo_in_a_key_suggests_the_nearest_with_line_and_column() {
     assert_eq!(
         error("[train]\n  epoch = 3\n"),
-        "r.toml:6:3: unknown key in [train] `epoch` (did you mean `epochs`?); known: epochs, batch, seed"
+        "r.toml:6:3: unknown key in [train] `epoch` (did you mean `epochs`?); known: epochs, batch, seed, shift"
     );
     assert!(error("[sparsity]\nmethod = \"wgsef\"\nkep = 0.5").contains("r.toml:7:1: "));
     assert!(error("[train]\nzzz = 1").contains("`zzz`; known: "), "nothing is near");
