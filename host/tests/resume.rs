@@ -1,6 +1,5 @@
 //! A training run that is killed at any moment goes on to the same bits, whatever its number of threads.
 
-use niwaki_tests::{demo_recipe, niwaki};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -14,9 +13,17 @@ const RESULTS: [&str; 3] = ["dense.safetensors", "sparse.safetensors", "model.ni
 /// Kills before the run may end by itself.
 const KILLS: usize = 6;
 
+/// The demo's recipe.
+const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/digits-small-cnn-wgsef.toml");
+
+/// The binary that cargo built with this test.
+fn niwaki() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_niwaki"))
+}
+
 fn train(dir: &Path, threads: usize) -> Command {
     let mut command = niwaki();
-    command.arg("train").arg(demo_recipe()).args(["--json", "--threads", &threads.to_string(), "--out"]).arg(dir);
+    command.args(["train", RECIPE, "--json", "--threads", &threads.to_string(), "--out"]).arg(dir);
     for set in ["train.epochs=6", "sparsity.ramp_epochs=4", "sparsity.finetune_epochs=4"] {
         command.args(["--set", set]);
     }

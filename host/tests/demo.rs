@@ -2,10 +2,9 @@
 
 use niwaki::chip::{self, Chip};
 use niwaki::data::npy;
-use niwaki_tests::niwaki;
 use serde_json::Value;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 /// Least accuracy of the dense network on the last 360 digits.
 const DENSE_ACCURACY: f64 = 0.96;
@@ -17,6 +16,11 @@ const MACS: f64 = 0.5;
 const ARENA_BYTES: u64 = 16 * 1024;
 /// Longest run, on two cores.
 const SECONDS: f64 = 180.0;
+
+/// The binary that cargo built with this test.
+fn niwaki() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_niwaki"))
+}
 
 fn succeed(output: Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -137,13 +141,13 @@ fn wrong_usage_and_bad_input_end_with_code_2_and_a_remedy() {
         assert_eq!(code, 2, "{arguments:?}: {message}");
         assert!(message.contains(part), "{arguments:?}: {message}");
     }
-    let recipe = niwaki_tests::demo_recipe();
-    let (code, message) = fail(&["train", &recipe.to_string_lossy(), "--set", "train.epoch=1"]);
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/digits-small-cnn-wgsef.toml");
+    let (code, message) = fail(&["train", recipe, "--set", "train.epoch=1"]);
     assert!(code == 2 && message.contains("did you mean") && message.contains("epochs"), "{message}");
     {
         let out = tempfile::tempdir().expect("a temporary folder");
         let out = out.path().to_string_lossy().into_owned();
-        let (code, message) = fail(&["train", &recipe.to_string_lossy(), "--device", "vulkan", "--out", &out]);
+        let (code, message) = fail(&["train", recipe, "--device", "vulkan", "--out", &out]);
         assert!(code == 2 && message.contains("--features vulkan"), "{code} {message}");
     }
 }
