@@ -262,6 +262,35 @@ mod tests {
         }
     }
 
+    /// Largest difference of a GPU's prox, relative to the value before it (`Gpu::wgsef_prox_parts`).
+    const GPU: f32 = 2e-6;
+
+    #[test]
+    fn a_gpu_gives_the_values_of_the_cpu() {
+        let gpu = |(name, input): (&str, [usize; 3])| {
+            let gpu = niwaki_kernels::Gpu::open(niwaki_kernels::DeviceKind::Vulkan)?;
+            println!("{name} on {}", gpu.name());
+            let (graph, engine) = network(name, input);
+            let prox = |prox| {
+                let mut values = engine.values().to_vec();
+                let mut regulariser = Regulariser::new(&graph, engine.parameters(), 0.4, prox).expect("fits");
+                regulariser.prox(&mut values, 0.02).expect("runs");
+                values
+            };
+            let (cpu, gpu) = (prox(Prox::Cpu), prox(Prox::Gpu(Box::new(gpu))));
+            assert_ne!(cpu, engine.values(), "the prox moves something");
+            for ((cpu, gpu), old) in cpu.iter().zip(&gpu).zip(engine.values()) {
+                assert!((cpu - gpu).abs() <= GPU * old.abs(), "{name}: {cpu} {gpu}");
+            }
+            Ok::<(), niwaki_kernels::GpuError>(())
+        };
+        for network in NETWORKS {
+            if let Err(missing) = gpu(network) {
+                println!("skipped: {missing}");
+            }
+        }
+    }
+
     #[test]
     fn budgets_round_up_and_never_reach_zero() {
         assert_eq!([budget(16, 0.5), budget(32, 0.6), budget(3, 0.01), budget(5, 1.0)], [8, 20, 1, 5]);

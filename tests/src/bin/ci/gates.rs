@@ -63,7 +63,7 @@ gates! {
         &[Need::Emulator, Need::Target(CHIP)], budgets::budgets;
     "readme", "README names no path and no command that is not there", &[], source::readme;
     "checked", "core's tests and 200,000 damaged files, with overflow checks and debug assertions", &[], checked;
-    "vulkan", "GPU kernels equal core on Vulkan", &[Need::Vulkan], vulkan;
+    "vulkan", "GPU kernels equal core on Vulkan, alone and in training", &[Need::Vulkan], vulkan;
 }
 
 fn fmt(context: &Context) -> Outcome {
@@ -125,6 +125,17 @@ fn vulkan(context: &Context) -> Outcome {
     {
         return Ok(Verdict::Skipped(line.to_owned()));
     }
+    // The same kernel where training calls it.
+    output(context.cargo(&[
+        "test",
+        RELEASE,
+        "-p",
+        "niwaki",
+        "--features",
+        "vulkan",
+        "--lib",
+        "a_gpu_gives_the_values",
+    ]))?;
     let device = printed.lines().find(|line| line.starts_with("on "));
     Ok(Verdict::Passed(device.map(str::to_owned).into_iter().collect()))
 }
