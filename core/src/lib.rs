@@ -4,7 +4,7 @@
 //! calls it; GPU kernels and instruction-set kernels are faster spellings tested against it.
 //!
 //! Modules, in the order in which they may use each other (left may not use right):
-//! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `prox`, `optim`.
+//! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `real ← prox`, `optim`.
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(target_endian = "big")]

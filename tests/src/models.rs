@@ -15,12 +15,11 @@ pub fn random(rng: &mut ChaCha8Rng, len: usize) -> Vec<f32> {
     (0..len).map(|_| rng.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0).collect()
 }
 
-/// A network of the zoo with random weights, biases and statistics, so that nothing is trivially zero; batch norm
-/// folded, clamps fused.
+/// A network of the zoo with random weights, biases and statistics, so that nothing is trivially zero.
 ///
 /// # Errors
 /// There is no such network, or the input does not fit it.
-pub fn network(name: &str, input: &[usize], classes: usize, seed: u64) -> Result<Graph, GraphError> {
+pub fn trainable(name: &str, input: &[usize], classes: usize, seed: u64) -> Result<Graph, GraphError> {
     let entry = zoo::by_name(name).ok_or_else(|| GraphError::Eval(format!("no network `{name}`")))?;
     let mut graph = entry.build(input, classes, seed)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -29,7 +28,15 @@ pub fn network(name: &str, input: &[usize], classes: usize, seed: u64) -> Result
         let len = t.element_count();
         t.data = Some(Data::F32(random(&mut rng, len).iter().map(|v| v * 0.3 + offset).collect()));
     }
-    Ok(fuse_activations(&fold_batch_norm(&graph)?))
+    Ok(graph)
+}
+
+/// [`trainable`] with batch norm folded and clamps fused.
+///
+/// # Errors
+/// As [`trainable`].
+pub fn network(name: &str, input: &[usize], classes: usize, seed: u64) -> Result<Graph, GraphError> {
+    Ok(fuse_activations(&fold_batch_norm(&trainable(name, input, classes, seed)?)?))
 }
 
 /// `graph` in int8, calibrated on random samples.

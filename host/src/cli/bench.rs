@@ -2,10 +2,9 @@
 
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip::{self, Chip, Cost};
-use crate::export::read::{Description, OperatorInfo, describe, read};
+use crate::export::read::{Description, ModelFile, OperatorInfo, read};
 use crate::report::{console, format};
 use clap::Args;
-use niwaki_core::session::{Model, operators};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -32,12 +31,8 @@ pub(super) fn bench(args: BenchArgs) -> Result<(), CliError> {
     if on == Chip::Host {
         return Err(CliError::Input("bench counts instructions on an emulated chip: give --on cortex-m4".into()));
     }
-    let bytes = read(&args.model)?;
-    let model =
-        Model::verify(&bytes, operators::ALL).map_err(|e| CliError::Input(format!("{}: {e}", args.model.display())))?;
-    let description = describe(&model);
-    let input_bytes = |i| model.input(i).and_then(|t| model.tensor(t)).map_or(0, |t| t.bytes as usize);
-    let len: usize = (0..model.input_count()).map(input_bytes).sum();
+    let ModelFile { bytes, description } = read(&args.model)?;
+    let len: usize = description.inputs.iter().map(|p| p.bytes).sum();
     let inputs: Vec<Vec<u8>> = (0..INPUTS).map(|k| input(&description, len, k)).collect();
     let mut progress = Progress::new(args.verbose);
     let measured = chip::run(on, &bytes, &inputs, &mut |step| progress.chip(step));

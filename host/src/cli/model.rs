@@ -3,12 +3,12 @@
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip;
 use crate::data::npy::{self, AnyArray};
-use crate::export::read::{Description, OperatorInfo, Port, describe, read};
+use crate::export::read::{ModelFile, OperatorInfo, Port, read};
+use crate::graph::eval::f32s;
 use crate::pipeline::score::class_of;
 use crate::report::{console, format};
 use clap::Args;
 use niwaki_core::num::quantize_i8;
-use niwaki_core::session::{Model, operators};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -57,21 +57,7 @@ pub(super) struct EvalArgs {
     json: bool,
 }
 
-/// A verified model with what the commands need of it.
-struct Loaded {
-    bytes: crate::export::AlignedBytes,
-    description: Description,
-}
-
-fn load(path: &Path) -> Result<Loaded, CliError> {
-    let bytes = read(path)?;
-    let model =
-        Model::verify(&bytes, operators::ALL).map_err(|e| CliError::Input(format!("{}: {e}", path.display())))?;
-    let description = describe(&model);
-    Ok(Loaded { bytes, description })
-}
-
-impl Loaded {
+impl ModelFile {
     /// The only input, for commands that take one array.
     fn input(&self) -> Result<&Port, CliError> {
         match self.description.inputs.as_slice() {
@@ -97,7 +83,7 @@ impl Loaded {
 }
 
 pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
-    let d = load(&args.model)?.description;
+    let d = read(&args.model)?.description;
     if args.json {
         return print_json(&serde_json::to_value(&d).unwrap_or_default());
     }
@@ -174,7 +160,7 @@ fn model_inputs(path: &Path, array: AnyArray, port: &Port) -> Result<Vec<Vec<u8>
 }
 
 pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
-    let model = load(&args.model)?;
+    let model = read(&args.model)?;
     let (input, output) = (model.input()?, model.output()?);
     let inputs = model_inputs(&args.input, npy::read_any(&args.input)?, input)?;
     let measured = model.run(&args.on, &inputs, args.verbose)?;
@@ -184,9 +170,7 @@ pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
     match output.dtype {
         "i8" => npy::write::<i8>(&args.output, &shape, bytemuck::cast_slice(&bytes))?,
         _ => {
-            let values: Vec<f32> =
-                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            npy::write(&args.output, &shape, &values)?;
+            npy::write(&args.output, &shape, &f32s(&bytes))?;
         }
     }
     if args.json {
@@ -205,7 +189,7 @@ pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
 }
 
 pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
-    let model = load(&args.model)?;
+    let model = read(&args.model)?;
     let port = model.input()?;
     let (inputs, labels) = labelled(&args.data, port)?;
     if inputs.len() != labels.len() {

@@ -36,11 +36,19 @@ pub enum ReadError {
     },
 }
 
-/// The bytes of a verified model file.
+/// A verified model file.
+pub struct ModelFile {
+    /// The file.
+    pub bytes: AlignedBytes,
+    /// What is in it.
+    pub description: Description,
+}
+
+/// Reads and verifies a model file.
 ///
 /// # Errors
 /// [`ReadError`] names the file and what is wrong with it.
-pub fn read(path: &Path) -> Result<AlignedBytes, ReadError> {
+pub fn read(path: &Path) -> Result<ModelFile, ReadError> {
     let format = match path.extension().and_then(|e| e.to_str()) {
         Some("tflite") => Some(".tflite"),
         Some("onnx") => Some(".onnx"),
@@ -51,10 +59,9 @@ pub fn read(path: &Path) -> Result<AlignedBytes, ReadError> {
     }
     let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
     let bytes = AlignedBytes::from(bytes.as_slice());
-    match Model::verify(&bytes, operators::ALL) {
-        Ok(_) => Ok(bytes),
-        Err(source) => Err(ReadError::Verify { path: path.into(), source }),
-    }
+    let model = Model::verify(&bytes, operators::ALL);
+    let description = describe(&model.map_err(|source| ReadError::Verify { path: path.into(), source })?);
+    Ok(ModelFile { bytes, description })
 }
 
 /// An input or output of a model.
@@ -62,6 +69,8 @@ pub fn read(path: &Path) -> Result<AlignedBytes, ReadError> {
 pub struct Port {
     /// Per-sample shape.
     pub shape: Vec<usize>,
+    /// Size in memory.
+    pub bytes: usize,
     /// `f32` or `i8`.
     pub dtype: &'static str,
     /// Real value of one code; 0 for floats.
@@ -123,7 +132,13 @@ fn dtype(tensor: &TensorRecord) -> &'static str {
 /// Describes a verified model.
 pub fn describe(model: &Model<'_>) -> Description {
     let tensor = |index: Option<usize>| index.and_then(|i| model.tensor(i));
-    let port = |t: TensorRecord| Port { shape: shape(&t), dtype: dtype(&t), scale: t.scale, zero_point: t.zero_point };
+    let port = |t: TensorRecord| Port {
+        shape: shape(&t),
+        bytes: t.bytes as usize,
+        dtype: dtype(&t),
+        scale: t.scale,
+        zero_point: t.zero_point,
+    };
     let mut params = 0;
     let operators: Vec<OperatorInfo> = (0..model.operator_count())
         .filter_map(|n| {

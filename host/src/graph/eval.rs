@@ -33,6 +33,11 @@ impl Value {
     }
 }
 
+/// The floats that `bytes` hold, little-endian; a part of one at the end is left out.
+pub fn f32s(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
 impl Graph {
     /// Evaluates one sample and returns every activation, indexed by tensor.
     ///

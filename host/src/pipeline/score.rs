@@ -1,7 +1,10 @@
 //! From samples to model inputs, and from model outputs to accuracy.
 
 use crate::data::Split;
-use crate::graph::{Graph, GraphError, eval::Value};
+use crate::graph::{
+    Graph, GraphError,
+    eval::{Value, f32s},
+};
 use niwaki_core::num::quantize_i8;
 
 /// The samples of a split as input bytes of `graph`: float, or quantised if its input is.
@@ -50,10 +53,5 @@ pub fn accuracy(graph: &Graph, outputs: &[Vec<u8>], labels: &[u32]) -> f64 {
 
 /// The class with the largest score in the output bytes of a model: int8 codes, or floats.
 pub fn class_of(bytes: &[u8], quantized: bool) -> usize {
-    if quantized {
-        argmax::<i8>(bytemuck::cast_slice(bytes))
-    } else {
-        let values: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        argmax(&values)
-    }
+    if quantized { argmax::<i8>(bytemuck::cast_slice(bytes)) } else { argmax(&f32s(bytes)) }
 }

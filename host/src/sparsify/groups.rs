@@ -108,18 +108,16 @@ pub fn channel_spaces(graph: &Graph) -> Vec<ChannelSpace> {
         }
     }
     for node in &graph.nodes {
-        let output_axis = match node.op {
-            Op::Conv2d { .. } | Op::Dense { .. } => 0,
-            Op::DepthwiseConv2d { .. } => 2,
-            _ => 0,
+        let weights_axis = match node.op {
+            Op::Conv2d { .. } | Op::Dense { .. } | Op::BatchNorm { .. } => Some(0),
+            Op::DepthwiseConv2d { .. } => Some(2),
+            _ => None,
         };
-        let makes: Vec<Slice> = match node.op {
-            Op::Conv2d { .. } | Op::Dense { .. } | Op::DepthwiseConv2d { .. } | Op::BatchNorm { .. } => {
-                let axis = |i: usize| if i == 1 { output_axis } else { 0 };
-                (1..node.inputs.len()).map(|i| Slice { tensor: node.inputs[i], axis: axis(i) }).collect()
-            }
-            _ => Vec::new(),
-        };
+        // Every operand but the input; all behind the first are vectors.
+        let makes =
+            node.inputs.iter().enumerate().skip(1).filter_map(|(i, &tensor)| {
+                weights_axis.map(|axis| Slice { tensor, axis: if i == 1 { axis } else { 0 } })
+            });
         let reads = match node.op {
             Op::Conv2d { .. } => Some(Slice { tensor: node.inputs[1], axis: 3 }),
             Op::Dense { .. } => Some(Slice { tensor: node.inputs[1], axis: 1 }),
@@ -127,7 +125,7 @@ pub fn channel_spaces(graph: &Graph) -> Vec<ChannelSpace> {
         };
         for (lead, space) in &mut found {
             if spaces.find(node.output.0) == *lead {
-                space.members.extend(&makes);
+                space.members.extend(makes.clone());
             }
             if spaces.find(node.inputs[0].0) == *lead {
                 space.readers.extend(reads);

@@ -206,13 +206,12 @@ pub fn train(
         return Ok(Trained { dense, sparse: None, epochs: at.progress.epochs });
     }
 
-    let engine = run.engine(&dense)?;
-    let mut regulariser = Regulariser::new(&dense, engine.parameters(), recipe.sparsity.keep, options.prox)?;
-    drop(engine);
     if at.progress.phase == Phase::Dense {
         at.enter(Phase::Ramp);
     }
     if at.progress.phase == Phase::Ramp {
+        let parameters = run.engine(&dense)?.parameters().to_vec();
+        let mut regulariser = Regulariser::new(&dense, &parameters, recipe.sparsity.keep, options.prox)?;
         run.phase(&mut at, Some(&mut regulariser))?;
         let engine = run.engine(&at.graph)?;
         for (space, keep) in regulariser.rank(engine.values())? {

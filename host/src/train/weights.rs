@@ -2,7 +2,7 @@
 
 use super::TrainError;
 use crate::data::atomic::{self, WriteError};
-use crate::graph::{Data, Graph, Role, Tensor};
+use crate::graph::{Data, Graph, Role, Tensor, eval};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::path::Path;
 
@@ -60,5 +60,5 @@ pub(super) fn f32s(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, String
     if view.dtype() != Dtype::F32 {
         return Err(format!("tensor `{name}` is {:?}, expected F32", view.dtype()));
     }
-    Ok(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    Ok(eval::f32s(view.data()))
 }
