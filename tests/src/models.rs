@@ -113,6 +113,7 @@ pub fn every_operator_f32() -> Result<Graph, GraphError> {
     let mut graph = every_operator()?;
     for tensor in &mut graph.tensors {
         tensor.quant = None;
+        tensor.element = niwaki_core::format::DType::F32;
         let floats: Option<Vec<f32>> = match &tensor.data {
             Some(Data::I8(codes)) => Some(codes.iter().map(|&code| f32::from(code) / 256.0).collect()),
             Some(Data::I32(codes)) => Some(codes.iter().map(|&code| code as f32 / 4096.0).collect()),
@@ -126,7 +127,7 @@ pub fn every_operator_f32() -> Result<Graph, GraphError> {
 }
 
 fn set_quant(graph: &mut Graph, id: TensorId, scale: f32, zero_point: i32) {
-    graph[id].quant = Some(Quant { scales: vec![scale], zero_point, axis: None });
+    graph.quantise(id, Quant { scales: vec![scale], zero_point, axis: None });
 }
 
 /// Constant int8 weights without a visible pattern, one scale a channel of `axis`.

@@ -9,7 +9,7 @@ mod verify;
 pub use crc32::crc32;
 pub(crate) use model::StoredClamp;
 pub use model::{Element, Model, Step};
-pub use operator::Operator;
+pub use operator::{Operator, Overlap};
 pub use records::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, PARAM_COUNT, Place,
     TENSOR_BYTES, TensorRecord, VERSION, param,

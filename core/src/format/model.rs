@@ -242,6 +242,8 @@ impl<'m> Step<'m> {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for i8 {}
+    impl Sealed for i16 {}
+    impl Sealed for i64 {}
     impl Sealed for i32 {}
     impl Sealed for f32 {}
 }
@@ -256,8 +258,16 @@ impl Element for i8 {
     const DTYPE: DType = DType::I8;
 }
 
+impl Element for i16 {
+    const DTYPE: DType = DType::I16;
+}
+
 impl Element for i32 {
     const DTYPE: DType = DType::I32;
+}
+
+impl Element for i64 {
+    const DTYPE: DType = DType::I64;
 }
 
 impl Element for f32 {

@@ -3,6 +3,18 @@
 use super::{DType, OpCode, Step};
 use crate::error::OperatorError;
 
+/// Which memory an operator's output may share with its operands; each form is safe because of how the kernel runs.
+#[derive(Clone, Copy)]
+pub enum Overlap {
+    /// None.
+    Never,
+    /// Exactly that of one operand: every output element is written after the input element there was read.
+    Exact,
+    /// The output may start this many bytes (or more) before operand 0 starts, and so overwrite input that is not
+    /// needed any more: the output follows the input like a shadow. The operand is lost.
+    Lead(fn(&Step<'_>) -> Result<isize, OperatorError>),
+}
+
 /// One operator for one element type.
 #[derive(Clone, Copy)]
 pub struct Operator {
@@ -10,8 +22,8 @@ pub struct Operator {
     pub code: OpCode,
     /// Element type of its activations.
     pub dtype: DType,
-    /// Whether the output may lie exactly on one of the activations.
-    pub in_place: bool,
+    /// Which memory the output may share with the activations.
+    pub overlap: Overlap,
     /// Checks every operand; once this is `Ok`, so is `run`.
     pub(crate) check: fn(&Step<'_>) -> Result<(), OperatorError>,
     pub(crate) run: fn(&Step<'_>, &mut [u8]) -> Result<(), OperatorError>,

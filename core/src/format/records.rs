@@ -59,6 +59,12 @@ pub enum DType {
     I8,
     /// 32-bit integer, two's complement.
     I32,
+    /// 16-bit integer, two's complement.
+    I16,
+    /// 64-bit integer, two's complement.
+    I64,
+    /// 16-bit float, IEEE 754 binary16: weights only, computed with as f32.
+    F16,
 }
 
 impl DType {
@@ -68,6 +74,9 @@ impl DType {
             Self::F32 => 1,
             Self::I8 => 2,
             Self::I32 => 3,
+            Self::I16 => 4,
+            Self::I64 => 5,
+            Self::F16 => 6,
         }
     }
 
@@ -77,6 +86,9 @@ impl DType {
             1 => Some(Self::F32),
             2 => Some(Self::I8),
             3 => Some(Self::I32),
+            4 => Some(Self::I16),
+            5 => Some(Self::I64),
+            6 => Some(Self::F16),
             _ => None,
         }
     }
@@ -85,16 +97,21 @@ impl DType {
     pub const fn element_bytes(self) -> usize {
         match self {
             Self::I8 => 1,
+            Self::I16 | Self::F16 => 2,
             Self::F32 | Self::I32 => 4,
+            Self::I64 => 8,
         }
     }
 
-    /// `f32`, `i8` or `i32`.
+    /// `f32`, `i8` and so on.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::I8 => "i8",
             Self::I32 => "i32",
+            Self::I16 => "i16",
+            Self::I64 => "i64",
+            Self::F16 => "f16",
         }
     }
 }
@@ -121,11 +138,57 @@ pub enum OpCode {
     Softmax,
     /// The same elements in another shape: `x`.
     Reshape,
+    /// int8 convolution with weights in tiles of four filters: `x, tiles`.
+    Conv2dTiled,
+    /// int8 depthwise convolution with weights in tiles of four channels: `x, tiles`.
+    DepthwiseConv2dTiled,
+    /// int8 fully connected layer with weights in tiles of four outputs: `x, tiles`.
+    DenseTiled,
+    /// Transposed convolution: operands as for a convolution.
+    TransposeConv2d,
+    /// Difference: `a, b`.
+    Sub,
+    /// Product: `a, b`.
+    Mul,
+    /// Mean over axes: `x`.
+    Mean,
+    /// Sum over axes: `x`.
+    Sum,
+    /// int8 unary operator by table: `x, table`.
+    Lookup,
+    /// `1 / (1 + exp(-x))`: `x`.
+    Logistic,
+    /// Hyperbolic tangent: `x`.
+    Tanh,
+    /// `x` where positive, else `alpha * x`: `x`.
+    LeakyRelu,
+    /// As leaky ReLU with one `alpha` a channel: `x, alpha`.
+    Prelu,
+    /// `x * relu6(x + 3) / 6`: `x`.
+    HardSwish,
+    /// Borders of a constant: `x`.
+    Pad,
+    /// Operands one behind the other along an axis: up to six.
+    Concat,
+    /// Every so many elements of a part: `x`.
+    Slice,
+    /// Axes in another order: `x`.
+    Transpose,
+    /// Nearest element of another grid: `x`.
+    ResizeNearest,
+    /// Interpolation between the four nearest elements of another grid: `x`.
+    ResizeBilinear,
+    /// Codes of real values, or of codes of another quantisation: `x`.
+    Quantize,
+    /// Real values of codes: `x`.
+    Dequantize,
+    /// Index of the largest element along an axis: `x`.
+    ArgMax,
 }
 
 impl OpCode {
     /// Every code with its byte and name.
-    const ALL: [(OpCode, u8, &'static str); 9] = [
+    const ALL: [(OpCode, u8, &'static str); 32] = [
         (Self::Conv2d, 1, "conv2d"),
         (Self::DepthwiseConv2d, 2, "depthwise_conv2d"),
         (Self::Dense, 3, "dense"),
@@ -135,6 +198,29 @@ impl OpCode {
         (Self::Clamp, 7, "clamp"),
         (Self::Softmax, 8, "softmax"),
         (Self::Reshape, 9, "reshape"),
+        (Self::Conv2dTiled, 10, "conv2d_tiled"),
+        (Self::DepthwiseConv2dTiled, 11, "depthwise_conv2d_tiled"),
+        (Self::DenseTiled, 12, "dense_tiled"),
+        (Self::TransposeConv2d, 13, "transpose_conv2d"),
+        (Self::Sub, 14, "sub"),
+        (Self::Mul, 15, "mul"),
+        (Self::Mean, 16, "mean"),
+        (Self::Sum, 17, "sum"),
+        (Self::Lookup, 18, "lookup"),
+        (Self::Logistic, 19, "logistic"),
+        (Self::Tanh, 20, "tanh"),
+        (Self::LeakyRelu, 21, "leaky_relu"),
+        (Self::Prelu, 22, "prelu"),
+        (Self::HardSwish, 23, "hard_swish"),
+        (Self::Pad, 24, "pad"),
+        (Self::Concat, 25, "concat"),
+        (Self::Slice, 26, "slice"),
+        (Self::Transpose, 27, "transpose"),
+        (Self::ResizeNearest, 28, "resize_nearest"),
+        (Self::ResizeBilinear, 29, "resize_bilinear"),
+        (Self::Quantize, 30, "quantize"),
+        (Self::Dequantize, 31, "dequantize"),
+        (Self::ArgMax, 32, "arg_max"),
     ];
 
     /// The byte that stands for this operator.

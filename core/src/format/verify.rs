@@ -4,7 +4,7 @@ use super::records::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, Place, TENSOR_BYTES, TensorRecord,
     VERSION,
 };
-use super::{Model, Operator, Step, crc32};
+use super::{Model, Operator, Overlap, Step, crc32};
 use crate::error::VerifyError as E;
 
 pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<Model<'m>, E> {
@@ -154,8 +154,8 @@ fn scratch(step: &Step<'_>, output: TensorRecord) -> TensorRecord {
     TensorRecord { offset: step.record.scratch_offset, bytes: step.record.scratch_bytes, ..output }
 }
 
-/// An operator's output may share memory with its operands only where the kernel works in place, and then exactly
-/// and with one of them; its scratch memory with none.
+/// An operator's output may share memory with its operands only as its kernel allows, and then with one of them; its
+/// scratch memory with none.
 fn aliasing(model: &Model<'_>, index: usize) -> Result<(), E> {
     let Some(step) = model.step(index) else { return Ok(()) };
     let Ok(output) = step.output() else { return Ok(()) };
@@ -165,14 +165,22 @@ fn aliasing(model: &Model<'_>, index: usize) -> Result<(), E> {
         return Err(E::Overlap { operator: index as u16, tensor, writes: tensor });
     }
     let mut in_place = 0;
-    for &tensor in step.record.inputs.iter().filter(|&&t| t != NONE) {
+    for (position, &tensor) in step.record.inputs.iter().enumerate().filter(|(_, t)| **t != NONE) {
         let Some(input) = model.tensor(tensor as usize) else { continue };
         if overlap(&input, &scratch) {
             return Err(E::Overlap { operator: index as u16, tensor, writes: step.record.output });
         }
         if overlap(&input, &output) {
             in_place += 1;
-            if !step.kernel.in_place || input.span() != output.span() || in_place > 1 {
+            let allowed = match step.kernel.overlap {
+                Overlap::Never => false,
+                Overlap::Exact => input.span() == output.span(),
+                Overlap::Lead(lead) => {
+                    let distance = input.offset as isize - output.offset as isize;
+                    position == 0 && lead(&step).is_ok_and(|lead| distance >= lead)
+                }
+            };
+            if !allowed || in_place > 1 {
                 return Err(E::Overlap { operator: index as u16, tensor, writes: step.record.output });
             }
         }

@@ -149,7 +149,7 @@ fn check_tensors(graph: &Graph) -> Result<(), EngineError> {
     }
     for t in &graph.tensors {
         let what = match &t.data {
-            Some(Data::I8(_) | Data::I32(_)) => "it holds integers",
+            Some(data) if !matches!(data, Data::F32(_)) => "it does not hold f32 values",
             _ if t.quant.is_some() => "it is quantised",
             _ if t.element_count() == 0 => "it has no elements",
             _ => continue,
@@ -242,6 +242,7 @@ impl Resolver<'_> {
             Op::Add { activation } => Kernel::Add(activation),
             Op::Softmax => Kernel::Softmax { classes: last(0) },
             Op::Reshape { .. } => return Err(refuse(node, "a reshape computes nothing".into())),
+            _ => return Err(refuse(node, "it cannot be trained".into())),
         })
     }
 

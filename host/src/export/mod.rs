@@ -124,8 +124,7 @@ impl File<'_> {
         let placement = self.arena.placements[id.0].filter(|_| tensor.role == Role::Activation).ok_or_else(|| {
             GraphError::Eval(format!("tensor `{}` is used as an activation but is a constant", tensor.name))
         })?;
-        let dtype = if tensor.quant.is_some() { DType::I8 } else { DType::F32 };
-        let mut record = record(dtype, 0, &tensor.shape, placement.offset)?;
+        let mut record = record(tensor.element, 0, &tensor.shape, placement.offset)?;
         if let Some(q) = &tensor.quant {
             (record.scale, record.zero_point) = (q.scales[0], q.zero_point);
         }
@@ -148,11 +147,7 @@ impl File<'_> {
     }
 
     fn graph_data(&mut self, shape: &[usize], data: &Data) -> Result<u16, ExportError> {
-        match data {
-            Data::F32(v) => self.constant(DType::F32, shape, bytemuck::cast_slice(v)),
-            Data::I8(v) => self.constant(DType::I8, shape, bytemuck::cast_slice(v)),
-            Data::I32(v) => self.constant(DType::I32, shape, bytemuck::cast_slice(v)),
-        }
+        self.constant(data.element(), shape, data.bytes())
     }
 
     fn operator(&mut self, node: &Node) -> Result<OperatorRecord, ExportError> {
@@ -229,7 +224,7 @@ impl File<'_> {
                 }
             }
         }
-        let dtype = if graph[node.inputs[0]].quant.is_some() { DType::I8 } else { DType::F32 };
+        let dtype = graph[node.inputs[0]].element;
         let mut operands = [NONE; 6];
         operands[..inputs.len()].copy_from_slice(&inputs);
         Ok(OperatorRecord {

@@ -1,6 +1,7 @@
 //! Building graphs node by node: the output tensor and its shape come by themselves.
 
-use super::{Data, Graph, GraphError, Node, Op, Role, Tensor, TensorId};
+use super::{Data, Graph, GraphError, Node, Op, Quant, Role, Tensor, TensorId};
+use niwaki_core::format::DType;
 
 impl Graph {
     /// Adds a graph input.
@@ -33,8 +34,20 @@ impl Graph {
         Ok(output)
     }
 
+    /// Adds a constant; [`TensorId`]s of constants may stand wherever an operator takes one.
+    pub fn constant(&mut self, name: &str, shape: &[usize], data: Data) -> TensorId {
+        self.tensor(name, shape, Role::Parameter, Some(data))
+    }
+
+    /// Makes an activation one of int8 codes.
+    pub fn quantise(&mut self, id: TensorId, quant: Quant) {
+        self[id].element = DType::I8;
+        self[id].quant = Some(quant);
+    }
+
     fn tensor(&mut self, name: &str, shape: &[usize], role: Role, data: Option<Data>) -> TensorId {
-        self.tensors.push(Tensor { name: name.to_owned(), shape: shape.to_vec(), role, data, quant: None });
+        let element = data.as_ref().map_or(DType::F32, Data::element);
+        self.tensors.push(Tensor { name: name.to_owned(), shape: shape.to_vec(), role, data, element, quant: None });
         TensorId(self.tensors.len() - 1)
     }
 }

@@ -192,6 +192,7 @@ impl Graph {
                 Lowered::Reshape
             }
             Op::BatchNorm { .. } => return Err(fail("fold batch norm into the operator before it first".into())),
+            _ => return Err(fail("has no kernel yet".into())),
         })
     }
 

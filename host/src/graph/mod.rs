@@ -9,6 +9,7 @@ pub mod eval;
 pub mod lower;
 pub mod shape;
 
+use niwaki_core::format::DType;
 use niwaki_core::shape::{AxisSpec, Window, same_padding};
 
 /// Index of a tensor in [`Graph::tensors`].
@@ -35,6 +36,55 @@ pub enum Data {
     I8(Vec<i8>),
     /// Quantised biases.
     I32(Vec<i32>),
+    /// Quantised constants of int16 networks.
+    I16(Vec<i16>),
+    /// Biases of int16 networks.
+    I64(Vec<i64>),
+    /// Float weights stored in 16 bits.
+    F16(Vec<half::f16>),
+}
+
+impl Data {
+    /// How the values are stored.
+    pub fn element(&self) -> DType {
+        match self {
+            Self::F32(_) => DType::F32,
+            Self::I8(_) => DType::I8,
+            Self::I32(_) => DType::I32,
+            Self::I16(_) => DType::I16,
+            Self::I64(_) => DType::I64,
+            Self::F16(_) => DType::F16,
+        }
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(v) => v.len(),
+            Self::I8(v) => v.len(),
+            Self::I32(v) => v.len(),
+            Self::I16(v) => v.len(),
+            Self::I64(v) => v.len(),
+            Self::F16(v) => v.len(),
+        }
+    }
+
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes as they lie in a file.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::F32(v) => bytemuck::cast_slice(v),
+            Self::I8(v) => bytemuck::cast_slice(v),
+            Self::I32(v) => bytemuck::cast_slice(v),
+            Self::I16(v) => bytemuck::cast_slice(v),
+            Self::I64(v) => bytemuck::cast_slice(v),
+            Self::F16(v) => bytemuck::cast_slice(v),
+        }
+    }
 }
 
 /// `real = scale * (q - zero_point)`; specs/integer_arithmetic.md §1.
@@ -59,11 +109,18 @@ pub struct Tensor {
     pub role: Role,
     /// Values of parameters and buffers.
     pub data: Option<Data>,
-    /// `None` while the tensor is f32. Activations with a quantisation are int8.
+    /// Type of an activation's elements: f32, i8, i16, or i32 for indices. A constant's is its data's.
+    pub element: DType,
+    /// `None` while the tensor is not quantised.
     pub quant: Option<Quant>,
 }
 
 impl Tensor {
+    /// Type of the elements, of a constant or an activation.
+    pub fn dtype(&self) -> DType {
+        self.data.as_ref().map_or(self.element, Data::element)
+    }
+
     /// Number of elements.
     pub fn element_count(&self) -> usize {
         self.shape.iter().product()
@@ -96,6 +153,8 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)`
     Relu6,
+    /// `min(max(x, -1), 1)`
+    ReluN1To1,
 }
 
 impl Activation {
@@ -105,6 +164,7 @@ impl Activation {
             Self::None => (f32::NEG_INFINITY, f32::INFINITY),
             Self::Relu => (0.0, f32::INFINITY),
             Self::Relu6 => (0.0, 6.0),
+            Self::ReluN1To1 => (-1.0, 1.0),
         }
     }
 }
@@ -176,6 +236,15 @@ impl Sliding {
     }
 }
 
+/// How the elements of two grids lie over each other when one is resized to the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Grid {
+    /// The corner elements lie on each other.
+    pub align_corners: bool,
+    /// Elements have their value in their middle, not in their corner.
+    pub half_pixel_centers: bool,
+}
+
 /// An operator. The inputs that each one takes, in order, are in its documentation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
@@ -213,10 +282,106 @@ pub enum Op {
     },
     /// Input `x`; clamp on its own.
     Activation(Activation),
-    /// Inputs `a`, `b` of one shape.
+    /// Inputs `a`, `b`: of one shape, or one broadcast to the other by NumPy's rule. Either may be constant.
     Add {
         /// Fused clamp.
         activation: Activation,
+    },
+    /// `a - b`; inputs as for [`Op::Add`].
+    Sub {
+        /// Fused clamp.
+        activation: Activation,
+    },
+    /// `a * b`; inputs as for [`Op::Add`].
+    Mul {
+        /// Fused clamp.
+        activation: Activation,
+    },
+    /// Inputs `x: [H, W, C]`, `w: [O, KH, KW, C]`, optionally `bias: [O]`; output `[OH, OW, O]`. The padding is that of
+    /// the convolution that maps the output's shape to the input's.
+    TransposeConv2d {
+        /// Stride, dilation 1, padding.
+        sliding: Sliding,
+        /// Rows and columns of the output.
+        size: [usize; 2],
+        /// Fused clamp.
+        activation: Activation,
+    },
+    /// Input `x`; mean over `axes`, which leave the shape or stay with size 1.
+    Mean {
+        /// Ascending.
+        axes: Vec<usize>,
+        /// Whether they stay.
+        keep_axes: bool,
+    },
+    /// Input `x`; sum over `axes`.
+    Sum {
+        /// Ascending.
+        axes: Vec<usize>,
+        /// Whether they stay.
+        keep_axes: bool,
+    },
+    /// Input `x`; `1 / (1 + exp(-x))`.
+    Logistic,
+    /// Input `x`; hyperbolic tangent.
+    Tanh,
+    /// Input `x`; `x` where positive, else `alpha * x`.
+    LeakyRelu {
+        /// Slope of the negative side.
+        alpha: f32,
+    },
+    /// Inputs `x: [.., C]` and a constant `alpha` that broadcasts to it.
+    Prelu,
+    /// Input `x`; `x * relu6(x + 3) / 6`.
+    HardSwish,
+    /// Input `x`; borders of one value.
+    Pad {
+        /// `[before, after]` of each axis.
+        pads: Vec<[usize; 2]>,
+        /// The real value of the border.
+        value: f32,
+    },
+    /// Inputs one behind the other along `axis`.
+    Concat {
+        /// The axis.
+        axis: usize,
+    },
+    /// Input `x`; `size` elements of each axis from `begin` on, `stride` apart (negative: backwards).
+    Slice {
+        /// First element of each axis.
+        begin: Vec<usize>,
+        /// Elements of each axis of the output.
+        size: Vec<usize>,
+        /// Distance between neighbours; not 0.
+        stride: Vec<isize>,
+    },
+    /// Input `x`; output axis `i` is input axis `order[i]`.
+    Transpose {
+        /// A permutation.
+        order: Vec<usize>,
+    },
+    /// Input `x: [H, W, C]`; the nearest element of another grid.
+    ResizeNearest {
+        /// Rows and columns of the output.
+        size: [usize; 2],
+        /// How the grids lie over each other.
+        grid: Grid,
+    },
+    /// Input `x: [H, W, C]`; interpolation between the four nearest elements.
+    ResizeBilinear {
+        /// Rows and columns of the output.
+        size: [usize; 2],
+        /// How the grids lie over each other.
+        grid: Grid,
+    },
+    /// Input `x`: real values or codes; the codes of the output's type and quantisation.
+    Quantize,
+    /// Input `x`: codes; their real values.
+    Dequantize,
+    /// Input `x`; index of the largest element along `axis` (the lowest of several), i32.
+    ArgMax {
+        /// The axis, which leaves the shape.
+        axis: usize,
     },
     /// Input `x: [H, W, C]`; maximum over the taps inside the input.
     MaxPool2d {
@@ -252,7 +417,27 @@ impl Op {
             Self::Activation(Activation::None) => "identity",
             Self::Activation(Activation::Relu) => "relu",
             Self::Activation(Activation::Relu6) => "relu6",
+            Self::Activation(Activation::ReluN1To1) => "relu_n1_to_1",
             Self::Add { .. } => "add",
+            Self::Sub { .. } => "sub",
+            Self::Mul { .. } => "mul",
+            Self::TransposeConv2d { .. } => "transpose_conv2d",
+            Self::Mean { .. } => "mean",
+            Self::Sum { .. } => "sum",
+            Self::Logistic => "logistic",
+            Self::Tanh => "tanh",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Prelu => "prelu",
+            Self::HardSwish => "hard_swish",
+            Self::Pad { .. } => "pad",
+            Self::Concat { .. } => "concat",
+            Self::Slice { .. } => "slice",
+            Self::Transpose { .. } => "transpose",
+            Self::ResizeNearest { .. } => "resize_nearest",
+            Self::ResizeBilinear { .. } => "resize_bilinear",
+            Self::Quantize => "quantize",
+            Self::Dequantize => "dequantize",
+            Self::ArgMax { .. } => "arg_max",
             Self::MaxPool2d { .. } => "max_pool2d",
             Self::AveragePool2d { .. } => "average_pool2d",
             Self::Softmax => "softmax",
@@ -266,8 +451,11 @@ impl Op {
             Self::Conv2d { activation, .. }
             | Self::DepthwiseConv2d { activation, .. }
             | Self::Dense { activation }
+            | Self::TransposeConv2d { activation, .. }
             | Self::BatchNorm { activation, .. }
-            | Self::Add { activation } => Some(activation),
+            | Self::Add { activation }
+            | Self::Sub { activation }
+            | Self::Mul { activation } => Some(activation),
             _ => None,
         }
     }
@@ -378,13 +566,13 @@ impl Graph {
     pub fn node_macs(&self, node: &Node) -> usize {
         let len = |i: usize| self[node.inputs[i]].element_count();
         match node.op {
-            Op::Conv2d { .. } => {
+            Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } => {
                 let out = &self[node.output].shape;
                 out[0] * out[1] * len(1)
             }
-            Op::DepthwiseConv2d { .. } => {
-                let out = &self[node.output].shape;
-                out[0] * out[1] * len(1)
+            Op::TransposeConv2d { .. } => {
+                let x = &self[node.inputs[0]].shape;
+                x[0] * x[1] * len(1)
             }
             Op::Dense { .. } => len(1),
             _ => 0,

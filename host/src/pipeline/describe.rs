@@ -1,7 +1,7 @@
 //! An exported network in the rows of a report.
 
 use crate::chip::Cost;
-use crate::graph::{Data, Graph};
+use crate::graph::Graph;
 use crate::plan::Arena;
 use crate::report::{ArenaMap, ArenaTensor, OperatorRow, format};
 use crate::train::recipe::Target;
@@ -13,11 +13,7 @@ const REQUANT_BYTES: usize = 5;
 pub(super) fn operators(graph: &Graph, cost: Option<&Cost>) -> Vec<OperatorRow> {
     let row = |(n, node): (usize, &crate::graph::Node)| {
         let constants = node.inputs.iter().filter_map(|&id| graph[id].data.as_ref());
-        let bytes = constants.map(|data| match data {
-            Data::F32(v) => 4 * v.len(),
-            Data::I8(v) => v.len(),
-            Data::I32(v) => 4 * v.len(),
-        });
+        let bytes = constants.map(|data| data.bytes().len());
         let channels = node.inputs.get(1).and_then(|&w| graph[w].quant.as_ref()).map_or(0, |q| q.scales.len());
         OperatorRow {
             name: node.name.clone(),

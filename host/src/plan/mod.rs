@@ -43,7 +43,7 @@ impl Block {
 
 /// Bytes of an activation.
 pub fn activation_bytes(graph: &Graph, id: TensorId) -> usize {
-    graph[id].element_count() * if graph[id].quant.is_some() { 1 } else { 4 }
+    graph[id].element_count() * graph[id].element.element_bytes()
 }
 
 /// Plans the arena of `graph`: the best of several orders, each with the lowest gap that fits.

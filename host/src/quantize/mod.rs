@@ -23,7 +23,7 @@ pub fn post_training(graph: &Graph, samples: &[&[f32]], calibration: Calibration
     let mut graph = float.clone();
     for id in float.activations() {
         let (low, high) = ranges[id.0].unwrap_or((0.0, 0.0));
-        graph[id].quant = Some(activation_quant(low, high));
+        graph.quantise(id, activation_quant(low, high));
     }
     for node in &float.nodes {
         match node.op {

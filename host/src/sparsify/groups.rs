@@ -80,7 +80,7 @@ pub fn channel_spaces(graph: &Graph) -> Vec<ChannelSpace> {
             // Flattening keeps `index mod channels`.
             Op::Reshape { .. } => last(y) % channels[x.0] == 0,
             // The sum runs over all channels.
-            Op::Softmax => false,
+            _ => false,
         };
         if same_channels {
             spaces.join(x, y);

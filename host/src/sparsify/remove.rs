@@ -52,6 +52,9 @@ fn keep_slices(graph: &mut Graph, slice: Slice, channels: usize, keep: &[usize])
         Some(Data::F32(v)) => pick(v, size, inner, &indices),
         Some(Data::I8(v)) => pick(v, size, inner, &indices),
         Some(Data::I32(v)) => pick(v, size, inner, &indices),
+        Some(Data::I16(v)) => pick(v, size, inner, &indices),
+        Some(Data::I64(v)) => pick(v, size, inner, &indices),
+        Some(Data::F16(v)) => pick(v, size, inner, &indices),
         None => {}
     }
     tensor.shape[slice.axis] = indices.len();

@@ -1,0 +1,50 @@
+//! Softmax.
+
+use super::super::operands::{Operands, activation, operands, output};
+use super::{Outcome, operator};
+use crate::error::OperatorError;
+use crate::format::{DType, OpCode, Operator, Overlap, Step, param};
+use crate::kernels::best as kernels;
+use crate::kernels::{Softmax, SoftmaxInt8};
+
+operator!(/// int8 softmax
+    SOFTMAX_I8 = Softmax, I8, Overlap::Never, check_softmax_int8, run_softmax_int8);
+operator!(/// f32 softmax
+    SOFTMAX_F32 = Softmax, F32, Overlap::Never, check_softmax_f32, run_softmax_f32);
+
+/// Softmax along the last axis of operand 0.
+fn softmax(step: &Step<'_>) -> Result<Softmax, OperatorError> {
+    let x = step.input(0)?;
+    Ok(Softmax::try_new(x.shape().last().copied().unwrap_or(0) as usize)?)
+}
+
+fn softmax_constants(step: &Step<'_>) -> Result<SoftmaxInt8, OperatorError> {
+    let multiplier = step.multiplier(param::MULTIPLIERS)?;
+    if multiplier.shift < 0 {
+        return Err(OperatorError::Param { name: "multiplier", value: multiplier.shift });
+    }
+    Ok(SoftmaxInt8 { multiplier, difference_min: step.param(param::DIFFERENCE_MIN) })
+}
+
+fn check_softmax_int8(step: &Step<'_>) -> Outcome {
+    softmax_constants(step)?;
+    let op = softmax(step)?;
+    let (x, y) = (activation::<i8>(step, 0)?, output::<i8>(step)?);
+    Ok(op.check(x.element_count(), y.element_count())?)
+}
+
+fn run_softmax_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
+    let Operands { inputs: [x], output, .. } = operands(step, arena)?;
+    Ok(kernels::softmax_int8(&softmax(step)?, &softmax_constants(step)?, x, output)?)
+}
+
+fn check_softmax_f32(step: &Step<'_>) -> Outcome {
+    let op = softmax(step)?;
+    let (x, y) = (activation::<f32>(step, 0)?, output::<f32>(step)?);
+    Ok(op.check(x.element_count(), y.element_count())?)
+}
+
+fn run_softmax_f32(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
+    let Operands { inputs: [x], output, .. } = operands(step, arena)?;
+    Ok(kernels::softmax_f32(&softmax(step)?, x, output)?)
+}
