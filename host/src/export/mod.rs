@@ -7,7 +7,7 @@ pub use aligned::AlignedBytes;
 
 use crate::graph::lower::{Lowered, ROUNDING, Scaling};
 use crate::graph::{Data, Graph, GraphError, Node, Role, TensorId};
-use crate::plan::{Arena, plan};
+use crate::plan::{Arena, Memory, plan};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
@@ -46,7 +46,8 @@ pub enum ExportError {
 /// [`ExportError`] names the operator that has no form in the file.
 pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
-    let arena = plan(graph);
+    let memory: Vec<Memory> = graph.nodes.iter().map(Memory::plain).collect();
+    let arena = plan(graph, &memory);
     let mut file =
         File { graph, arena: &arena, tensors: Vec::new(), data: Vec::new(), ids: vec![None; graph.tensors.len()] };
     let mut operators = Vec::new();
