@@ -5,6 +5,7 @@
 
 pub mod data;
 pub mod graph;
+pub mod import;
 pub mod zoo;
 
 pub mod engine;
