@@ -113,7 +113,8 @@ tables! {
         name @ 3: Numbers<'a, u8>,
         quantization @ 4: ForwardsUOffset<Quantization<'a>>,
         is_variable @ 5: u8 = 0,
-        sparsity @ 6: ForwardsUOffset<Sparsity<'a>>,
+        // The offset itself: only whether there is a table of sparsity is of interest.
+        sparsity @ 6: u32 = 0,
     }
     /// Scale and zero point, of a tensor or of each index of one axis.
     Quantization {
@@ -121,8 +122,6 @@ tables! {
         zero_point @ 3: Numbers<'a, i64>,
         quantized_dimension @ 6: i32 = 0,
     }
-    /// How a sparse tensor is stored; only whether it is there is of interest.
-    Sparsity {}
 
     Conv2dOptions {
         padding @ 0: i8 = 0,

@@ -46,7 +46,7 @@ impl<'a> FileTensor<'a> {
         if tensor.is_variable() != 0 {
             return Err(Refusal::new(format!("`{name}` keeps its value between inferences"), STATELESS));
         }
-        if tensor.sparsity().is_some() {
+        if tensor.sparsity() != 0 {
             return Err(Refusal::new(format!("`{name}` is stored sparsely"), "convert the network with dense weights"));
         }
         let mut shape = Vec::new();
