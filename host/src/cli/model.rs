@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// A .niwaki file
+    /// A .niwaki or .tflite file
     model: PathBuf,
     /// Print one JSON object and nothing else on standard output
     #[arg(long)]
@@ -23,7 +23,7 @@ pub(super) struct InspectArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// A .niwaki file
+    /// A .niwaki or .tflite file
     model: PathBuf,
     /// N inputs along the first axis, in the model's element type or float (which is quantised)
     #[arg(long, value_name = "X.npy")]
@@ -44,7 +44,7 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
-    /// A .niwaki file
+    /// A .niwaki or .tflite file
     model: PathBuf,
     /// A bundled data set (digits: its test split), or a folder with labels.npy and one other .npy of inputs
     #[arg(long, value_name = "NAME|DIR")]

@@ -1,6 +1,8 @@
 //! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
 
-use super::AlignedBytes;
+use super::{AlignedBytes, ExportError, export};
+use crate::import::{self, ImportError};
+use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord};
 use niwaki_core::session::operators;
@@ -19,12 +21,23 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// A network of another tool.
-    #[error("{}: reading {format} files is not built yet; give a .niwaki file", path.display())]
+    #[error("{}: reading {format} files is not built yet; give a .tflite or .niwaki file", path.display())]
     NotBuilt {
         /// The file.
         path: PathBuf,
         /// Its format.
         format: &'static str,
+    },
+    /// A network of another tool that cannot be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// An imported network that has no form in a model file.
+    #[error("{}: {source}", path.display())]
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// What has none.
+        source: ExportError,
     },
     /// Core refused the file.
     #[error("{}: {source}", path.display())]
@@ -44,21 +57,23 @@ pub struct ModelFile {
     pub description: Description,
 }
 
-/// Reads and verifies a model file.
+/// Reads and verifies a model file; imports, simplifies and exports a `.tflite` file on the way.
 ///
 /// # Errors
 /// [`ReadError`] names the file and what is wrong with it.
 pub fn read(path: &Path) -> Result<ModelFile, ReadError> {
-    let format = match path.extension().and_then(|e| e.to_str()) {
-        Some("tflite") => Some(".tflite"),
-        Some("onnx") => Some(".onnx"),
-        _ => None,
+    let bytes = match path.extension().and_then(|e| e.to_str()) {
+        Some("onnx") => return Err(ReadError::NotBuilt { path: path.into(), format: ".onnx" }),
+        Some("tflite") => {
+            let graph = import::read(path)?;
+            let exported = simplify(&graph).map_err(ExportError::from).and_then(|graph| export(&graph));
+            exported.map_err(|source| ReadError::Export { path: path.into(), source })?.0
+        }
+        _ => {
+            let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
+            AlignedBytes::from(bytes.as_slice())
+        }
     };
-    if let Some(format) = format {
-        return Err(ReadError::NotBuilt { path: path.into(), format });
-    }
-    let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
-    let bytes = AlignedBytes::from(bytes.as_slice());
     let model = Model::verify(&bytes, operators::ALL);
     let description = describe(&model.map_err(|source| ReadError::Verify { path: path.into(), source })?);
     Ok(ModelFile { bytes, description })
