@@ -171,6 +171,7 @@ pub fn describe(model: &Model<'_>) -> Description {
             let weights = constants.first().map_or(0, TensorRecord::element_count);
             let macs = match code {
                 OpCode::Conv2d | OpCode::DepthwiseConv2d => y.dim(0) * y.dim(1) * weights,
+                OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
                 OpCode::Dense => weights,
                 _ => 0,
             };
