@@ -125,3 +125,10 @@ fn quantising_saturates_and_sends_nan_to_the_zero_point() {
     assert_eq!(quantize_i8(f32::NAN, 0.5, 3), 3);
     assert_eq!(dequantize_i8(-128, 0.5, 3), -65.5);
 }
+
+#[test]
+fn a_wide_accumulator_is_scaled_by_fifteen_bits() {
+    // specs/integer_arithmetic.md §2, MBQM64.
+    let scaled = |x, real| Multiplier::from_real(real, Rounding::Double).apply_i64(x);
+    assert_eq!([scaled(1_000_000_000_000, 1e-8), scaled(7, 0.5), scaled(-7, 0.5)], [10_000, 4, -3]);
+}
