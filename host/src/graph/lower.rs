@@ -219,7 +219,8 @@ impl Graph {
             Multiplier::from_real(product / f64::from(y.scales[0]), ROUNDING)
         };
         // One scale stands for every output channel.
-        let channels = if w.axis.is_none() { self[node.output].shape.last().copied().unwrap_or(0) } else { w.scales.len() };
+        let channels =
+            if w.axis.is_none() { self[node.output].shape.last().copied().unwrap_or(0) } else { w.scales.len() };
         let scales = w.scales.iter().cycle().take(channels);
         let (multipliers_q31, shifts) = scales.map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
         Ok(Scaling::Int8 {

@@ -4,8 +4,8 @@ use super::super::error::Refusal;
 use super::super::names;
 use super::super::network::{Call, Network};
 use super::super::schema::{Conv2dOptions, DepthwiseConv2dOptions, FullyConnectedOptions, TransposeConvOptions};
-use super::super::tensors::element::{F16, F32, I4, I8, I16, I32, I64};
 use super::super::tensors::FileTensor;
+use super::super::tensors::element::{F16, F32, I4, I8, I16, I32, I64};
 use super::{activation, count, indices, no_options};
 use crate::graph::{Data, Op, Padding, Quant, Sliding, TensorId};
 
