@@ -1,5 +1,11 @@
 //! Weights in tiles of four filters, and what their kernels share: the record, the numerics, the operands' memory.
 
+mod conv2d;
+pub(super) mod drive;
+pub mod filters;
+
+pub use conv2d::{Conv2dTiled, DenseTiled};
+
 use super::Clamp;
 use crate::error::ShapeError;
 use crate::num::{SmallMultiplier, saturate_i8};
