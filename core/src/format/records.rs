@@ -477,7 +477,7 @@ pub struct OperatorRecord {
     pub output: u16,
     /// See [`param`].
     pub params: [i32; PARAM_COUNT],
-    /// Scratch memory in the arena; no operator of version 1 uses any.
+    /// Scratch memory in the arena.
     pub scratch_offset: u32,
     /// Size of the scratch memory.
     pub scratch_bytes: u32,

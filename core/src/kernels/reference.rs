@@ -1,7 +1,7 @@
 //! The shortest correct loops of every operator. Never optimised: every other spelling is tested against these.
 
-use super::{AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
 use super::tiles::{Conv2dTiled, DenseTiled, FILTERS, TiledInt8, Tiles, filters};
+use super::{AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
 use crate::error::ShapeError;
 use crate::num::saturating_rounding_doubling_high_mul as high_mul;
 use crate::num::{exp_on_negative, one_over_one_plus, rounding_divide_by_pot, saturate_i8};
@@ -140,7 +140,9 @@ pub fn conv2d_tiled(
     expect_len("y", conv.window.output_area() * out_c, y.len())?;
     for oy in 0..rows.output() {
         for ox in 0..columns.output() {
-            for (o, (tile, f)) in tiles.iter().flat_map(|tile| (0..FILTERS).map(move |f| (tile, f))).take(out_c).enumerate() {
+            for (o, (tile, f)) in
+                tiles.iter().flat_map(|tile| (0..FILTERS).map(move |f| (tile, f))).take(out_c).enumerate()
+            {
                 let mut acc = filters::start(&tile, f);
                 for k in 0..conv.filter_len() {
                     let (ky, kx, c) = (k / in_c / columns.kernel(), k / in_c % columns.kernel(), k % in_c);

@@ -159,6 +159,17 @@ fn tiles_whose_sums_could_leave_their_range_are_refused() {
     assert!(!check(Filter { weights: &[1; 600], start: -start - 1, multiplier: one }, 1));
     let large = SmallMultiplier { exponent: 22, ..one };
     assert!(!check(Filter { weights: &[1; 600], start: 0, multiplier: large }, 2), "the exponent is checked");
-    assert!(filters::pack(&[Filter { weights: &[-1], ..Filter::MISSING }, Filter { weights: &[-128], ..Filter::MISSING },
-        Filter::MISSING, Filter::MISSING], &mut [0; 13]).is_none(), "-128 * 256 - 1 is no i16");
+    assert!(
+        filters::pack(
+            &[
+                Filter { weights: &[-1], ..Filter::MISSING },
+                Filter { weights: &[-128], ..Filter::MISSING },
+                Filter::MISSING,
+                Filter::MISSING
+            ],
+            &mut [0; 13]
+        )
+        .is_none(),
+        "-128 * 256 - 1 is no i16"
+    );
 }

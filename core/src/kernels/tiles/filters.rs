@@ -66,7 +66,8 @@ pub fn pack(filters: &[Filter<'_>; FILTERS], record: &mut [i32]) -> Option<()> {
             let at = |f: &Filter<'_>| f.weights.get(k).copied().map_or(0, i32::from);
             i16::try_from(256 * at(odd) + at(even)).ok().map(|half| i32::from(half) & 0xFFFF)
         };
-        for (word, (even, odd, k)) in group.iter_mut().zip([(f0, f1, k), (f2, f3, k), (f0, f1, k + 1), (f2, f3, k + 1)]) {
+        for (word, (even, odd, k)) in group.iter_mut().zip([(f0, f1, k), (f2, f3, k), (f0, f1, k + 1), (f2, f3, k + 1)])
+        {
             *word = half(even, odd, k + 2)? << 16 | half(even, odd, k)?;
         }
         k += GROUP;

@@ -4,12 +4,14 @@ mod elementwise;
 mod movement;
 mod pooling;
 mod softmax;
+mod tiled;
 mod weighted;
 
 pub use elementwise::{ADD_F32, ADD_I8, CLAMP_F32, CLAMP_I8};
 pub use movement::{RESHAPE_F32, RESHAPE_I8};
 pub use pooling::{AVERAGE_POOL2D_F32, AVERAGE_POOL2D_I8, MAX_POOL2D_F32, MAX_POOL2D_I8};
 pub use softmax::{SOFTMAX_F32, SOFTMAX_I8};
+pub use tiled::{CONV2D_TILED_I8, DENSE_TILED_I8};
 pub use weighted::{CONV2D_F32, CONV2D_I8, DENSE_F32, DENSE_I8, DEPTHWISE_CONV2D_F32, DEPTHWISE_CONV2D_I8};
 
 use crate::error::OperatorError;
@@ -37,6 +39,8 @@ pub const ALL: &[Operator] = &[
     SOFTMAX_F32,
     RESHAPE_I8,
     RESHAPE_F32,
+    CONV2D_TILED_I8,
+    DENSE_TILED_I8,
 ];
 
 macro_rules! operator {
