@@ -251,6 +251,7 @@ mod sealed {
     impl Sealed for i64 {}
     impl Sealed for i32 {}
     impl Sealed for f32 {}
+    impl Sealed for half::f16 {}
 }
 
 /// Types that tensors hold.
@@ -277,6 +278,10 @@ impl Element for i64 {
 
 impl Element for f32 {
     const DTYPE: DType = DType::F32;
+}
+
+impl Element for half::f16 {
+    const DTYPE: DType = DType::F16;
 }
 
 /// Formats that a clamp is stored in.

@@ -1,6 +1,15 @@
 //! The shortest correct loops of every operator. Never optimised: every other spelling is tested against these.
 
-use super::tiles::{Conv2dTiled, DenseTiled, FILTERS, TiledInt8, Tiles, filters};
+mod movement;
+mod resize;
+mod tiled;
+mod transpose_conv2d;
+
+pub use movement::{pad, strided_copy};
+pub use resize::{resize_bilinear, resize_nearest};
+pub use tiled::{conv2d_tiled, dense_tiled};
+pub use transpose_conv2d::transpose_conv2d;
+
 use super::{AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
 use crate::error::ShapeError;
 use crate::num::saturating_rounding_doubling_high_mul as high_mul;
@@ -117,63 +126,6 @@ pub fn dense<A: Arithmetic>(
             acc = arithmetic.multiply_add(acc, at(x, i), at(w, o * op.inputs().get() + i));
         }
         put(y, o, arithmetic.finish(o, acc));
-    }
-    Ok(())
-}
-
-/// Convolution with tiled filters; shapes at [`Conv2dTiled`](super::tiles::Conv2dTiled), numerics at [`filters`].
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn conv2d_tiled(
-    op: &Conv2dTiled,
-    numerics: &TiledInt8,
-    tiles: &Tiles<'_>,
-    x: &[i8],
-    y: &mut [i8],
-) -> Result<(), ShapeError> {
-    let conv = &op.conv;
-    let (rows, columns) = (conv.window.y, conv.window.x);
-    let (in_c, out_c) = (conv.in_channels().get(), conv.out_channels().get());
-    expect_len("tiles", Tiles::words_of(out_c, op.weight_words()), tiles.words().len())?;
-    expect_len("x", conv.window.input_area() * in_c, x.len())?;
-    expect_len("y", conv.window.output_area() * out_c, y.len())?;
-    for oy in 0..rows.output() {
-        for ox in 0..columns.output() {
-            for (o, (tile, f)) in
-                tiles.iter().flat_map(|tile| (0..FILTERS).map(move |f| (tile, f))).take(out_c).enumerate()
-            {
-                let mut acc = filters::start(&tile, f);
-                for k in 0..conv.filter_len() {
-                    let (ky, kx, c) = (k / in_c / columns.kernel(), k / in_c % columns.kernel(), k % in_c);
-                    let x = match (input_index(&rows, oy, ky), input_index(&columns, ox, kx)) {
-                        (Some(iy), Some(ix)) => at(x, (iy * columns.input() + ix) * in_c + c),
-                        _ => numerics.input_zero_point,
-                    };
-                    acc = acc.wrapping_add(i32::from(x) * filters::weight(&tile, f, k));
-                }
-                put(y, (oy * columns.output() + ox) * out_c + o, numerics.finish(acc, at(&tile.multipliers, f)));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Fully connected layer with tiled rows; shapes at [`DenseTiled`](super::tiles::DenseTiled), numerics at [`filters`].
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn dense_tiled(
-    op: &DenseTiled,
-    numerics: &TiledInt8,
-    tiles: &Tiles<'_>,
-    x: &[i8],
-    y: &mut [i8],
-) -> Result<(), ShapeError> {
-    op.check(tiles, x.len(), y.len())?;
-    for (y, (tile, f)) in y.iter_mut().zip(tiles.iter().flat_map(|tile| (0..FILTERS).map(move |f| (tile, f)))) {
-        let products = (0..op.dense.inputs().get()).map(|k| i32::from(at(x, k)) * filters::weight(&tile, f, k));
-        *y = numerics.finish(products.fold(filters::start(&tile, f), i32::wrapping_add), at(&tile.multipliers, f));
     }
     Ok(())
 }

@@ -197,6 +197,11 @@ macro_rules! back_end_suite {
 
 back_end_suite!(portable_kernels, portable);
 
+mod movement;
+mod number_formats;
+mod resize;
+mod transpose_conv2d;
+
 #[test]
 fn in_place_elementwise_equals_the_reference() {
     let mut rng = Lcg(5);

@@ -11,6 +11,7 @@ use crate::error::ShapeError;
 use crate::kernels::tiles::drive::{self, Leaf, Rows};
 use crate::kernels::tiles::filters::{GROUP, GROUP_WORDS};
 use crate::kernels::tiles::{Activations, CONSTANT_WORDS, Conv2dTiled, DenseTiled, FILTERS, TiledInt8, Tiles};
+use crate::num::saturate_i8;
 use core::arch::naked_asm;
 
 /// Convolution with tiled filters; shapes at [`Conv2dTiled`].
@@ -62,7 +63,7 @@ struct Finish {
 impl Finish {
     #[inline]
     fn new(numerics: &TiledInt8) -> Self {
-        let (min, max) = (numerics.finish_min(), numerics.finish_max());
+        let (min, max) = (saturate_i8(numerics.clamp.min), saturate_i8(numerics.clamp.max));
         Self {
             zero_point: 2 * numerics.output_zero_point + 1,
             clamps: i32::from(min > i8::MIN || max < i8::MAX),

@@ -101,16 +101,6 @@ pub struct TiledInt8 {
 }
 
 impl TiledInt8 {
-    /// The smallest output.
-    pub(super) fn finish_min(&self) -> i8 {
-        saturate_i8(self.clamp.min)
-    }
-
-    /// The largest output.
-    pub(super) fn finish_max(&self) -> i8 {
-        saturate_i8(self.clamp.max)
-    }
-
     /// The output of an accumulator.
     #[inline]
     pub fn finish(&self, acc: i32, multiplier: SmallMultiplier) -> i8 {
