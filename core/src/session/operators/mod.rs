@@ -4,6 +4,7 @@ mod elementwise;
 mod movement;
 mod pooling;
 mod softmax;
+mod tiled;
 mod weighted;
 
 pub use elementwise::{ADD_F32, ADD_I8, CLAMP_F32, CLAMP_I8};
@@ -14,6 +15,7 @@ pub use movement::{
 };
 pub use pooling::{AVERAGE_POOL2D_F32, AVERAGE_POOL2D_I8, MAX_POOL2D_F32, MAX_POOL2D_I8};
 pub use softmax::{SOFTMAX_F32, SOFTMAX_I8};
+pub use tiled::{CONV2D_TILED_I8, DENSE_TILED_I8};
 pub use weighted::{
     CONV2D_F16, CONV2D_F32, CONV2D_I8, CONV2D_I16, DENSE_F16, DENSE_F32, DENSE_I8, DENSE_I16, DEPTHWISE_CONV2D_F16,
     DEPTHWISE_CONV2D_F32, DEPTHWISE_CONV2D_I8, DEPTHWISE_CONV2D_I16, TRANSPOSE_CONV2D_F16, TRANSPOSE_CONV2D_F32,
@@ -74,6 +76,8 @@ pub const ALL: &[Operator] = &[
     RESIZE_BILINEAR_I8,
     RESIZE_BILINEAR_I16,
     RESIZE_BILINEAR_F32,
+    CONV2D_TILED_I8,
+    DENSE_TILED_I8,
 ];
 
 macro_rules! operator {
