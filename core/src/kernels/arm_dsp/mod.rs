@@ -3,4 +3,7 @@
 //! Every function has the name, the operands and the bits of its twin in [`super::reference`]; what has no faster
 //! spelling here is [`super::portable`]'s.
 
+mod depthwise_conv2d_tiled;
+
 pub use super::portable::*;
+pub use depthwise_conv2d_tiled::depthwise_conv2d_tiled;

@@ -1,5 +1,10 @@
 //! Weights in tiles of four filters, and what their kernels share: the record, the numerics, the operands' memory.
 
+mod depthwise_conv2d;
+
+pub(crate) use depthwise_conv2d::BLOCK_WORDS;
+pub use depthwise_conv2d::DepthwiseConv2dTiled;
+
 use super::Clamp;
 use crate::error::ShapeError;
 use crate::num::{SmallMultiplier, saturate_i8};
