@@ -125,7 +125,11 @@ pub fn depthwise_conv2d_tiled(
                     };
                     acc += value as i32 * at(&word.to_le_bytes().map(|byte| byte as i8), c % 4) as i32;
                 }
-                let multiplier = tile.multipliers.get(c % 4).copied().unwrap_or(SmallMultiplier { mantissa_q32: 1 << 31, exponent: 0 });
+                let multiplier = tile
+                    .multipliers
+                    .get(c % 4)
+                    .copied()
+                    .unwrap_or(SmallMultiplier { mantissa_q32: 1 << 31, exponent: 0 });
                 if c < channels {
                     put(y, (oy * columns.output() + ox) * channels + c, op.int8.finish(acc, multiplier));
                 }

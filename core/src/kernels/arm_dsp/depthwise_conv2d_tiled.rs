@@ -2,49 +2,61 @@
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
 use crate::error::ShapeError;
-use crate::kernels::portable::depthwise_conv2d_tiled::{PairRows, Plain, Strip, TileRow, run};
+use crate::kernels::portable::depthwise_conv2d_tiled::{PairRows, Plain, Work, run};
 use crate::kernels::tiles::{Activations, BLOCK_WORDS, DepthwiseConv2dTiled, FILTERS};
 use core::arch::global_asm;
 
-/// What `niwaki_depthwise_widen` works on.
+/// What the code works on; it changes the fields as it goes.
 #[repr(C)]
-struct Widen {
-    /// First word of either row.
-    upper: *const i8,
-    lower: *const i8,
-    /// Bytes between columns of either row.
-    upper_stride: usize,
-    lower_stride: usize,
-    /// First pair of channel 0 of the tile.
-    pairs: *mut i32,
-    /// Bytes from a channel's pairs to the next channel's.
-    plane_bytes: usize,
-    /// First pair of channel 0 past the last column.
-    end: *const i32,
-}
-
-/// What the loops over outputs work on.
-#[repr(C)]
-struct Outputs {
-    /// Bytes of the pairs under the blocks of two output columns.
+struct Frame {
+    /// 0: bytes of the pairs under the blocks of two output columns.
     run_bytes: usize,
-    /// First output of channel 0; the loop advances it.
+    /// 4: the next output of the channel in work.
     y: *mut i8,
-    /// Bytes from an output to the one in the next column, and to the one below.
-    pixel_bytes: usize,
-    row_bytes: usize,
-    /// First pair of channel 0 in the upper and the lower pair of rows.
-    upper: *const i32,
-    lower: *const i32,
-    /// First and end of the blocks.
-    blocks: *mut i32,
+    /// 8: end of the blocks.
     blocks_end: *const i32,
-    /// Whether one more output column follows the last block.
+    /// 12: whether one more output column follows the last block of two.
     odd: usize,
+    /// 16: the two rings; they change places after every pair of rows.
+    upper: *mut i32,
+    lower: *mut i32,
+    /// 24: the blocks.
+    blocks: *mut i32,
+    /// 28: first output of the row (or two rows) in work.
+    y_row: *mut i8,
+    /// 32: rows of outputs that are left.
+    rows: usize,
+    /// 36: the next row of the image.
+    x_row: *const i8,
+    /// 40: the image's row to widen next; the padding above it has negative numbers.
+    row: isize,
+    /// 44: rows of the image.
+    row_end: usize,
+    /// 48: bytes from a row of the image to the next.
+    x_row_bytes: usize,
+    /// 52: bytes from a column to the next, in the image and in the output.
+    pixel_bytes: usize,
+    /// 56: what rows of the padding hold in every column.
+    padding: *const [i8; FILTERS],
+    /// 60: bytes of the padding before the image's columns in a plane of a ring.
+    before_bytes: usize,
+    /// 64: bytes of the image's columns in a plane.
+    image_bytes: usize,
+    /// 68: bytes of a plane.
+    plane_bytes: usize,
+    /// 72: bytes from a row of outputs to the next.
+    y_row_bytes: usize,
+    /// 76: 1 or 2.
+    stride: usize,
+    /// 80: bytes of the planes before that of the first channel.
+    skip_bytes: usize,
+    /// 84: keeps the stack aligned.
+    filler: usize,
 }
 
 // Registers of the loops over outputs: r0-r3 pairs of four columns, r4 r8 r9 r10 accumulators, r5-r7 pairs of weights,
-// r11 r12 upper and lower pairs, lr block. An accumulator of the first tap starts from the start in r4.
+// r11 r12 upper and lower pairs, lr block. The accumulator of a first tap is the start in r4. The last words of a block
+// are: end of the upper pairs, next output, pixel, row.
 global_asm!(
     r#"
 .macro niwaki_depthwise_finish acc
@@ -54,29 +66,68 @@ global_asm!(
     ssat \acc, #8, \acc, asr #1
 .endm
 
-.macro niwaki_depthwise_channel                     @ r3 = end of the upper pairs, block words 10.. = r3, y, pixel, row
-    ldr r0, [sp]
-    ldm r0, {{r1, r5, r6, r7}}
-    add r3, r11, r1
-    add r8, r5, #1
-    str r8, [r0, #4]
-    add r9, lr, #40
-    stm r9, {{r3, r5, r6, r7}}
-    cmp r11, r3
-.endm
-
-.section .text.niwaki_depthwise_two_rows,"ax",%progbits
-.global niwaki_depthwise_two_rows
-.type niwaki_depthwise_two_rows, %function
+.section .text.niwaki_depthwise_tile,"ax",%progbits
+.global niwaki_depthwise_tile
+.type niwaki_depthwise_tile, %function
 .thumb_func
 .balign 4
-niwaki_depthwise_two_rows:
-    push {{r0, r4-r11, lr}}
-    add r1, r0, #16
-    ldm r1, {{r11, r12, lr}}
-1:  niwaki_depthwise_channel
-    bhs 3f
-2:  ldm lr!, {{r4, r5, r6, r7}}
+niwaki_depthwise_tile:
+    push {{r4-r11, lr}}
+    sub sp, sp, #92
+    mov r12, sp
+    ldm r0!, {{r1-r11}}
+    stm r12!, {{r1-r11}}
+    ldm r0, {{r1-r11}}
+    stm r12, {{r1-r11}}
+    ldr r0, [sp, #24]
+    ldr r1, [sp, #8]
+    ldr r2, [sp, #52]
+    ldr r3, [sp, #72]
+1:  strd r2, r3, [r0, #48]
+    add r0, r0, #56
+    cmp r0, r1
+    blo 1b
+    ldr r5, [sp, #16]
+    bl 20f
+
+1:  ldr r5, [sp, #20]               @ the next row, or two, of outputs
+    bl 20f
+    ldr r0, [sp, #28]
+    ldr r11, [sp, #16]
+    ldr r12, [sp, #20]
+    ldr lr, [sp, #24]
+    ldr r1, [sp, #80]
+    ldr r2, [sp, #76]
+    str r0, [sp, #4]
+    add r11, r11, r1
+    add r12, r12, r1
+    cmp r2, #1
+    bne 5f
+    ldr r0, [sp, #32]
+    cmp r0, #1
+    bne 2f
+    movs r0, #0                     @ no second row: it is written where the first will be
+    str r0, [lr, #52]
+    ldr r1, [sp, #8]
+    sub r1, r1, lr
+    cmp r1, #56
+    itt hi
+    strhi r0, [lr, #108]
+    cmphi r1, #112
+    itt hi
+    strhi r0, [lr, #164]
+    cmphi r1, #168
+    it hi
+    strhi r0, [lr, #220]
+
+2:  ldrd r1, r5, [sp]               @ a channel at stride 1
+    add r3, r11, r1
+    add r8, r5, #1
+    str r8, [sp, #4]
+    strd r3, r5, [lr, #40]
+    cmp r11, r3
+    bhs 4f
+3:  ldm lr!, {{r4, r5, r6, r7}}
     ldm r11, {{r0, r1, r2, r3}}
     smlad r8, r0, r5, r4
     smlad r9, r1, r5, r4
@@ -121,10 +172,9 @@ niwaki_depthwise_two_rows:
     add r12, r12, #8
     sub lr, lr, #40
     cmp r11, r3
-    blo 2b
-3:  ldr r0, [sp]
-    ldr r0, [r0, #32]
-    cbz r0, 4f
+    blo 3b
+4:  ldr r0, [sp, #12]
+    cbz r0, 9f
     ldm lr!, {{r4, r5, r6, r7}}
     ldm r11!, {{r0, r1, r2}}
     smlad r8, r0, r5, r4
@@ -151,27 +201,25 @@ niwaki_depthwise_two_rows:
     sub lr, lr, #40
     sub r11, r11, #8
     sub r12, r12, #8
-4:  ldr r0, [sp]
+9:  ldr r1, [sp, #8]
     add lr, lr, #56
-    ldr r1, [r0, #28]
     add r11, r11, #8
     add r12, r12, #8
     cmp lr, r1
-    blo 1b
-    pop {{r0, r4-r11, pc}}
+    blo 2b
+    ldr r4, [sp, #72]
+    lsl r4, r4, #1
+    mov r5, #2
+    b 10f
 
-.section .text.niwaki_depthwise_one_row,"ax",%progbits
-.global niwaki_depthwise_one_row
-.type niwaki_depthwise_one_row, %function
-.thumb_func
-.balign 4
-niwaki_depthwise_one_row:
-    push {{r0, r4-r11, lr}}
-    add r1, r0, #16
-    ldm r1, {{r11, r12, lr}}
-1:  niwaki_depthwise_channel
-    bhs 3f
-2:  ldm lr!, {{r4, r5, r6, r7}}
+5:  ldrd r1, r5, [sp]               @ a channel at stride 2
+    add r3, r11, r1
+    add r8, r5, #1
+    str r8, [sp, #4]
+    strd r3, r5, [lr, #40]
+    cmp r11, r3
+    bhs 7f
+6:  ldm lr!, {{r4, r5, r6, r7}}
     ldm r11, {{r0, r1, r2, r3, r9}}
     smlad r8, r0, r5, r4
     smlad r4, r2, r5, r4
@@ -199,10 +247,9 @@ niwaki_depthwise_one_row:
     add r12, r12, #16
     sub lr, lr, #40
     cmp r11, r3
-    blo 2b
-3:  ldr r0, [sp]
-    ldr r0, [r0, #32]
-    cbz r0, 4f
+    blo 6b
+7:  ldr r0, [sp, #12]
+    cbz r0, 8f
     ldm lr!, {{r4, r5, r6, r7}}
     ldm r11!, {{r0, r1, r2}}
     smlad r4, r0, r5, r4
@@ -220,25 +267,55 @@ niwaki_depthwise_one_row:
     sub lr, lr, #40
     sub r11, r11, #4
     sub r12, r12, #4
-4:  ldr r0, [sp]
+8:  ldr r1, [sp, #8]
     add lr, lr, #56
-    ldr r1, [r0, #28]
     add r11, r11, #4
     add r12, r12, #4
     cmp lr, r1
-    blo 1b
-    pop {{r0, r4-r11, pc}}
+    blo 5b
+    ldr r4, [sp, #72]
+    mov r5, #1
 
-.section .text.niwaki_depthwise_widen,"ax",%progbits
-.global niwaki_depthwise_widen
-.type niwaki_depthwise_widen, %function
-.thumb_func
-.balign 4
-niwaki_depthwise_widen:
-    push {{r4-r11, lr}}
-    ldm r0, {{r1-r7}}
+10: ldrd r0, r1, [sp, #16]
+    strd r1, r0, [sp, #16]
+    ldrd r0, r1, [sp, #28]
+    add r0, r0, r4
+    subs r1, r1, r5
+    strd r0, r1, [sp, #28]
+    bgt 1b
+    add sp, sp, #92
+    pop {{r4-r11, pc}}
+
+20: ldr r12, [sp, #40]              @ widens two rows into the ring at r5
+    ldr r10, [sp, #44]
+    ldr r9, [sp, #36]
+    ldr r8, [sp, #48]
+    ldr r7, [sp, #52]
+    ldr r1, [sp, #56]
+    mov r2, r1
+    movs r3, #0
+    movs r4, #0
+    cmp r12, r10                    @ rows of the padding above are large without a sign
+    ittt lo
+    movlo r1, r9
+    movlo r3, r7
+    addlo r9, r9, r8
+    add r12, r12, #1
+    cmp r12, r10
+    ittt lo
+    movlo r2, r9
+    movlo r4, r7
+    addlo r9, r9, r8
+    add r12, r12, #1
+    str r12, [sp, #40]
+    str r9, [sp, #36]
+    ldr r0, [sp, #60]
+    ldr r7, [sp, #64]
+    ldr r6, [sp, #68]
+    add r5, r5, r0
+    add r7, r7, r5
     add r0, r6, r6, lsl #1
-1:  ldr r8, [r1]
+21: ldr r8, [r1]
     ldr r9, [r2]
     add r1, r1, r3
     add r2, r2, r4
@@ -255,95 +332,109 @@ niwaki_depthwise_widen:
     str r8, [r5, r0]
     str r12, [r5], #4
     cmp r5, r7
-    blo 1b
-    pop {{r4-r11, pc}}
+    blo 21b
+    bx lr
 .text
 "#
 );
 
 unsafe extern "C" {
-    fn niwaki_depthwise_widen(widen: *const Widen);
-    fn niwaki_depthwise_two_rows(outputs: *mut Outputs);
-    fn niwaki_depthwise_one_row(outputs: *mut Outputs);
+    fn niwaki_depthwise_tile(frame: *const Frame);
 }
 
 /// Bytes of a word.
-const WORD: usize = 4;
+const WORD: usize = size_of::<i32>();
 
 /// [`PairRows`] with dual multiply-accumulates.
 struct Dsp;
 
 impl Dsp {
-    /// The operands of a loop over outputs of `rows` rows, if all that it reads and writes lies in the slices.
-    fn outputs(
-        strip: &Strip,
+    /// Computes a tile, unless a slice is too short for what the code touches.
+    fn try_tile(
+        work: &Work<'_>,
+        stride: usize,
         blocks: &mut [i32],
-        [upper, lower]: [&[i32]; 2],
-        (stride, row): (usize, usize),
-        y: &mut [i8],
-    ) -> Option<Outputs> {
-        let lanes = strip.lanes.clamp(1, FILTERS);
+        [upper, lower]: [&mut [i32]; 2],
+        memory: &mut Activations<'_>,
+    ) -> Option<()> {
+        let op = work.op;
+        let (rows, columns, channels) = (&op.window.y, &op.window.x, op.channels().get());
+        let (plane, before) = (op.seen_columns(), columns.pad_before());
+        // What the code reads is four channels wide: a last tile of fewer also looks at channels before its own.
+        let lanes = work.lanes.clamp(1, FILTERS);
+        let skip = FILTERS - lanes;
+        let x_first = work.first.checked_sub(skip)?;
+        let image = plane.checked_sub(before)?.min(columns.input());
+        let (x_len, y_len) = (op.window.input_area() * channels, op.window.output_area() * channels);
+        let (x, y) = match memory {
+            Activations::Apart { x, y } => (x.get(..x_len)?.as_ptr(), y.get_mut(..y_len)?.as_mut_ptr()),
+            Activations::Shared { memory, x, y } => {
+                let (x, y) = (*x, *y);
+                let fits = x.checked_add(x_len)?.max(y.checked_add(y_len)?) <= memory.len();
+                let start = memory.as_mut_ptr();
+                fits.then(|| (start.wrapping_add(x).cast_const(), start.wrapping_add(y)))?
+            }
+        };
+        let fits = upper.len() >= FILTERS * plane && lower.len() >= FILTERS * plane && before < plane;
+        let inside = x_first + FILTERS <= channels && work.first + lanes <= channels && image > 0;
+        let known = plane == (columns.output() - 1) * stride + 3 && (stride == 1 || stride == 2);
         let blocks = blocks.get_mut(..lanes * BLOCK_WORDS)?.as_mut_ptr_range();
-        // The loops step from one plane to the next by what outputs see.
-        let seen = strip.outputs.checked_sub(1)? * stride + 3;
-        let pairs_len = lanes * seen;
-        let y = y.get_mut(..(strip.outputs - 1) * strip.pixel + row + lanes)?;
-        Some(Outputs {
-            run_bytes: strip.outputs / 2 * 2 * stride * WORD,
-            y: y.as_mut_ptr(),
-            pixel_bytes: strip.pixel,
-            row_bytes: row,
-            upper: upper.get(..pairs_len).filter(|_| seen == strip.plane)?.as_ptr(),
-            lower: lower.get(..pairs_len)?.as_ptr(),
-            blocks: blocks.start,
+        if !(fits && inside && known) {
+            return None;
+        }
+        let padding = [op.int8.input_zero_point; FILTERS];
+        let y_row = y.wrapping_add(work.first);
+        let frame = Frame {
+            run_bytes: columns.output() / 2 * 2 * stride * WORD,
+            y: y_row,
             blocks_end: blocks.end,
-            odd: strip.outputs % 2,
-        })
+            odd: columns.output() % 2,
+            upper: upper.as_mut_ptr(),
+            lower: lower.as_mut_ptr(),
+            blocks: blocks.start,
+            y_row,
+            rows: rows.output(),
+            x_row: x.wrapping_add(x_first),
+            row: 0_isize.wrapping_sub_unsigned(rows.pad_before()),
+            row_end: rows.input(),
+            x_row_bytes: columns.input() * channels,
+            pixel_bytes: channels,
+            padding: &padding,
+            before_bytes: before * WORD,
+            image_bytes: image * WORD,
+            plane_bytes: plane * WORD,
+            y_row_bytes: columns.output() * channels,
+            stride,
+            skip_bytes: skip * plane * WORD,
+            filler: 0,
+        };
+        // SAFETY: the code reads and writes through these pointers only:
+        // - x: four bytes at `x_first` of `image <= input` columns of each row of the image, once and in order; they end
+        //   inside `x_len`. They may be unaligned, which LDR allows.
+        // - padding: its four bytes.
+        // - rings: in each of four planes `image` words from `before` on, of which `before + image <= plane`; and reads
+        //   `(outputs - 1) * stride + 3 = plane` words of the `lanes` planes behind `skip`: `FILTERS` planes in all.
+        // - blocks: the 14 words of `lanes` blocks.
+        // - y: byte `first + lane` of every output pixel; the second of two rows is the first where there is none.
+        // x and y may be one memory: both pointers come from one borrow of it. It keeps r4-r11 and the stack as AAPCS
+        // asks, and `frame` and `padding` live until it returns.
+        unsafe { niwaki_depthwise_tile(&frame) }
+        Some(())
     }
 }
 
 impl PairRows for Dsp {
-    #[inline]
-    fn widen(&self, strip: &Strip, rows: [TileRow<'_>; 2], pairs: &mut [i32]) {
-        let [upper, lower] = rows;
-        let Some(last) = strip.columns.checked_sub(1) else { return };
-        let inside = |row: TileRow<'_>| last * row.stride + FILTERS <= row.bytes.len();
-        let pairs_len = (FILTERS - 1) * strip.plane + strip.pad_before + strip.columns;
-        if !inside(upper) || !inside(lower) || pairs_len > pairs.len() {
-            // The last column of the last row may end with the image.
-            return Plain.widen(strip, rows, pairs);
-        }
-        let Some(pairs) = pairs.get_mut(strip.pad_before..) else { return };
-        let widen = Widen {
-            upper: upper.bytes.as_ptr(),
-            lower: lower.bytes.as_ptr(),
-            upper_stride: upper.stride,
-            lower_stride: lower.stride,
-            pairs: pairs.as_mut_ptr(),
-            plane_bytes: strip.plane * WORD,
-            end: pairs.as_ptr().wrapping_add(strip.columns),
-        };
-        // SAFETY: for each of `columns` columns (at least one) the code reads four bytes of either row at the column
-        // times its stride, the last of which `inside` found in the slice, and writes a word of four planes, the last
-        // of which lies below `pairs_len`. Words of rows may be unaligned: LDR allows it. It keeps what AAPCS asks.
-        unsafe { niwaki_depthwise_widen(&widen) }
-    }
-
-    #[inline]
-    fn two_rows(&self, strip: &Strip, blocks: &mut [i32], pairs: [&[i32]; 2], row: usize, y: &mut [i8]) {
-        if let Some(mut outputs) = Self::outputs(strip, blocks, pairs, (1, row), y) {
-            // SAFETY: `outputs` holds slices that cover what the code touches: for each block it reads `outputs + 2`
-            // pairs of either slice and stands at the next plane then, reads and writes the block's 14 words, and
-            // writes the bytes `column * pixel` and `row + column * pixel` behind `y`, which advances by one a block.
-            unsafe { niwaki_depthwise_two_rows(&mut outputs) }
-        }
-    }
-
-    #[inline]
-    fn one_row(&self, strip: &Strip, blocks: &mut [i32], pairs: [&[i32]; 2], y: &mut [i8]) {
-        if let Some(mut outputs) = Self::outputs(strip, blocks, pairs, (2, 0), y) {
-            // SAFETY: as in `two_rows`, with `2 * outputs + 1` pairs and one row.
-            unsafe { niwaki_depthwise_one_row(&mut outputs) }
+    fn tile(
+        &self,
+        work: &Work<'_>,
+        stride: usize,
+        blocks: &mut [i32],
+        [upper, lower]: [&mut [i32]; 2],
+        memory: &mut Activations<'_>,
+    ) {
+        if Self::try_tile(work, stride, blocks, [&mut *upper, &mut *lower], memory).is_none() {
+            // Fewer than four channels in all.
+            Plain.tile(work, stride, blocks, [upper, lower], memory);
         }
     }
 }

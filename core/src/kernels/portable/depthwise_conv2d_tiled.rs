@@ -8,58 +8,32 @@ use crate::kernels::tiles::{Activations, BLOCK_WORDS, DepthwiseConv2dTiled, FILT
 use crate::num::{saturate_i8, saturating_rounding_doubling_high_mul as high_mul};
 use crate::shape::Axis;
 
-/// The part of one input row that belongs to a tile: byte `column * stride + f` is channel `f` of the tile.
-#[derive(Clone, Copy)]
-pub(crate) struct TileRow<'a> {
-    /// From the first channel of the first column on; perhaps without the last column's missing channels.
-    pub(crate) bytes: &'a [i8],
-    /// 0 for a row of the padding: one column stands for all.
-    pub(crate) stride: usize,
-}
-
-impl TileRow<'_> {
-    /// The four bytes of `column`; missing channels are 0.
-    fn column(&self, column: usize) -> [i8; FILTERS] {
-        let rest = self.bytes.get(column * self.stride..).unwrap_or_default();
-        match rest.first_chunk() {
-            Some(&four) => four,
-            None => core::array::from_fn(|f| rest.get(f).copied().unwrap_or_default()),
-        }
-    }
-}
-
-/// Where pairs and outputs of a tile lie.
-#[derive(Clone, Copy)]
-pub(crate) struct Strip {
-    /// Columns of pairs between neighbouring channels.
-    pub(crate) plane: usize,
-    /// Columns of the padding before the image.
-    pub(crate) pad_before: usize,
-    /// Columns of the image that are seen.
-    pub(crate) columns: usize,
-    /// Channels of the tile.
+/// One tile of an operator.
+pub(crate) struct Work<'a> {
+    pub(crate) op: &'a DepthwiseConv2dTiled,
+    tile: Tile<'a>,
+    /// First channel.
+    pub(crate) first: usize,
+    /// Channels, at most [`FILTERS`].
     pub(crate) lanes: usize,
-    /// Columns of outputs.
-    pub(crate) outputs: usize,
-    /// Elements from an output to the one in the next column.
-    pub(crate) pixel: usize,
 }
 
-/// The inner loops of a 3 × 3 kernel over pairs of rows.
-///
-/// Pairs are `[channel: 4][column: plane]` words; the low half is the upper row. `blocks` are [`BLOCK_WORDS`] words a
-/// channel: the start, three pairs of weights of the rows 0 and 1, three of the rows 1 and 2, mantissa, addend,
-/// exponent, and four words that are the loop's own. Starts and weights are doubled.
+/// The inner loops of a 3 × 3 kernel with equal strides of 1 or 2, over pairs of rows.
 pub(crate) trait PairRows {
-    /// Widens two rows of a tile into the image's columns of `pairs`.
-    fn widen(&self, strip: &Strip, rows: [TileRow<'_>; 2], pairs: &mut [i32]);
-
-    /// Writes two rows of outputs at stride 1; the second starts `row` elements behind the first, and with `row` 0 it
-    /// is overwritten by the first.
-    fn two_rows(&self, strip: &Strip, blocks: &mut [i32], pairs: [&[i32]; 2], row: usize, y: &mut [i8]);
-
-    /// Writes one row of outputs at stride 2.
-    fn one_row(&self, strip: &Strip, blocks: &mut [i32], pairs: [&[i32]; 2], y: &mut [i8]);
+    /// Computes the channels of a tile.
+    ///
+    /// `blocks` are [`BLOCK_WORDS`] words a channel: the start, three pairs of weights of the rows 0 and 1, three of the
+    /// rows 1 and 2, mantissa, addend, exponent, and four words that are the loop's own; starts and weights are
+    /// doubled. `rings` are two pairs of rows, `[channel: 4][column: seen_columns]` words each with the upper row in the
+    /// low half; their padding columns are filled.
+    fn tile(
+        &self,
+        work: &Work<'_>,
+        stride: usize,
+        blocks: &mut [i32],
+        rings: [&mut [i32]; 2],
+        memory: &mut Activations<'_>,
+    );
 }
 
 /// [`DepthwiseConv2dTiled`] with these inner loops.
@@ -87,67 +61,20 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// One tile of an operator.
-struct Work<'a> {
-    op: &'a DepthwiseConv2dTiled,
-    tile: Tile<'a>,
-    /// First channel.
-    first: usize,
-    lanes: usize,
-}
-
 impl Work<'_> {
-    /// Row `row` of the padded input.
-    fn row<'a>(&self, memory: &'a Activations<'_>, padding: &'a [i8; FILTERS], row: usize) -> TileRow<'a> {
-        let (rows, columns) = (&self.op.window.y, &self.op.window.x);
-        match row.checked_sub(rows.pad_before()).filter(|&row| row < rows.input()) {
-            Some(row) => {
-                let stride = self.op.channels().get();
-                let bytes = memory.x().get(row * columns.input() * stride + self.first..).unwrap_or_default();
-                TileRow { bytes, stride }
-            }
-            None => TileRow { bytes: padding, stride: 0 },
-        }
-    }
-
     fn pairs(&self, inner: &impl PairRows, stride: usize, memory: &mut Activations<'_>, scratch: &mut [i32]) {
-        let Some((blocks, ring)) = scratch.split_at_mut_checked(FILTERS * BLOCK_WORDS) else { return };
-        let (columns, plane) = (&self.op.window.x, self.op.seen_columns());
-        let Some((mut upper, lower)) = ring.split_at_mut_checked(FILTERS * plane) else { return };
-        let Some(mut lower) = lower.get_mut(..FILTERS * plane) else { return };
-        let strip = Strip {
-            plane,
-            pad_before: columns.pad_before(),
-            columns: seen_input(columns, plane),
-            lanes: self.lanes,
-            outputs: columns.output(),
-            pixel: self.op.channels().get(),
-        };
-        let padding = [self.op.int8.input_zero_point; FILTERS];
+        let Some((blocks, rings)) = scratch.split_at_mut_checked(FILTERS * BLOCK_WORDS) else { return };
+        let ring_len = FILTERS * self.op.seen_columns();
+        let Some((upper, lower)) = rings.split_at_mut_checked(ring_len) else { return };
+        let Some(lower) = lower.get_mut(..ring_len) else { return };
         if self.first == 0 {
-            let zero = pair(padding[0], padding[1]);
-            upper.fill(zero);
-            lower.fill(zero);
+            // No tile writes the columns of the padding.
+            let padding = self.op.int8.input_zero_point.into();
+            upper.fill(halves(padding, padding));
+            lower.fill(halves(padding, padding));
         }
         self.blocks(blocks);
-        let output_rows = self.op.window.y.output();
-        let row_len = columns.output() * strip.pixel;
-        let two = |memory: &Activations<'_>, pairs: &mut [i32], row| {
-            inner.widen(&strip, [self.row(memory, &padding, row), self.row(memory, &padding, row + 1)], pairs);
-        };
-        two(memory, upper, 0);
-        let rows_at_once = if stride == 1 { 2 } else { 1 };
-        for (oy, row) in (0..output_rows).step_by(rows_at_once).zip((2..).step_by(2)) {
-            two(memory, lower, row);
-            let Some(y) = memory.y().get_mut(oy * row_len + self.first..) else { return };
-            if stride == 1 {
-                let second = if oy + 1 < output_rows { row_len } else { 0 };
-                inner.two_rows(&strip, blocks, [upper, lower], second, y);
-            } else {
-                inner.one_row(&strip, blocks, [upper, lower], y);
-            }
-            core::mem::swap(&mut upper, &mut lower);
-        }
+        inner.tile(self, stride, blocks, [upper, lower], memory);
     }
 
     /// The constants of the tile in the form that [`PairRows`] takes.
@@ -179,6 +106,20 @@ impl Work<'_> {
         }
     }
 
+    /// The four bytes of a column of a row of the padded input; missing channels are 0.
+    fn column(&self, x: &[i8], row: usize, column: usize) -> [i8; FILTERS] {
+        let (rows, columns) = (&self.op.window.y, &self.op.window.x);
+        let Some(row) = row.checked_sub(rows.pad_before()).filter(|&row| row < rows.input()) else {
+            return [self.op.int8.input_zero_point; FILTERS];
+        };
+        let at = (row * columns.input() + column) * self.op.channels().get() + self.first;
+        let rest = x.get(at..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(&four) => four,
+            None => core::array::from_fn(|f| rest.get(f).copied().unwrap_or_default()),
+        }
+    }
+
     /// Any kernel: the rows that one output row sees lie in scratch memory, a word a column.
     fn taps(&self, memory: &mut Activations<'_>, scratch: &mut [i32]) {
         let (rows, columns, channels) = (&self.op.window.y, &self.op.window.x, self.op.channels().get());
@@ -190,11 +131,10 @@ impl Work<'_> {
         for oy in 0..rows.output() {
             let top = oy * rows.stride();
             for row in loaded.max(top)..top + at_once {
-                let source = self.row(memory, &padding, row);
                 let Some(line) = ring_row_mut(scratch, row, at_once, plane) else { return };
                 line.fill(word(padding));
                 let image = line.get_mut(image.clone()).unwrap_or_default();
-                image.iter_mut().enumerate().for_each(|(x, slot)| *slot = word(source.column(x)));
+                image.iter_mut().enumerate().for_each(|(x, slot)| *slot = word(self.column(memory.x(), row, x)));
             }
             loaded = top + at_once;
             let Some(y) = memory.y().get_mut(oy * columns.output() * channels + self.first..) else { return };
@@ -245,10 +185,6 @@ fn halves(low: i16, high: i16) -> i32 {
     low as u16 as i32 | (high as i32) << 16
 }
 
-fn pair(low: i8, high: i8) -> i32 {
-    halves(low.into(), high.into())
-}
-
 fn low(pair: i32) -> i32 {
     pair << 16 >> 16
 }
@@ -261,7 +197,20 @@ fn high(pair: i32) -> i32 {
 pub(crate) struct Plain;
 
 impl Plain {
-    /// One output; `second` says which row.
+    /// Widens two rows of the padded input into the image's columns of a ring.
+    fn widen(work: &Work<'_>, row: usize, ring: &mut [i32], memory: &Activations<'_>) {
+        let (columns, plane) = (&work.op.window.x, work.op.seen_columns());
+        for x in 0..seen_input(columns, plane) {
+            let [upper, lower] = [row, row + 1].map(|row| work.column(memory.x(), row, x));
+            for ((low, high), plane) in upper.into_iter().zip(lower).zip(ring.chunks_exact_mut(plane.max(1))) {
+                if let Some(slot) = plane.get_mut(columns.pad_before() + x) {
+                    *slot = halves(low.into(), high.into());
+                }
+            }
+        }
+    }
+
+    /// One output of the upper or the second row.
     fn output(block: &[i32], upper: &[i32], lower: &[i32], second: bool) -> i8 {
         let &[start, u0, u1, u2, l0, l1, l2, mantissa, addend, exponent, ..] = block else { return 0 };
         let mut acc = start;
@@ -275,41 +224,39 @@ impl Plain {
         let scaled = high_mul(acc >> 1, mantissa);
         saturate_i8(scaled.wrapping_add(scaled >> 31).wrapping_add(addend) >> (exponent & 31) >> 1)
     }
-
-    fn outputs(strip: &Strip, blocks: &[i32], [upper, lower]: [&[i32]; 2], stride: usize, second: bool, y: &mut [i8]) {
-        let plane = strip.plane.max(1);
-        let channels = blocks.chunks_exact(BLOCK_WORDS).zip(upper.chunks_exact(plane)).zip(lower.chunks_exact(plane));
-        for (f, ((block, upper), lower)) in channels.take(strip.lanes).enumerate() {
-            for ox in 0..strip.outputs {
-                let seen = ox * stride..ox * stride + 3;
-                let (Some(upper), Some(lower)) = (upper.get(seen.clone()), lower.get(seen)) else { continue };
-                if let Some(y) = y.get_mut(ox * strip.pixel + f) {
-                    *y = Self::output(block, upper, lower, second);
-                }
-            }
-        }
-    }
 }
 
 impl PairRows for Plain {
-    fn widen(&self, strip: &Strip, [upper, lower]: [TileRow<'_>; 2], pairs: &mut [i32]) {
-        for x in 0..strip.columns {
-            let both = upper.column(x).into_iter().zip(lower.column(x));
-            for ((low, high), plane) in both.zip(pairs.chunks_exact_mut(strip.plane.max(1))) {
-                if let Some(slot) = plane.get_mut(strip.pad_before + x) {
-                    *slot = pair(low, high);
+    fn tile(
+        &self,
+        work: &Work<'_>,
+        stride: usize,
+        blocks: &mut [i32],
+        [mut upper, mut lower]: [&mut [i32]; 2],
+        memory: &mut Activations<'_>,
+    ) {
+        let (op, plane) = (work.op, work.op.seen_columns().max(1));
+        let (output_rows, outputs, channels) = (op.window.y.output(), op.window.x.output(), op.channels().get());
+        let rows_at_once = if stride == 1 { 2 } else { 1 };
+        Self::widen(work, 0, upper, memory);
+        for (oy, row) in (0..output_rows).step_by(rows_at_once).zip((2..).step_by(2)) {
+            Self::widen(work, row, lower, memory);
+            for oy in oy..output_rows.min(oy + rows_at_once) {
+                let planes =
+                    blocks.chunks_exact(BLOCK_WORDS).zip(upper.chunks_exact(plane)).zip(lower.chunks_exact(plane));
+                for (f, ((block, upper), lower)) in planes.take(work.lanes).enumerate() {
+                    for ox in 0..outputs {
+                        let seen = ox * stride..ox * stride + 3;
+                        let (Some(upper), Some(lower)) = (upper.get(seen.clone()), lower.get(seen)) else { continue };
+                        let second = stride == 1 && row != oy + 2;
+                        if let Some(y) = memory.y().get_mut((oy * outputs + ox) * channels + work.first + f) {
+                            *y = Self::output(block, upper, lower, second);
+                        }
+                    }
                 }
             }
+            core::mem::swap(&mut upper, &mut lower);
         }
-    }
-
-    fn two_rows(&self, strip: &Strip, blocks: &mut [i32], pairs: [&[i32]; 2], row: usize, y: &mut [i8]) {
-        Self::outputs(strip, blocks, pairs, 1, true, y.get_mut(row..).unwrap_or_default());
-        Self::outputs(strip, blocks, pairs, 1, false, y);
-    }
-
-    fn one_row(&self, strip: &Strip, blocks: &mut [i32], pairs: [&[i32]; 2], y: &mut [i8]) {
-        Self::outputs(strip, blocks, pairs, 2, false, y);
     }
 }
 
