@@ -34,7 +34,8 @@ fn tiled_depthwise_convolution_is_depthwise_convolution() {
         let clamp = if rng.below(2) == 0 { Clamp { min: -128, max: 127 } } else { rng.clamp() };
         let int8 = TiledInt8 { input_zero_point: rng.next() as i8, output_zero_point: rng.zero_point(), clamp };
         let op = DepthwiseConv2dTiled::try_new(window, channels, int8).unwrap();
-        let (mut m, s) = rng.multipliers(if rng.below(4) == 0 { 1 } else { channels });
+        let per_channel = if rng.below(4) == 0 { 1 } else { channels };
+        let (mut m, s) = rng.multipliers(per_channel);
         if rng.below(4) == 0 {
             m[0] = 0;
         }
