@@ -13,4 +13,4 @@ pub use conv2d::{conv2d, dense};
 pub use depthwise_conv2d::depthwise_conv2d;
 pub use depthwise_conv2d_tiled::depthwise_conv2d_tiled;
 pub use elementwise::{Side, add_f32_in_place, add_int8_in_place, clamp_f32_in_place, rescale_int8_in_place};
-pub use pool2d::{average_pool2d, max_pool2d};
+pub use pool2d::{average_pool2d, average_pool2d_int8, max_pool2d, max_pool2d_int8};
