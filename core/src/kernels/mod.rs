@@ -12,7 +12,8 @@ pub mod portable;
 pub mod reference;
 pub mod tiles;
 
-pub use arithmetic::{Arithmetic, Clamp, Float32, Int8};
+pub use arithmetic::{Arithmetic, Clamp, Float16, Float32, Int8, Int16Accumulator, Int16x8};
+pub use geometry::{AXES, Between, Grid, Interpolate, Resize, ResizeAxis, Sources, StridedCopy, TransposeConv2d, Walk};
 pub use geometry::{AddInt8, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
 
 /// The kernels that `session` runs on this target. The choice stands here and nowhere else.
@@ -25,3 +26,7 @@ pub use portable as best;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 mod tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests_tiled;

@@ -1,10 +1,21 @@
 //! The shortest correct loops of every operator. Never optimised: every other spelling is tested against these.
 
-use super::tiles::DepthwiseConv2dTiled;
+mod depthwise_tiled;
+mod movement;
+mod resize;
+mod tiled;
+mod transpose_conv2d;
+
+pub use depthwise_tiled::depthwise_conv2d_tiled;
+pub use movement::{pad, strided_copy};
+pub use resize::{resize_bilinear, resize_nearest};
+pub use tiled::{conv2d_tiled, dense_tiled};
+pub use transpose_conv2d::transpose_conv2d;
+
 use super::{AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
 use crate::error::ShapeError;
 use crate::num::saturating_rounding_doubling_high_mul as high_mul;
-use crate::num::{SmallMultiplier, exp_on_negative, one_over_one_plus, rounding_divide_by_pot, saturate_i8};
+use crate::num::{exp_on_negative, one_over_one_plus, rounding_divide_by_pot, saturate_i8};
 use crate::shape::expect_len;
 
 /// `values[index]`; lengths are checked before every loop, so the default is never seen.
@@ -91,48 +102,6 @@ pub fn depthwise_conv2d<A: Arithmetic>(
                     }
                 }
                 put(y, (oy * columns.output() + ox) * out_c + o, arithmetic.finish(o, acc));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Depthwise convolution with weights in tiles; shapes and numerics at [`DepthwiseConv2dTiled`].
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn depthwise_conv2d_tiled(
-    op: &DepthwiseConv2dTiled,
-    tiles: &[i32],
-    x: &[i8],
-    y: &mut [i8],
-) -> Result<(), ShapeError> {
-    let (rows, columns, channels) = (op.window.y, op.window.x, op.channels().get());
-    expect_len("x", op.window.input_area() * channels, x.len())?;
-    expect_len("y", op.window.output_area() * channels, y.len())?;
-    let tiles = op.tiles(tiles)?;
-    for oy in 0..rows.output() {
-        for ox in 0..columns.output() {
-            for (c, tile) in tiles.iter().enumerate().flat_map(|(t, tile)| (0..4).map(move |f| (4 * t + f, tile))) {
-                let mut acc = at(&tile.start, c % 4);
-                for (tap, word) in tile.weights.iter().enumerate() {
-                    let (ky, kx) = (tap / columns.kernel(), tap % columns.kernel());
-                    let iy = (oy * rows.stride() + ky * rows.dilation()).checked_sub(rows.pad_before());
-                    let ix = (ox * columns.stride() + kx * columns.dilation()).checked_sub(columns.pad_before());
-                    let value = match (iy.filter(|&i| i < rows.input()), ix.filter(|&i| i < columns.input())) {
-                        (Some(iy), Some(ix)) => at(x, (iy * columns.input() + ix) * channels + c),
-                        _ => op.int8.input_zero_point,
-                    };
-                    acc += value as i32 * at(&word.to_le_bytes().map(|byte| byte as i8), c % 4) as i32;
-                }
-                let multiplier = tile
-                    .multipliers
-                    .get(c % 4)
-                    .copied()
-                    .unwrap_or(SmallMultiplier { mantissa_q32: 1 << 31, exponent: 0 });
-                if c < channels {
-                    put(y, (oy * columns.output() + ox) * channels + c, op.int8.finish(acc, multiplier));
-                }
             }
         }
     }

@@ -22,6 +22,30 @@ pub const fn saturate_i8(value: i32) -> i8 {
     }
 }
 
+/// Saturates to the range of `i16`.
+#[inline]
+pub const fn saturate_i16(value: i32) -> i16 {
+    if value < i16::MIN as i32 {
+        i16::MIN
+    } else if value > i16::MAX as i32 {
+        i16::MAX
+    } else {
+        value as i16
+    }
+}
+
+/// Saturates to the range of `i16`.
+#[inline]
+pub const fn saturate_i16_from_i64(value: i64) -> i16 {
+    if value < i16::MIN as i64 {
+        i16::MIN
+    } else if value > i16::MAX as i64 {
+        i16::MAX
+    } else {
+        value as i16
+    }
+}
+
 /// Rounds half away from zero, as C's `round` does (specs/integer_arithmetic.md §2).
 pub fn round_away(value: f64) -> f64 {
     libm::round(value)

@@ -6,7 +6,7 @@ use super::Multiplier;
 ///
 /// Its mantissa has the bits of `2 * mantissa_q31` of the same [`Multiplier`], so as an `i32` it is `2 * mantissa_q31 -
 /// 2^32`, and Arm's `SMMLAR s, acc, mantissa, acc` is `round(acc * mantissa_q31 / 2^31)` with nothing lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SmallMultiplier {
     /// In `[2^31, 2^32)`.
     pub mantissa_q32: u32,

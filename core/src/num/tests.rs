@@ -155,3 +155,10 @@ fn a_small_multiplier_is_the_same_multiplier() {
         assert_eq!(SmallMultiplier::new(Multiplier { mantissa_q31, shift }), None);
     }
 }
+
+#[test]
+fn a_wide_accumulator_is_scaled_by_fifteen_bits() {
+    // specs/integer_arithmetic.md §2, MBQM64.
+    let scaled = |x, real| Multiplier::from_real(real, Rounding::Double).apply_i64(x);
+    assert_eq!([scaled(1_000_000_000_000, 1e-8), scaled(7, 0.5), scaled(-7, 0.5)], [10_000, 4, -3]);
+}

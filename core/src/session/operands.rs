@@ -3,6 +3,7 @@
 use crate::error::OperatorError;
 use crate::format::{Element, Place, Step, TensorRecord};
 use crate::kernels::tiles::Activations;
+use bytemuck::Pod;
 
 /// The operands of one step as slices.
 pub(crate) struct Operands<'a, T, const INPUTS: usize> {
@@ -15,9 +16,18 @@ pub(crate) struct Operands<'a, T, const INPUTS: usize> {
 }
 
 /// The first `INPUTS` operands and the output of `step`, all of type `T`.
-pub(crate) fn operands<'a, T: Element, const INPUTS: usize>(
+pub(crate) fn operands<'a, T: Pod, const INPUTS: usize>(
     step: &Step<'a>,
     arena: &'a mut [u8],
+) -> Result<Operands<'a, T, INPUTS>, OperatorError> {
+    operands_from(step, arena, 0)
+}
+
+/// `INPUTS` operands from number `first` on and the output of `step`, all of type `T`; any type can be read as bytes.
+pub(crate) fn operands_from<'a, T: Pod, const INPUTS: usize>(
+    step: &Step<'a>,
+    arena: &'a mut [u8],
+    first: usize,
 ) -> Result<Operands<'a, T, INPUTS>, OperatorError> {
     let lost = OperatorError::Missing { operand: usize::MAX };
     let output = step.output()?.span();
@@ -26,7 +36,7 @@ pub(crate) fn operands<'a, T: Element, const INPUTS: usize>(
     let (left, right): (&'a [u8], &'a [u8]) = (left, right);
     let mut inputs: [&'a [T]; INPUTS] = [&[]; INPUTS];
     let mut in_place = None;
-    for (index, slot) in inputs.iter_mut().enumerate() {
+    for (index, slot) in (first..).zip(inputs.iter_mut()) {
         let tensor = step.input(index)?;
         let (start, end) = tensor.span();
         let source = match tensor.location() {

@@ -13,12 +13,6 @@ pub enum ChipError {
         /// What was asked for.
         name: String,
     },
-    /// The chip is planned.
-    #[error("{name} is not built yet; known: {}", super::names())]
-    NotBuilt {
-        /// The chip.
-        name: String,
-    },
     /// An input is not as long as it has to be.
     #[error("input {input_idx} has {got} bytes, expected {expected}")]
     Input {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod error;
+mod import;
 mod model;
 mod progress;
 mod train;
@@ -39,9 +40,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Draw report.html of a run again
     Report(ReportArgs),
-    /// Make a .niwaki file of a .tflite or .onnx file (not built yet)
-    #[command(disable_help_flag = true)]
-    Import(Rest),
+    /// Make a .niwaki file of a .tflite file
+    Import(import::ImportArgs),
     /// Sparsify and quantise an existing run or an imported network (not built yet)
     #[command(disable_help_flag = true)]
     Compress(Rest),
@@ -110,7 +110,7 @@ pub fn main() -> Result<(), CliError> {
             Report::load(&args.run)?.save(&args.run)?;
             print(&format!("{}\n", args.run.join(HTML_FILE).display()))
         }
-        Command::Import(_) => Err(CliError::NotBuilt { command: "import" }),
+        Command::Import(args) => import::import(args),
         Command::Compress(_) => Err(CliError::NotBuilt { command: "compress" }),
         Command::Compare(_) => Err(CliError::NotBuilt { command: "compare" }),
         Command::Export(_) => Err(CliError::NotBuilt { command: "export" }),

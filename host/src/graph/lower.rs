@@ -197,7 +197,8 @@ impl Graph {
     }
 
     /// Requantisation of a weighted node: one multiplier an output channel, `in * w_c / out` in f64
-    /// (specs/integer_arithmetic.md §4).
+    /// (specs/integer_arithmetic.md §4). A dense layer with one weight scale has the product in f32, as TensorFlow Lite
+    /// Micro computes it.
     fn scaling(&self, node: &Node, activation: Activation) -> Result<Scaling, GraphError> {
         let [x, w, y] = [node.inputs[0], node.inputs[1], node.output].map(|id| self[id].quant.as_ref());
         let (x, w, y) = match (x, w, y) {
@@ -208,12 +209,20 @@ impl Graph {
                 return Err(GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name)));
             }
         };
+        let one_scale_dense = matches!(node.op, Op::Dense { .. }) && w.scales.len() == 1;
         let multiplier = |&scale: &f32| {
-            let real = f64::from(x.scales[0]) * f64::from(scale) / f64::from(y.scales[0]);
-            Multiplier::from_real(real, ROUNDING)
+            let product = if one_scale_dense {
+                f64::from(x.scales[0] * scale)
+            } else {
+                f64::from(x.scales[0]) * f64::from(scale)
+            };
+            Multiplier::from_real(product / f64::from(y.scales[0]), ROUNDING)
         };
-        let (multipliers_q31, shifts) =
-            w.scales.iter().map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
+        // One scale stands for every output channel.
+        let channels =
+            if w.axis.is_none() { self[node.output].shape.last().copied().unwrap_or(0) } else { w.scales.len() };
+        let scales = w.scales.iter().cycle().take(channels);
+        let (multipliers_q31, shifts) = scales.map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
         Ok(Scaling::Int8 {
             input_zero_point: x.zero_point,
             output_zero_point: y.zero_point,

@@ -5,11 +5,11 @@ use crate::kernels::{Arithmetic, Conv2d, Dense};
 use crate::shape::Taps;
 
 /// Filters that one pass over the input feeds.
-const FILTERS: usize = 4;
+pub(super) const FILTERS: usize = 4;
 
 /// Adds the products of `x` with four weight rows of the same length to four accumulators.
 #[inline(always)]
-fn multiply_add_rows<A: Arithmetic>(
+pub(super) fn multiply_add_rows<A: Arithmetic>(
     arithmetic: &A,
     acc: [A::Acc; FILTERS],
     x: &[A::Input],
@@ -27,7 +27,7 @@ fn multiply_add_rows<A: Arithmetic>(
 }
 
 #[inline(always)]
-fn multiply_add_row<A: Arithmetic>(arithmetic: &A, acc: A::Acc, x: &[A::Input], w: &[A::Weight]) -> A::Acc {
+pub(super) fn multiply_add_row<A: Arithmetic>(arithmetic: &A, acc: A::Acc, x: &[A::Input], w: &[A::Weight]) -> A::Acc {
     x.iter().zip(w).fold(acc, |acc, (&x, &w)| arithmetic.multiply_add(acc, x, w))
 }
 

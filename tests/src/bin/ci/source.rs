@@ -5,10 +5,10 @@ use crate::text::sources;
 
 /// Files of core that may contain `unsafe`: one instruction set each.
 const ISA_FILES: &[&str] = &[
-    "kernels/arm_dsp/conv2d.rs",
-    "kernels/arm_dsp/depthwise_conv2d_tiled.rs",
     "kernels/arm_dsp/add.rs",
+    "kernels/arm_dsp/depthwise_conv2d_tiled.rs",
     "kernels/arm_dsp/pool2d.rs",
+    "kernels/arm_dsp/tiled.rs",
 ];
 
 /// Lines of core that may name std: file, line, reason.
