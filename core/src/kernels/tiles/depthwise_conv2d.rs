@@ -1,7 +1,7 @@
 //! Depthwise convolution with its weights in tiles of four channels.
 
 use super::{Activations, FILTERS, TiledInt8, Tiles};
-use crate::error::ShapeError;
+use crate::error::{OperatorError, ShapeError};
 use crate::num::{Multiplier, SmallMultiplier};
 use crate::shape::{Axis, MAX_LEN, Window, channels, expect_len};
 use core::num::NonZeroUsize;
@@ -66,6 +66,22 @@ impl DepthwiseConv2dTiled {
     /// [`ShapeError::Len`].
     pub fn tiles<'a>(&self, words: &'a [i32]) -> Result<Tiles<'a>, ShapeError> {
         Tiles::try_new(words, self.channels.get(), self.weight_words())
+    }
+
+    /// Checks once what the arithmetic relies on.
+    ///
+    /// # Errors
+    /// [`OperatorError::Param`] names a multiplier or a start that is out of range.
+    pub fn check_tiles(&self, tiles: &Tiles<'_>) -> Result<(), OperatorError> {
+        for tile in tiles.iter() {
+            if let Some(m) = tile.multipliers.iter().find(|m| !m.is_valid()) {
+                return Err(OperatorError::Param { name: "multiplier", value: m.mantissa_q32 as i32 });
+            }
+            if let Some(&value) = tile.start.iter().find(|s| s.unsigned_abs() > Self::MAX_START as u32) {
+                return Err(OperatorError::Param { name: "start", value });
+            }
+        }
+        Ok(())
     }
 
     /// Writes the records of weights `w: [k_h, k_w, channels]`; `None` where `words` has another length than the
