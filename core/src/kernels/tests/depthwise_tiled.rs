@@ -21,7 +21,7 @@ fn pack(op: &DepthwiseConv2dTiled, w: &[i8], bias: &[i32], int8: &Int8<'_>) -> V
         .zip(facts)
         .map(|(weights, (start, multiplier))| match multiplier {
             Some(multiplier) => Filter { weights, start, multiplier },
-            None => Filter::constant(0),
+            None => Filter::MISSING,
         })
         .collect();
     let mut words = vec![0; Tiles::words_of(channels, op.weight_words())];
