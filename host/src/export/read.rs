@@ -170,7 +170,8 @@ pub fn describe(model: &Model<'_>) -> Description {
             let code = OpCode::from_code(record.code)?;
             let constant = |i: usize| constants.get(i).map_or(0, TensorRecord::element_count);
             // Tiles hold weights and biases, and some padding.
-            let area: usize = record.params[param::TILED_KERNEL_Y..].iter().take(2).map(|&size| size as usize).product();
+            let area: usize =
+                record.params[param::TILED_KERNEL_Y..].iter().take(2).map(|&size| size as usize).product();
             let (weights, biases) = match code {
                 OpCode::Conv2dTiled => (area * x.dim(2) * y.dim(2), y.dim(2)),
                 OpCode::DepthwiseConv2dTiled => (area * y.dim(2), y.dim(2)),
@@ -178,10 +179,9 @@ pub fn describe(model: &Model<'_>) -> Description {
                 _ => (constant(0), constant(1)),
             };
             let macs = match code {
-                OpCode::Conv2d
-                | OpCode::DepthwiseConv2d
-                | OpCode::Conv2dTiled
-                | OpCode::DepthwiseConv2dTiled => y.dim(0) * y.dim(1) * weights,
+                OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled => {
+                    y.dim(0) * y.dim(1) * weights
+                }
                 OpCode::Dense | OpCode::DenseTiled => weights,
                 _ => 0,
             };
