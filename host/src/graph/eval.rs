@@ -95,7 +95,8 @@ impl Graph {
         }
     }
 
-    fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
+    /// What `node` makes of `values`, which hold its operands that are not weights.
+    pub(crate) fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
         let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
         let operand = |i: usize| {
             let id: TensorId = node.inputs[i];

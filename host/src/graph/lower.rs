@@ -249,11 +249,8 @@ impl Graph {
             };
             Multiplier::from_real(product / f64::from(y.scales[0]), ROUNDING)
         };
-        // One scale stands for every output channel.
-        let channels =
-            if w.axis.is_none() { self[node.output].shape.last().copied().unwrap_or(0) } else { w.scales.len() };
-        let scales = w.scales.iter().cycle().take(channels);
-        let (multipliers_q31, shifts) = scales.map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
+        let (multipliers_q31, shifts) =
+            w.scales.iter().map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
         if self[node.inputs[0]].element == DType::I16 {
             return Ok(Scaling::Int16x8 { multipliers_q31, shifts, clamp: clamp_int16(activation, y) });
         }
