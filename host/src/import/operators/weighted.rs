@@ -4,8 +4,8 @@ use super::super::error::Refusal;
 use super::super::names;
 use super::super::network::{Call, Network};
 use super::super::schema::{Conv2dOptions, DepthwiseConv2dOptions, FullyConnectedOptions, TransposeConvOptions};
-use super::super::tensors::element::{F16, F32, I4, I8, I16, I32, I64};
 use super::super::tensors::FileTensor;
+use super::super::tensors::element::{F16, F32, I4, I8, I16, I32, I64};
 use super::{activation, count, indices, no_options};
 use crate::graph::{Data, Op, Padding, Quant, Sliding, TensorId};
 
@@ -147,6 +147,10 @@ fn push(
         };
         let len = data.len();
         inputs.push(network.constant(&bias.name, &[len], data, None)?);
+    } else if element == I16 && matches!(op, Op::Conv2d { .. }) {
+        // Without a bias the reference kernel requantises 32-bit sums, whose multiplier has all its bits.
+        let zeros = vec![0; shape[axis]];
+        inputs.push(network.constant(&format!("{}.bias", output.name), &[zeros.len()], Data::I32(zeros), None)?);
     }
     network.push(op, &inputs, call.output()?)
 }

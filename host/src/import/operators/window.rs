@@ -16,11 +16,7 @@ pub(super) fn max_pool(network: &mut Network<'_>, call: &Call<'_>) -> Result<(),
     pool(network, call, |kernel, sliding| Op::MaxPool2d { kernel, sliding })
 }
 
-fn pool(
-    network: &mut Network<'_>,
-    call: &Call<'_>,
-    op: impl Fn([usize; 2], Sliding) -> Op,
-) -> Result<(), Refusal> {
+fn pool(network: &mut Network<'_>, call: &Call<'_>, op: impl Fn([usize; 2], Sliding) -> Op) -> Result<(), Refusal> {
     let options: Pool2dOptions<'_> = call.operator.options().ok_or_else(no_options)?;
     let kernel = [count("window", options.filter_h())?, count("window", options.filter_w())?];
     let sliding = Sliding {
@@ -40,11 +36,7 @@ pub(super) fn sum(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refu
     reduce(network, call, |axes, keep_axes| Op::Sum { axes, keep_axes })
 }
 
-fn reduce(
-    network: &mut Network<'_>,
-    call: &Call<'_>,
-    op: impl Fn(Vec<usize>, bool) -> Op,
-) -> Result<(), Refusal> {
+fn reduce(network: &mut Network<'_>, call: &Call<'_>, op: impl Fn(Vec<usize>, bool) -> Op) -> Result<(), Refusal> {
     let options: Option<ReducerOptions<'_>> = call.operator.options();
     let tensor = network.file(call.input(0)?)?;
     let mut axes = Vec::new();

@@ -64,7 +64,8 @@ fn depends(graph: &Graph, node: &Node, channels: &[usize], known: &Known) -> Opt
 /// Which of `outputs` filters have a weight for an unknown channel, of `count` that run innermost.
 fn filters(weights: &[i8], outputs: usize, count: usize, unknown: impl Fn(usize) -> bool) -> Option<Vec<bool>> {
     let reads = |filter: &[i8]| filter.iter().enumerate().any(|(i, &w)| w != 0 && unknown(i % count));
-    (outputs > 0 && weights.len() >= outputs).then(|| weights.chunks_exact(weights.len() / outputs).map(reads).collect())
+    (outputs > 0 && weights.len() >= outputs)
+        .then(|| weights.chunks_exact(weights.len() / outputs).map(reads).collect())
 }
 
 /// The codes of `node` with what is known of its operands in place.

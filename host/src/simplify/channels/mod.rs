@@ -62,9 +62,9 @@ fn padded(graph: &Graph, node: &Node) -> bool {
     else {
         return false;
     };
-    sliding.window([*h, *w], [*kh, *kw]).is_ok_and(|window| {
-        [window.y, window.x].iter().any(|axis| axis.pad_before() + axis.pad_after() > 0)
-    })
+    sliding
+        .window([*h, *w], [*kh, *kw])
+        .is_ok_and(|window| [window.y, window.x].iter().any(|axis| axis.pad_before() + axis.pad_after() > 0))
 }
 
 /// Whether a weighted node is one of int8 codes with constant weights of its own, which these passes can change.
