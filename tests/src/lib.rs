@@ -1,4 +1,6 @@
 //! What tests, gates and benchmarks share.
 
 pub mod edit;
+pub mod fuzz;
 pub mod models;
+pub mod tflm;

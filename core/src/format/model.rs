@@ -223,6 +223,11 @@ impl<'m> Step<'m> {
         Ok([self.size("dilation_y", param::DILATION_Y)?, self.size("dilation_x", param::DILATION_X)?])
     }
 
+    /// Kernel size of a tiled convolution, `[rows, columns]`.
+    pub(crate) fn tiled_kernel_size(&self) -> Result<[usize; 2], OperatorError> {
+        Ok([self.size("kernel_y", param::TILED_KERNEL_Y)?, self.size("kernel_x", param::TILED_KERNEL_X)?])
+    }
+
     /// Window size of a pooling, `[rows, columns]`.
     pub(crate) fn kernel_size(&self) -> Result<[usize; 2], OperatorError> {
         Ok([self.size("kernel_y", param::KERNEL_Y)?, self.size("kernel_x", param::KERNEL_X)?])

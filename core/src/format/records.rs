@@ -43,6 +43,10 @@ pub mod param {
     pub const CLAMP_MIN: usize = 8;
     /// Largest output: an int8 code, or the bits of an f32.
     pub const CLAMP_MAX: usize = 9;
+    /// Rows of the kernel (tiled convolutions).
+    pub const TILED_KERNEL_Y: usize = 10;
+    /// Columns of the kernel (tiled convolutions).
+    pub const TILED_KERNEL_X: usize = 11;
     /// int8 add, clamp, softmax: mantissa of the first operand's multiplier; its shift follows, then the next pair.
     pub const MULTIPLIERS: usize = 0;
     /// int8 softmax: the smallest difference from the maximum that is not zero.
@@ -489,7 +493,7 @@ pub struct OperatorRecord {
     pub output: u16,
     /// See [`param`].
     pub params: [i32; PARAM_COUNT],
-    /// Scratch memory in the arena; no operator of version 1 uses any.
+    /// Scratch memory in the arena.
     pub scratch_offset: u32,
     /// Size of the scratch memory.
     pub scratch_bytes: u32,

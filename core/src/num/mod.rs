@@ -4,9 +4,11 @@
 
 mod fixed;
 mod multiplier;
+mod small_multiplier;
 
 pub use fixed::{exp_on_negative, one_over_one_plus};
 pub use multiplier::{Multiplier, Rounding, rounding_divide_by_pot, saturating_rounding_doubling_high_mul};
+pub use small_multiplier::SmallMultiplier;
 
 /// Saturates to the range of `i8`.
 #[inline]

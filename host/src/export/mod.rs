@@ -2,6 +2,7 @@
 
 mod aligned;
 pub mod read;
+pub mod rust;
 
 pub use aligned::AlignedBytes;
 

@@ -1,11 +1,14 @@
 //! The operators that a model may use. Only those named at `Model::verify` are linked.
 
+mod depthwise_tiled;
 mod elementwise;
 mod movement;
 mod pooling;
 mod softmax;
+mod tiled;
 mod weighted;
 
+pub use depthwise_tiled::DEPTHWISE_CONV2D_TILED_I8;
 pub use elementwise::{ADD_F32, ADD_I8, CLAMP_F32, CLAMP_I8};
 pub use movement::{
     CONCAT_F32, CONCAT_I8, CONCAT_I16, PAD_F32, PAD_I8, PAD_I16, RESHAPE_F32, RESHAPE_I8, RESHAPE_I16,
@@ -14,6 +17,7 @@ pub use movement::{
 };
 pub use pooling::{AVERAGE_POOL2D_F32, AVERAGE_POOL2D_I8, MAX_POOL2D_F32, MAX_POOL2D_I8};
 pub use softmax::{SOFTMAX_F32, SOFTMAX_I8};
+pub use tiled::{CONV2D_TILED_I8, DENSE_TILED_I8};
 pub use weighted::{
     CONV2D_F16, CONV2D_F32, CONV2D_I8, CONV2D_I16, DENSE_F16, DENSE_F32, DENSE_I8, DENSE_I16, DEPTHWISE_CONV2D_F16,
     DEPTHWISE_CONV2D_F32, DEPTHWISE_CONV2D_I8, DEPTHWISE_CONV2D_I16, TRANSPOSE_CONV2D_F16, TRANSPOSE_CONV2D_F32,
@@ -31,6 +35,7 @@ pub const ALL: &[Operator] = &[
     CONV2D_F32,
     DEPTHWISE_CONV2D_I8,
     DEPTHWISE_CONV2D_F32,
+    DEPTHWISE_CONV2D_TILED_I8,
     DENSE_I8,
     DENSE_F32,
     MAX_POOL2D_I8,
@@ -74,6 +79,8 @@ pub const ALL: &[Operator] = &[
     RESIZE_BILINEAR_I8,
     RESIZE_BILINEAR_I16,
     RESIZE_BILINEAR_F32,
+    CONV2D_TILED_I8,
+    DENSE_TILED_I8,
 ];
 
 macro_rules! operator {
