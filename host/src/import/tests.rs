@@ -257,7 +257,9 @@ fn several_networks_in_a_file_are_refused_by_name() {
 fn what_no_converter_writes_is_refused_where_it_stands() {
     let tensors = [tensor("x", &[1, 8], F32), tensor("y", &[1, 8], F32), tensor("z", &[1, 8], F32)];
     let relu = |inputs: &[i32], outputs: &[i32]| operator(19, inputs, outputs, 0, vec![]);
-    let cases: [(&[O], &[i32], &[i32], &str); 8] = [
+    /// Operators, inputs and outputs of the network, and what is said about them.
+    type Case<'a> = (&'a [O], &'a [i32], &'a [i32], &'static str);
+    let cases: [Case<'_>; 8] = [
         (&[relu(&[2], &[1])], &[0], &[1], "`z` is read before it is written"),
         (&[relu(&[0], &[1]), relu(&[0], &[1])], &[0], &[1], "`y` is written twice or is constant"),
         (&[relu(&[0], &[0])], &[0], &[0], "`x` is written twice or is constant"),
