@@ -4,12 +4,21 @@
 //! of its operands once, at its first line, and cannot fail after that. On `Err` the output is untouched.
 
 mod arithmetic;
+mod binary;
 mod geometry;
 pub mod portable;
+mod reduce;
 pub mod reference;
+mod unary;
 
 pub use arithmetic::{Arithmetic, Clamp, Float32, Int8};
-pub use geometry::{AddInt8, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
+pub use binary::{AddF32, AddInt, Binary, Broadcast, MulF32, MulInt, PreluF32, PreluInt, SubF32, SubInt};
+pub use geometry::{Conv2d, Dense, DepthwiseConv2d, Pool2d, Softmax, SoftmaxInt8, SoftmaxInt16};
+pub use reduce::{MeanF32, Reduce, ReduceInt, Reduction, SumF32};
+pub use unary::{
+    Affine, HardSwishF32, HardSwishInt8, LeakyReluF32, LeakyReluInt, LogisticF32, LogisticInt8, LogisticInt16, Lookup,
+    Rescale, Steps, TanhF32, TanhInt8, TanhInt16, Unary,
+};
 
 /// The kernels that `session` runs on this target. The choice stands here and nowhere else.
 pub use portable as best;

@@ -6,9 +6,11 @@ mod conv2d;
 mod depthwise_conv2d;
 mod elementwise;
 mod pool2d;
+mod reduce;
 
-pub use super::reference::{add_f32, add_int8, clamp_f32, rescale_int8, softmax_f32, softmax_int8};
+pub use super::reference::{softmax_f32, softmax_int8, softmax_int16, unary};
 pub use conv2d::{conv2d, dense};
 pub use depthwise_conv2d::depthwise_conv2d;
-pub use elementwise::{Side, add_f32_in_place, add_int8_in_place, clamp_f32_in_place, rescale_int8_in_place};
+pub use elementwise::{Side, binary, binary_in_place, unary_in_place};
 pub use pool2d::{average_pool2d, max_pool2d};
+pub use reduce::{arg_max, reduce};

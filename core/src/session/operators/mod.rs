@@ -1,15 +1,25 @@
 //! The operators that a model may use. Only those named at `Model::verify` are linked.
 
+mod conversion;
 mod elementwise;
 mod movement;
 mod pooling;
+mod reduce;
 mod softmax;
 mod weighted;
 
-pub use elementwise::{ADD_F32, ADD_I8, CLAMP_F32, CLAMP_I8};
+pub use conversion::{DEQUANTIZE_I8, DEQUANTIZE_I16, QUANTIZE_F32, QUANTIZE_I8, QUANTIZE_I16};
+pub use elementwise::{
+    ADD_F32, ADD_I8, ADD_I16, CLAMP_F32, CLAMP_I8, CLAMP_I16, HARD_SWISH_F32, LEAKY_RELU_F32, LEAKY_RELU_I16,
+    LOGISTIC_F32, LOGISTIC_I16, LOOKUP_I8, MUL_F32, MUL_I8, MUL_I16, PRELU_F32, PRELU_I8, SUB_F32, SUB_I8, SUB_I16,
+    TANH_F32, TANH_I16,
+};
 pub use movement::{RESHAPE_F32, RESHAPE_I8};
-pub use pooling::{AVERAGE_POOL2D_F32, AVERAGE_POOL2D_I8, MAX_POOL2D_F32, MAX_POOL2D_I8};
-pub use softmax::{SOFTMAX_F32, SOFTMAX_I8};
+pub use pooling::{
+    AVERAGE_POOL2D_F32, AVERAGE_POOL2D_I8, AVERAGE_POOL2D_I16, MAX_POOL2D_F32, MAX_POOL2D_I8, MAX_POOL2D_I16,
+};
+pub use reduce::{ARG_MAX_F32, ARG_MAX_I8, ARG_MAX_I16, MEAN_F32, MEAN_I8, MEAN_I16, SUM_F32, SUM_I8, SUM_I16};
+pub use softmax::{SOFTMAX_F32, SOFTMAX_I8, SOFTMAX_I16};
 pub use weighted::{CONV2D_F32, CONV2D_I8, DENSE_F32, DENSE_I8, DEPTHWISE_CONV2D_F32, DEPTHWISE_CONV2D_I8};
 
 use crate::error::OperatorError;
@@ -37,6 +47,41 @@ pub const ALL: &[Operator] = &[
     SOFTMAX_F32,
     RESHAPE_I8,
     RESHAPE_F32,
+    LOOKUP_I8,
+    SUB_I8,
+    SUB_F32,
+    MUL_I8,
+    MUL_F32,
+    PRELU_I8,
+    PRELU_F32,
+    MEAN_I8,
+    MEAN_F32,
+    SUM_I8,
+    SUM_F32,
+    ARG_MAX_I8,
+    ARG_MAX_F32,
+    LOGISTIC_F32,
+    TANH_F32,
+    LEAKY_RELU_F32,
+    HARD_SWISH_F32,
+    QUANTIZE_F32,
+    QUANTIZE_I8,
+    QUANTIZE_I16,
+    DEQUANTIZE_I8,
+    DEQUANTIZE_I16,
+    ADD_I16,
+    SUB_I16,
+    MUL_I16,
+    CLAMP_I16,
+    LOGISTIC_I16,
+    TANH_I16,
+    LEAKY_RELU_I16,
+    SOFTMAX_I16,
+    MAX_POOL2D_I16,
+    AVERAGE_POOL2D_I16,
+    MEAN_I16,
+    SUM_I16,
+    ARG_MAX_I16,
 ];
 
 macro_rules! operator {

@@ -10,10 +10,14 @@ use crate::kernels::reference::PoolElement;
 
 operator!(/// int8 maximum over windows
     MAX_POOL2D_I8 = MaxPool2d, I8, Overlap::Never, check_pool::<i8>, run_max_pool::<i8>);
+operator!(/// int16 maximum over windows
+    MAX_POOL2D_I16 = MaxPool2d, I16, Overlap::Never, check_pool::<i16>, run_max_pool::<i16>);
 operator!(/// f32 maximum over windows
     MAX_POOL2D_F32 = MaxPool2d, F32, Overlap::Never, check_pool::<f32>, run_max_pool::<f32>);
 operator!(/// int8 mean over windows
     AVERAGE_POOL2D_I8 = AveragePool2d, I8, Overlap::Never, check_pool::<i8>, run_average_pool::<i8>);
+operator!(/// int16 mean over windows
+    AVERAGE_POOL2D_I16 = AveragePool2d, I16, Overlap::Never, check_pool::<i16>, run_average_pool::<i16>);
 operator!(/// f32 mean over windows
     AVERAGE_POOL2D_F32 = AveragePool2d, F32, Overlap::Never, check_pool::<f32>, run_average_pool::<f32>);
 
