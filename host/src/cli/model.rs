@@ -96,7 +96,7 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
             format::shape(&o.output_shape),
             format::exact(o.macs),
             format::bytes(o.constant_bytes),
-            arena_bar(o.output_offset, o.output_bytes, o.live_bytes, d.arena_bytes),
+            arena_bar(o, d.arena_bytes),
         ]
     };
     let rows = d.operators.iter().enumerate().map(row).collect();
@@ -112,7 +112,7 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
         text += "\n";
     }
     text += &format!(
-        "{} MACs · {} parameters · file {} · arena {} (█ written by the operator)\n",
+        "{} MACs · {} parameters · file {} · arena {} (█ written by the operator, ▒ read later or now, s scratch)\n",
         format::exact(d.macs),
         format::exact(d.params),
         format::bytes(d.file_bytes),
@@ -121,13 +121,20 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
     print(&text)
 }
 
-/// The arena as a line: where an operator writes, and how much is in use while it runs.
-fn arena_bar(offset: u64, bytes: u64, live: u64, arena: u64) -> String {
-    const CELLS: u64 = 24;
-    let cell = |byte: u64| byte * CELLS / arena.max(1);
-    let (from, to) = (cell(offset), cell(offset + bytes).max(cell(offset) + 1));
-    let bar: String = (0..CELLS).map(|c| if c >= from && c < to { '█' } else { '·' }).collect();
-    format!("{bar} {}", format::bytes(live))
+/// The arena as a line: where an operator writes and works, and what else is in use while it runs.
+fn arena_bar(o: &OperatorInfo, arena: u64) -> String {
+    const CELLS: u64 = 32;
+    let cell = |c: u64| [c * arena / CELLS, (c + 1) * arena / CELLS];
+    let meets = |[a, b]: [u64; 2], [from, to]: [u64; 2]| a < to && from < b;
+    let output = [o.output_offset, o.output_offset + o.output_bytes];
+    let scratch = [o.scratch_offset, o.scratch_offset + o.scratch_bytes];
+    let draw = |c| match cell(c) {
+        cell if meets(cell, output) => '█',
+        cell if meets(cell, scratch) => 's',
+        cell if o.live.iter().any(|&live| meets(cell, live)) => '▒',
+        _ => '·',
+    };
+    format!("{} {}", (0..CELLS).map(draw).collect::<String>(), format::bytes(o.live_bytes))
 }
 
 /// The inputs of an array as the model's bytes; the first axis counts them.

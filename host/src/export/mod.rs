@@ -7,7 +7,7 @@ pub use aligned::AlignedBytes;
 
 use crate::graph::lower::{Lowered, ROUNDING, Scaling};
 use crate::graph::{Data, Graph, GraphError, Node, Role, TensorId};
-use crate::plan::{Arena, plan};
+use crate::plan::{Arena, Memory, Placement, plan};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
@@ -46,7 +46,8 @@ pub enum ExportError {
 /// [`ExportError`] names the operator that has no form in the file.
 pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
-    let arena = plan(graph);
+    let memory: Vec<Memory> = graph.nodes.iter().map(Memory::plain).collect();
+    let arena = plan(graph, &memory);
     let mut file =
         File { graph, arena: &arena, tensors: Vec::new(), data: Vec::new(), ids: vec![None; graph.tensors.len()] };
     let mut operators = Vec::new();
@@ -54,8 +55,8 @@ pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
     for &id in graph.inputs.iter().chain(&graph.outputs) {
         io.extend_from_slice(&file.activation(id)?.to_le_bytes());
     }
-    for node in &graph.nodes {
-        let record = file.operator(node)?;
+    for (n, node) in graph.nodes.iter().enumerate() {
+        let record = file.operator(node, arena.scratch[n])?;
         operators.extend_from_slice(&record.to_bytes());
     }
     let bytes = assemble(&file, &operators, &io)?;
@@ -150,7 +151,7 @@ impl File<'_> {
         self.constant(data.element(), shape, data.bytes())
     }
 
-    fn operator(&mut self, node: &Node) -> Result<OperatorRecord, ExportError> {
+    fn operator(&mut self, node: &Node, scratch: Option<Placement>) -> Result<OperatorRecord, ExportError> {
         let graph = self.graph;
         let lowered = graph.lower(node)?;
         let mut params = [0; PARAM_COUNT];
@@ -233,8 +234,8 @@ impl File<'_> {
             inputs: operands,
             output: self.activation(node.output)?,
             params,
-            scratch_offset: 0,
-            scratch_bytes: 0,
+            scratch_offset: narrow("offset", scratch.map_or(0, |s| s.offset))?,
+            scratch_bytes: narrow("scratch", scratch.map_or(0, |s| s.bytes))?,
         })
     }
 }

@@ -98,8 +98,14 @@ pub struct OperatorInfo {
     pub output_offset: u64,
     /// Size of the result.
     pub output_bytes: u64,
-    /// Bytes of the arena that are in use while it runs.
+    /// First byte of its working memory in the arena.
+    pub scratch_offset: u64,
+    /// Size of its working memory.
+    pub scratch_bytes: u64,
+    /// Bytes of the arena that are in use while it runs, its working memory included.
     pub live_bytes: u64,
+    /// Those bytes as `[from, to)`, ascending and apart.
+    pub live: Vec<[u64; 2]>,
 }
 
 /// A model file in words and numbers.
@@ -153,6 +159,7 @@ pub fn describe(model: &Model<'_>) -> Description {
                 OpCode::Dense => weights,
                 _ => 0,
             };
+            let live = live(model, n);
             params += constants.iter().take(2).map(TensorRecord::element_count).sum::<usize>();
             Some(OperatorInfo {
                 op: code.name(),
@@ -163,7 +170,10 @@ pub fn describe(model: &Model<'_>) -> Description {
                 constant_bytes: constants.iter().map(|t| u64::from(t.bytes)).sum(),
                 output_offset: y.offset.into(),
                 output_bytes: y.bytes.into(),
-                live_bytes: live_bytes(model, n),
+                scratch_offset: record.scratch_offset.into(),
+                scratch_bytes: record.scratch_bytes.into(),
+                live_bytes: live.iter().map(|[from, to]| to - from).sum(),
+                live,
             })
         })
         .collect();
@@ -178,8 +188,8 @@ pub fn describe(model: &Model<'_>) -> Description {
     }
 }
 
-/// Bytes of the arena that hold something needed while operator `n` runs, each byte once.
-fn live_bytes(model: &Model<'_>, n: usize) -> u64 {
+/// The parts of the arena that hold something needed while operator `n` runs, joined where they touch.
+fn live(model: &Model<'_>, n: usize) -> Vec<[u64; 2]> {
     let records: Vec<_> = (0..model.operator_count()).filter_map(|i| model.operator(i)).collect();
     let is_output = |t: usize| (0..model.output_count()).any(|i| model.output(i) == Some(t));
     let is_input = |t: usize| (0..model.input_count()).any(|i| model.input(i) == Some(t));
@@ -192,11 +202,16 @@ fn live_bytes(model: &Model<'_>, n: usize) -> u64 {
         .filter_map(|t| model.tensor(t).filter(|r| r.location() == Some(Place::Arena) && live(t)))
         .map(|t| t.span())
         .collect();
+    let scratch = records[n].scratch_offset as usize;
+    spans.push((scratch, scratch + records[n].scratch_bytes as usize));
     spans.sort_unstable();
-    let (mut bytes, mut end) = (0, 0);
-    for (from, to) in spans {
-        bytes += to.max(end) - from.max(end);
-        end = end.max(to);
+    let mut joined: Vec<[u64; 2]> = Vec::new();
+    for (from, to) in spans.into_iter().filter(|(from, to)| from < to) {
+        let (from, to) = (from as u64, to as u64);
+        match joined.last_mut() {
+            Some([_, end]) if from <= *end => *end = to.max(*end),
+            _ => joined.push([from, to]),
+        }
     }
-    bytes as u64
+    joined
 }
