@@ -160,7 +160,9 @@ pub fn describe(model: &Model<'_>) -> Description {
                 _ => 0,
             };
             let live = live(model, n);
-            params += constants.iter().take(2).map(TensorRecord::element_count).sum::<usize>();
+            // A table is made from two scales; nobody trained it.
+            let trained = if code == OpCode::Lookup { 0 } else { 2 };
+            params += constants.iter().take(trained).map(TensorRecord::element_count).sum::<usize>();
             Some(OperatorInfo {
                 op: code.name(),
                 dtype: dtype(&x),

@@ -1,10 +1,14 @@
 //! Evaluates a graph for one sample with core's reference kernels: the yardstick for engine, exporter and chip.
 
+mod elementwise;
+
 use super::lower::{Lowered, Scaling};
-use super::{Data, Graph, GraphError, Node, Op, TensorId};
+use super::{Data, Graph, GraphError, Node, Op, Tensor, TensorId};
 use niwaki_core::error::ShapeError;
+use niwaki_core::format::DType;
 use niwaki_core::kernels::{Arithmetic, Clamp, reference};
-use niwaki_core::num::{dequantize_i8, quantize_i8};
+use niwaki_core::num::{dequantize, quantize};
+use std::borrow::Cow;
 
 /// The elements of an activation.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,14 +17,38 @@ pub enum Value {
     F32(Vec<f32>),
     /// int8 codes.
     I8(Vec<i8>),
+    /// int16 codes.
+    I16(Vec<i16>),
+    /// Indices.
+    I32(Vec<i32>),
 }
 
 impl Value {
+    /// Real values as the elements of `tensor`: floats, or codes where it is quantised.
+    pub fn of_reals(tensor: &Tensor, x: &[f32]) -> Self {
+        match (&tensor.quant, tensor.dtype()) {
+            (Some(q), DType::I16) => Self::I16(x.iter().map(|&v| quantize(v, q.scales[0], q.zero_point)).collect()),
+            (Some(q), _) => Self::I8(x.iter().map(|&v| quantize(v, q.scales[0], q.zero_point)).collect()),
+            (None, _) => Self::F32(x.to_vec()),
+        }
+    }
+
+    /// The values of a constant, if operators take such as activations.
+    fn of_data(data: &Data) -> Option<Self> {
+        match data {
+            Data::F32(v) => Some(Self::F32(v.clone())),
+            Data::I8(v) => Some(Self::I8(v.clone())),
+            Data::I16(v) => Some(Self::I16(v.clone())),
+            Data::I32(v) => Some(Self::I32(v.clone())),
+            _ => None,
+        }
+    }
+
     /// Floats, if these are floats.
     pub fn f32s(&self) -> Option<&[f32]> {
         match self {
             Self::F32(v) => Some(v),
-            Self::I8(_) => None,
+            _ => None,
         }
     }
 
@@ -29,6 +57,8 @@ impl Value {
         match self {
             Self::F32(v) => bytemuck::cast_slice(v).to_vec(),
             Self::I8(v) => bytemuck::cast_slice(v).to_vec(),
+            Self::I16(v) => bytemuck::cast_slice(v).to_vec(),
+            Self::I32(v) => bytemuck::cast_slice(v).to_vec(),
         }
     }
 }
@@ -55,10 +85,7 @@ impl Graph {
             let (got, shape) = (x.len(), &tensor.shape);
             return Err(GraphError::Eval(format!("input `{}` has shape {shape:?}, got {got} values", tensor.name)));
         }
-        values[input.0] = Some(match &tensor.quant {
-            None => Value::F32(x.to_vec()),
-            Some(q) => Value::I8(x.iter().map(|&v| quantize_i8(v, q.scales[0], q.zero_point)).collect()),
-        });
+        values[input.0] = Some(Value::of_reals(tensor, x));
         for node in &self.nodes {
             let y = self.evaluate_node(node, &values)?;
             values[node.output.0] = Some(y);
@@ -75,8 +102,12 @@ impl Graph {
         match (self.evaluate(x)?.swap_remove(output.0), &self[output].quant) {
             (Some(Value::F32(y)), _) => Ok(y),
             (Some(Value::I8(y)), Some(q)) => {
-                Ok(y.into_iter().map(|v| dequantize_i8(v, q.scales[0], q.zero_point)).collect())
+                Ok(y.into_iter().map(|v| dequantize(v, q.scales[0], q.zero_point)).collect())
             }
+            (Some(Value::I16(y)), Some(q)) => {
+                Ok(y.into_iter().map(|v| dequantize(v, q.scales[0], q.zero_point)).collect())
+            }
+            (Some(Value::I32(y)), _) => Ok(y.into_iter().map(|v| v as f32).collect()),
             _ => Err(GraphError::Eval("the network's output is never written".into())),
         }
     }
@@ -85,10 +116,13 @@ impl Graph {
         let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
         let operand = |i: usize| {
             let id: TensorId = node.inputs[i];
-            values[id.0].as_ref().ok_or_else(|| fail(&format!("operand `{}` is no activation", self[id].name)))
+            let constant = || self[id].data.as_ref().and_then(Value::of_data).map(Cow::Owned);
+            let value = values[id.0].as_ref().map(Cow::Borrowed).or_else(constant);
+            value.ok_or_else(|| fail(&format!("operand `{}` has no value", self[id].name)))
         };
         let len = self[node.output].element_count();
         let x = operand(0)?;
+        let x = x.as_ref();
         if let Op::BatchNorm { epsilon, activation, .. } = node.op {
             let (scale, shift) = self.batch_norm_affine(node, epsilon).ok_or_else(|| fail("needs f32 statistics"))?;
             let clamp = super::lower::clamp_f32(activation);
@@ -98,6 +132,17 @@ impl Graph {
             return Ok(Value::F32(y.collect()));
         }
         let lowered = self.lower(node)?;
+        let done = match &lowered {
+            Lowered::Lookup(table) => Some(elementwise::lookup(table, x)),
+            Lowered::Unary(op) => Some(elementwise::unary(op, x, self[node.output].element)),
+            Lowered::Binary(shape, op) => Some(elementwise::binary(shape, op, x, operand(1)?.as_ref())),
+            Lowered::Over(op, over) => Some(elementwise::over(op, over, x)),
+            Lowered::Reshape => Some(Ok(x.clone())),
+            _ => None,
+        };
+        if let Some(done) = done {
+            return done.map_err(|what| fail(&what));
+        }
         match x {
             Value::F32(x) => {
                 let mut y = vec![0.0; len];
@@ -113,13 +158,7 @@ impl Graph {
                     }
                     Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
                     Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
-                    Lowered::AddF32(clamp) => {
-                        let b = operand(1)?.f32s().ok_or_else(|| fail("operand 1 is not f32"))?;
-                        reference::add_f32(*clamp, x, b, &mut y)
-                    }
-                    Lowered::ClampF32(clamp) => reference::clamp_f32(*clamp, x, &mut y),
                     Lowered::SoftmaxF32(op) => reference::softmax_f32(op, x, &mut y),
-                    Lowered::Reshape => return Ok(Value::F32(x.clone())),
                     _ => return Err(fail("operands are f32 but the operator is quantised")),
                 }
                 .map_err(|e| fail(&e.to_string()))?;
@@ -140,18 +179,25 @@ impl Graph {
                     }
                     Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
                     Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
-                    Lowered::AddInt8(op) => match operand(1)? {
-                        Value::I8(b) => reference::add_int8(op, x, b, &mut y),
-                        Value::F32(_) => return Err(fail("operand 1 is not int8")),
-                    },
-                    Lowered::ClampInt8(op) => reference::rescale_int8(op, x, &mut y),
                     Lowered::SoftmaxInt8(op, constants) => reference::softmax_int8(op, constants, x, &mut y),
-                    Lowered::Reshape => return Ok(Value::I8(x.clone())),
                     _ => return Err(fail("operands are int8 but the operator is f32")),
                 }
                 .map_err(|e| fail(&e.to_string()))?;
                 Ok(Value::I8(y))
             }
+            Value::I16(x) => {
+                let mut y = vec![0; len];
+                let all = Clamp { min: i16::MIN, max: i16::MAX };
+                match &lowered {
+                    Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
+                    Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
+                    Lowered::SoftmaxInt16(op, constants) => reference::softmax_int16(op, constants, x, &mut y),
+                    _ => return Err(fail("operands are int16 but the operator is not")),
+                }
+                .map_err(|e| fail(&e.to_string()))?;
+                Ok(Value::I16(y))
+            }
+            Value::I32(_) => Err(fail("cannot compute with indices")),
         }
     }
 
