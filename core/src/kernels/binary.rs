@@ -9,6 +9,12 @@ use crate::shape::{MAX_LEN, expect_len};
 pub trait Binary<T>: Copy {
     /// One output.
     fn apply(&self, a: T, b: T) -> T;
+
+    /// The operator that gives `apply(a, b)` for `(b, a)`, where there is one: a back end then needs one loop, not two.
+    #[inline]
+    fn swapped(&self) -> Option<Self> {
+        None
+    }
 }
 
 /// The constants of a sum of codes; specs/integer_arithmetic.md §4 (int8) and §7 (int16), ADD.
@@ -67,6 +73,12 @@ impl<T: Code> Binary<T> for AddInt {
         let (a, b) = self.operands(a, b);
         self.finish(a.wrapping_add(b))
     }
+
+    #[inline]
+    fn swapped(&self) -> Option<Self> {
+        let ([za, zb], [ma, mb]) = (self.input_zero_points, self.input_multipliers);
+        Some(Self { input_zero_points: [zb, za], input_multipliers: [mb, ma], ..*self })
+    }
 }
 
 /// The constants of a difference of codes, which are those of a sum.
@@ -104,6 +116,12 @@ impl<T: Code> Binary<T> for MulInt {
         let scaled = self.multiplier.apply(product, self.rounding);
         T::saturate(self.clamp.apply(scaled.wrapping_add(self.output_zero_point)))
     }
+
+    #[inline]
+    fn swapped(&self) -> Option<Self> {
+        let [za, zb] = self.input_zero_points;
+        Some(Self { input_zero_points: [zb, za], ..*self })
+    }
 }
 
 /// The constants of a leaky ReLU of codes whose slopes are codes too: `a` is the input, `b` the slope.
@@ -125,7 +143,8 @@ pub struct PreluInt {
 }
 
 impl<T: Code> Binary<T> for PreluInt {
-    #[inline]
+    // Two multipliers, of which one runs: small rather than in every loop.
+    #[inline(never)]
     fn apply(&self, x: T, slope: T) -> T {
         let [zx, zs] = self.input_zero_points;
         let x = x.to_i32() - zx;
@@ -146,6 +165,11 @@ impl Binary<f32> for AddF32 {
     #[inline]
     fn apply(&self, a: f32, b: f32) -> f32 {
         self.0.apply(a + b)
+    }
+
+    #[inline]
+    fn swapped(&self) -> Option<Self> {
+        Some(*self)
     }
 }
 
@@ -168,6 +192,11 @@ impl Binary<f32> for MulF32 {
     #[inline]
     fn apply(&self, a: f32, b: f32) -> f32 {
         self.0.apply(a * b)
+    }
+
+    #[inline]
+    fn swapped(&self) -> Option<Self> {
+        Some(*self)
     }
 }
 
@@ -208,7 +237,7 @@ impl Broadcast {
         let mut loops = [Loop { len: 1, strides: [0; 2] }; 4];
         let mut lens = [1_usize; 3];
         let too_large = ShapeError::Dim { name: "output", value: usize::MAX };
-        for ((slot, a), b) in loops.iter_mut().zip(a).zip(b).rev() {
+        for ((slot, &a), &b) in loops.iter_mut().rev().zip(a.iter().rev()).zip(b.iter().rev()) {
             let size = if a == 1 { b } else { a };
             if size == 0 || (b != 1 && b != size) {
                 return Err(ShapeError::Dim { name: "axis of b", value: b });

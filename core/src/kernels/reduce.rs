@@ -131,7 +131,8 @@ impl<T: Code> Reduction<T> for ReduceInt {
         sum.wrapping_add(x.to_i32())
     }
 
-    #[inline]
+    // Once an output: small rather than in every loop.
+    #[inline(never)]
     fn finish(&self, sum: i32) -> T {
         let scaled = self.multiplier.apply(sum.wrapping_sub(self.offset), self.rounding);
         T::saturate(scaled.wrapping_add(self.output_zero_point))

@@ -17,24 +17,7 @@ pub enum Side {
     Right,
 }
 
-/// The elements of one row: neighbours, or one element over and over.
-#[derive(Clone, Copy)]
-enum Row<'a, T> {
-    Each(&'a [T]),
-    Same(T),
-}
-
-impl<'a, T: Copy + Default> Row<'a, T> {
-    #[inline]
-    fn new(values: &'a [T], at: usize, len: usize, stride: usize) -> Self {
-        match values.get(at..).unwrap_or_default() {
-            row if stride == 1 => Self::Each(row.get(..len).unwrap_or_default()),
-            row => Self::Same(row.first().copied().unwrap_or_default()),
-        }
-    }
-}
-
-/// Calls `row(y, positions, strides)` for every row of the output.
+/// Calls `row(y, positions, strides)` for every row of the output; a stride is 0 or 1.
 #[inline]
 fn for_each_row<T>(shape: &Broadcast, y: &mut [T], mut row: impl FnMut(&mut [T], [usize; 2], [usize; 2])) {
     let [third, second, first, inner] = shape.merged();
@@ -65,13 +48,17 @@ pub fn binary<T: Copy + Default, B: Binary<T>>(
     y: &mut [T],
 ) -> Result<(), ShapeError> {
     shape.check(a.len(), b.len(), y.len())?;
-    for_each_row(shape, y, |y, [at_a, at_b], [stride_a, stride_b]| {
-        let (a, b) = (Row::new(a, at_a, y.len(), stride_a), Row::new(b, at_b, y.len(), stride_b));
-        match (a, b) {
-            (Row::Each(a), Row::Each(b)) => y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = op.apply(a, b)),
-            (Row::Each(a), Row::Same(b)) => y.iter_mut().zip(a).for_each(|(y, &a)| *y = op.apply(a, b)),
-            (Row::Same(a), Row::Each(b)) => y.iter_mut().zip(b).for_each(|(y, &b)| *y = op.apply(a, b)),
-            (Row::Same(a), Row::Same(b)) => y.fill(op.apply(a, b)),
+    for_each_row(shape, y, |y, [at_a, at_b], strides| {
+        let (a, b) = (a.get(at_a..).unwrap_or_default(), b.get(at_b..).unwrap_or_default());
+        if strides == [1, 1] {
+            y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = op.apply(a, b));
+            return;
+        }
+        let [stride_a, stride_b] = strides;
+        for (i, y) in y.iter_mut().enumerate() {
+            if let (Some(&a), Some(&b)) = (a.get(i * stride_a), b.get(i * stride_b)) {
+                *y = op.apply(a, b);
+            }
         }
     });
     Ok(())
@@ -88,19 +75,29 @@ pub fn binary_in_place<T: Copy + Default, B: Binary<T>>(
     other: &[T],
     y: &mut [T],
 ) -> Result<(), ShapeError> {
-    match side {
-        Side::Left => shape.check(y.len(), other.len(), y.len())?,
-        Side::Right => shape.check(other.len(), y.len(), y.len())?,
+    let other_is_b = side == Side::Left;
+    let [a_len, b_len] = if other_is_b { [y.len(), other.len()] } else { [other.len(), y.len()] };
+    shape.check(a_len, b_len, y.len())?;
+    match op.swapped() {
+        None if !other_is_b => fold_in(shape, other_is_b, other, y, |y, other| op.apply(other, y)),
+        swapped => {
+            let op = swapped.filter(|_| !other_is_b).unwrap_or(*op);
+            fold_in(shape, other_is_b, other, y, |y, other| op.apply(y, other));
+        }
     }
-    for_each_row(shape, y, |y, [at_a, at_b], [stride_a, stride_b]| match side {
-        Side::Left => match Row::new(other, at_b, y.len(), stride_b) {
-            Row::Each(b) => y.iter_mut().zip(b).for_each(|(y, &b)| *y = op.apply(*y, b)),
-            Row::Same(b) => y.iter_mut().for_each(|y| *y = op.apply(*y, b)),
-        },
-        Side::Right => match Row::new(other, at_a, y.len(), stride_a) {
-            Row::Each(a) => y.iter_mut().zip(a).for_each(|(y, &a)| *y = op.apply(a, *y)),
-            Row::Same(a) => y.iter_mut().for_each(|y| *y = op.apply(a, *y)),
-        },
-    });
     Ok(())
+}
+
+/// Replaces every element of `y` by `fold` of it and the element of `other` over it.
+#[inline]
+fn fold_in<T: Copy>(shape: &Broadcast, other_is_b: bool, other: &[T], y: &mut [T], fold: impl Fn(T, T) -> T) {
+    let of_other = |[a, b]: [usize; 2]| if other_is_b { b } else { a };
+    for_each_row(shape, y, |y, at, strides| {
+        let (other, stride) = (other.get(of_other(at)..).unwrap_or_default(), of_other(strides));
+        if stride == 1 {
+            y.iter_mut().zip(other).for_each(|(y, &other)| *y = fold(*y, other));
+        } else if let Some(&other) = other.first() {
+            y.iter_mut().for_each(|y| *y = fold(*y, other));
+        }
+    });
 }
