@@ -1,4 +1,4 @@
-//! Gives the linker the memory map of the chosen board.
+//! Gives the linker the memory map of the chosen board, and the program the architecture of its processor.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -19,6 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     fs::copy(memory, out.join("memory.x"))?;
+    println!("cargo::rustc-check-cfg=cfg(armv8m)");
+    if env::var("TARGET")?.starts_with("thumbv8m") {
+        println!("cargo::rustc-cfg=armv8m");
+    }
     println!("cargo::rustc-link-search={}", out.display());
     for argument in ["--nmagic", "-Tlink.x", "-Tdefmt.x"] {
         println!("cargo::rustc-link-arg-bins={argument}");

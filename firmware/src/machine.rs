@@ -7,7 +7,6 @@ use core::{
     ptr, slice,
     sync::atomic::{AtomicBool, Ordering},
 };
-use cortex_m::Peripherals;
 
 /// Memory that the linker gives to nobody.
 pub struct Memory {
@@ -120,13 +119,22 @@ unsafe extern "C" {
     static _stack_end: u32;
 }
 
+/// Sets the processor's stack limit to [`board::STACK_FLOOR`]: the emulator would silently drop what a stack that
+/// overflows writes below it. Afterwards it stops with a lockup, for the fault has no stack either.
+#[cfg(armv8m)]
+pub fn guard_stack() {
+    // SAFETY: the stack is above its floor, so nothing that is in use becomes a fault.
+    unsafe { cortex_m::register::msplim::write(board::STACK_FLOOR as u32) };
+}
+
 /// Takes the 256 MB below [`board::STACK_FLOOR`] away from everybody: the emulator would silently drop what a stack
 /// that overflows writes there. Afterwards it stops with a lockup, for the fault has no stack either.
+#[cfg(not(armv8m))]
 pub fn guard_stack() {
     const REGION_256_MB_WITHOUT_ACCESS: u32 = 27 << 1 | 1;
     const VALID: u32 = 1 << 4;
     const DEFAULT_MAP_ELSEWHERE_ALSO_IN_FAULTS: u32 = 0b111;
-    let Some(Peripherals { MPU: mpu, .. }) = Peripherals::take() else { return };
+    let Some(cortex_m::Peripherals { MPU: mpu, .. }) = cortex_m::Peripherals::take() else { return };
     // SAFETY: region 0 starts 256 MB below the stack, where no memory of the program lies.
     unsafe { mpu.rbar.write((board::STACK_FLOOR - (256 << 20)) as u32 | VALID) };
     // SAFETY: as above; the region ends where the stack begins.

@@ -44,11 +44,13 @@ fn show(step: Step<'_>) {
 
 #[test]
 fn code_of_known_length_counts_as_long_as_it_is() {
-    let Some(calibrations) = unless_missing(chip::self_test(Chip::CortexM4, &mut show)) else { return };
-    assert!(calibrations.len() >= 5 && calibrations.iter().any(|c| c.executed > 10_000_000));
-    for c in calibrations {
-        println!("{c:?}");
-        assert!(c.counted.abs_diff(c.executed) <= COUNT_TOLERANCE, "{c:?}");
+    for &chip in Chip::EMULATED {
+        let Some(calibrations) = unless_missing(chip::self_test(chip, &mut show)) else { return };
+        assert!(calibrations.len() >= 5 && calibrations.iter().any(|c| c.executed > 10_000_000));
+        for c in calibrations {
+            println!("{chip}: {c:?}");
+            assert!(c.counted.abs_diff(c.executed) <= COUNT_TOLERANCE, "{chip}: {c:?}");
+        }
     }
 }
 
@@ -143,7 +145,7 @@ fn int8_model(name: &str, input: &[usize], classes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn quantised_networks_answer_bit_for_bit_what_this_machine_answers() {
+fn quantised_networks_answer_bit_for_bit_what_this_machine_answers_on_every_chip() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let mut inputs = |count: usize, len: usize| -> Vec<Vec<u8>> {
         let mut input = || {
@@ -161,16 +163,18 @@ fn quantised_networks_answer_bit_for_bit_what_this_machine_answers() {
     for (name, input, classes, inputs) in networks {
         let model = int8_model(name, input, classes);
         let here = chip::run(Chip::Host, &model, &inputs, &mut show).unwrap();
-        let start = Instant::now();
-        let Some(there) = unless_missing(chip::run(Chip::CortexM4, &model, &inputs, &mut show)) else { return };
-        println!("{name}: {} inputs in {:?}", inputs.len(), start.elapsed());
-        assert_eq!(there.outputs, here.outputs, "{name}");
-        let cost = there.cost.unwrap();
-        println!("{cost:?}");
-        let sum: u64 = cost.per_op.iter().sum();
-        let slack = COUNT_TOLERANCE * cost.per_op.len() as u64 + 100;
-        let in_range = cost.instructions_min.saturating_sub(slack)..=cost.instructions_max + slack;
-        assert!(in_range.contains(&sum), "{name}: the operators' {sum} instructions are not the run's");
+        for &chip in Chip::EMULATED {
+            let start = Instant::now();
+            let Some(there) = unless_missing(chip::run(chip, &model, &inputs, &mut show)) else { return };
+            println!("{name} on {chip}: {} inputs in {:?}", inputs.len(), start.elapsed());
+            assert_eq!(there.outputs, here.outputs, "{name} on {chip}");
+            let cost = there.cost.unwrap();
+            println!("{cost:?}");
+            let sum: u64 = cost.per_op.iter().sum();
+            let slack = COUNT_TOLERANCE * cost.per_op.len() as u64 + 100;
+            let in_range = cost.instructions_min.saturating_sub(slack)..=cost.instructions_max + slack;
+            assert!(in_range.contains(&sum), "{name} on {chip}: the operators' {sum} instructions are not the run's");
+        }
     }
 }
 

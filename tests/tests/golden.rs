@@ -56,14 +56,16 @@ fn the_golden_file_answers_the_golden_bytes() {
 }
 
 #[test]
-fn the_golden_file_answers_the_golden_bytes_on_an_emulated_chip() {
+fn the_golden_file_answers_the_golden_bytes_on_every_emulated_chip() {
     let file = golden("format-v1.niwaki");
     let inputs: Vec<Vec<u8>> = golden("format-v1.input.bin").chunks_exact(INPUT_BYTES).map(<[u8]>::to_vec).collect();
-    match chip::run(Chip::CortexM4, &file, &inputs, &mut |_| ()) {
-        Ok(measured) => assert_eq!(measured.outputs.concat(), golden("format-v1.output.bin")),
-        // Not the macro: the test harness would swallow its line.
-        Err(error @ ChipError::Missing { .. }) => writeln!(io::stderr(), "skipped: {error}").expect("writes"),
-        Err(error) => panic!("{error}"),
+    for &chip in Chip::EMULATED {
+        match chip::run(chip, &file, &inputs, &mut |_| ()) {
+            Ok(measured) => assert_eq!(measured.outputs.concat(), golden("format-v1.output.bin"), "{chip}"),
+            // Not the macro: the test harness would swallow its line.
+            Err(error @ ChipError::Missing { .. }) => writeln!(io::stderr(), "skipped: {error}").expect("writes"),
+            Err(error) => panic!("{chip}: {error}"),
+        }
     }
 }
 

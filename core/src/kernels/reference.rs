@@ -1,10 +1,20 @@
 //! The shortest correct loops of every operator. Never optimised: every other spelling is tested against these.
 
+mod depthwise_tiled;
 mod elementwise;
+mod movement;
 mod reduce;
+mod resize;
+mod tiled;
+mod transpose_conv2d;
 
+pub use depthwise_tiled::depthwise_conv2d_tiled;
 pub use elementwise::{binary, unary};
+pub use movement::{pad, strided_copy};
 pub use reduce::{arg_max, reduce};
+pub use resize::{resize_bilinear, resize_nearest};
+pub use tiled::{conv2d_tiled, dense_tiled};
+pub use transpose_conv2d::transpose_conv2d;
 
 use super::{Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, Softmax, SoftmaxInt8, SoftmaxInt16};
 use crate::error::ShapeError;

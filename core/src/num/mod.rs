@@ -5,11 +5,13 @@
 mod code;
 mod fixed;
 mod multiplier;
+mod small_multiplier;
 mod tables;
 
 pub use code::{Code, dequantize, quantize};
 pub use fixed::{exp_on_negative, logistic, one_over_one_plus, tanh};
 pub use multiplier::{Multiplier, Rounding, rounding_divide_by_pot, saturating_rounding_doubling_high_mul};
+pub use small_multiplier::SmallMultiplier;
 pub use tables::{exp_i16, logistic_i16, one_over_one_plus_i16, tanh_i16};
 
 /// Saturates to the range of `i8`.
@@ -30,6 +32,18 @@ pub const fn saturate_i16(value: i32) -> i16 {
     if value < i16::MIN as i32 {
         i16::MIN
     } else if value > i16::MAX as i32 {
+        i16::MAX
+    } else {
+        value as i16
+    }
+}
+
+/// Saturates to the range of `i16`.
+#[inline]
+pub const fn saturate_i16_from_i64(value: i64) -> i16 {
+    if value < i16::MIN as i64 {
+        i16::MIN
+    } else if value > i16::MAX as i64 {
         i16::MAX
     } else {
         value as i16

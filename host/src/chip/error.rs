@@ -13,12 +13,6 @@ pub enum ChipError {
         /// What was asked for.
         name: String,
     },
-    /// The chip is planned.
-    #[error("{name} is not built yet; known: {}", super::names())]
-    NotBuilt {
-        /// The chip.
-        name: String,
-    },
     /// An input is not as long as it has to be.
     #[error("input {input_idx} has {got} bytes, expected {expected}")]
     Input {
@@ -108,6 +102,14 @@ pub enum ChipError {
         offset: usize,
         /// What.
         source: ProtocolError,
+    },
+    /// Two ways to count the same instructions do not agree.
+    #[error("the traced run executed {traced} instructions, the counter shows {counted}: no cycles can be estimated")]
+    Estimate {
+        /// By the blocks that were executed.
+        traced: u64,
+        /// By the chip's clock.
+        counted: u64,
     },
     /// The result lacks a record.
     #[error("result.bin ended without {what}")]

@@ -18,10 +18,24 @@ pub(super) struct Board {
     pub(super) name: &'static str,
     /// The Rust target.
     pub(super) target: &'static str,
+    /// Whether the firmware's kernels may use the DSP instructions.
+    pub(super) dsp: bool,
 }
 
+/// The board of the Cortex-M3.
+pub(super) const MPS2_AN385: Board = Board { name: "mps2-an385", target: "thumbv7m-none-eabi", dsp: false };
+
 /// The board of the Cortex-M4F.
-pub(super) const MPS2_AN386: Board = Board { name: "mps2-an386", target: "thumbv7em-none-eabihf" };
+pub(super) const MPS2_AN386: Board = Board { name: "mps2-an386", target: "thumbv7em-none-eabihf", dsp: true };
+
+/// The board of the Cortex-M7F.
+pub(super) const MPS2_AN500: Board = Board { name: "mps2-an500", target: "thumbv7em-none-eabihf", dsp: true };
+
+/// The board of the Cortex-M33F.
+pub(super) const MPS2_AN505: Board = Board { name: "mps2-an505", target: "thumbv8m.main-none-eabihf", dsp: true };
+
+/// The board of the Cortex-M55F.
+pub(super) const MPS3_AN547: Board = Board { name: "mps3-an547", target: "thumbv8m.main-none-eabihf", dsp: true };
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +109,8 @@ fn symbol(path: &Path, name: &str) -> Result<Option<u64>, ChipError> {
     with_elf(path, |elf| elf.symbol_by_name(name).map(|symbol| symbol.address()))
 }
 
-fn with_elf<T>(path: &Path, read: impl FnOnce(&ElfFile32<'_, Endianness>) -> T) -> Result<T, ChipError> {
+/// What `read` finds in an image.
+pub(super) fn with_elf<T>(path: &Path, read: impl FnOnce(&ElfFile32<'_, Endianness>) -> T) -> Result<T, ChipError> {
     let bytes = fs::read(path).map_err(ChipError::io(path))?;
     let elf = ElfFile32::parse(bytes.as_slice())
         .map_err(|error| ChipError::Image { path: path.into(), detail: error.to_string() })?;

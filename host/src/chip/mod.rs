@@ -1,5 +1,6 @@
 //! Where an exported model runs: on this machine, or on an emulated microcontroller with what it costs there.
 
+pub mod cycles;
 mod error;
 mod firmware;
 mod host;
@@ -21,15 +22,37 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
 pub enum Chip {
     /// This machine, with the same kernels: the same outputs, and no cost.
     Host,
+    /// An emulated Arm Cortex-M3: no DSP instructions, no floating point unit.
+    CortexM3,
     /// An emulated Arm Cortex-M4F.
     CortexM4,
+    /// An emulated Arm Cortex-M7F.
+    CortexM7,
+    /// An emulated Arm Cortex-M33F with the DSP extension.
+    CortexM33,
+    /// An emulated Arm Cortex-M55F; niwaki uses none of its vector instructions yet.
+    CortexM55,
 }
 
 /// Every chip by its name.
-const CHIPS: &[(&str, Chip)] = &[("host", Chip::Host), ("cortex-m4", Chip::CortexM4)];
+const CHIPS: &[(&str, Chip)] = &[
+    ("host", Chip::Host),
+    ("cortex-m3", Chip::CortexM3),
+    ("cortex-m4", Chip::CortexM4),
+    ("cortex-m7", Chip::CortexM7),
+    ("cortex-m33", Chip::CortexM33),
+    ("cortex-m55", Chip::CortexM55),
+];
 
-/// Chips for which there is no firmware yet.
-const NOT_BUILT: &[&str] = &["cortex-m3", "cortex-m7", "cortex-m33", "cortex-m55"];
+impl Chip {
+    /// The chips that are emulated microcontrollers.
+    pub const EMULATED: &[Self] = &[Self::CortexM3, Self::CortexM4, Self::CortexM7, Self::CortexM33, Self::CortexM55];
+
+    /// Whether its kernels use the DSP instructions of Arm, so that weights packed for them pay.
+    pub fn has_dsp(self) -> bool {
+        board(self).is_some_and(|board| board.dsp)
+    }
+}
 
 impl FromStr for Chip {
     type Err = ChipError;
@@ -37,7 +60,6 @@ impl FromStr for Chip {
     fn from_str(name: &str) -> Result<Self, ChipError> {
         match CHIPS.iter().find(|(known, _)| *known == name) {
             Some((_, chip)) => Ok(*chip),
-            None if NOT_BUILT.contains(&name) => Err(ChipError::NotBuilt { name: name.to_owned() }),
             None => Err(ChipError::Unknown { name: name.to_owned() }),
         }
     }
@@ -130,6 +152,37 @@ pub fn run(
     emulation.run(&qemu::Job { header, model, inputs }, progress)?.measured(&image)
 }
 
+/// Instructions by which the counter and a trace of the same run may differ: the ends of their windows.
+const TRACE_TOLERANCE: u64 = 10;
+
+/// Estimates the cycles of one `Session::run`, in total and for each function of the firmware.
+///
+/// The timings are those of the Cortex-M4; for other chips the answer is `None`. `input` is one as for [`run`]. The
+/// model runs twice, once of it block by block: a network of 10⁷ instructions takes some seconds.
+///
+/// # Errors
+/// [`ChipError`], as for [`run`]; [`ChipError::Estimate`] if the blocks do not add up to the instructions that the
+/// chip's clock counts.
+pub fn estimate_cycles(
+    chip: Chip,
+    model: &[u8],
+    input: &[u8],
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Option<cycles::Estimate>, ChipError> {
+    let Some(board) = board(chip).filter(|_| chip == Chip::CortexM4) else { return Ok(None) };
+    let inputs = [input.to_vec()];
+    let Some(cost) = run(chip, model, &inputs, progress)?.cost else { return Ok(None) };
+    let emulator = setup::Machine::here().emulator(progress)?;
+    let folder = qemu::folder()?;
+    qemu::Job { header: header(model, &inputs)?, model, inputs: &inputs }.write(folder.path())?;
+    progress(Step::Doing("listing the blocks that it executes"));
+    let estimate = cycles::of_job(&emulator, board.name, &cost.elf, folder.path())?;
+    if estimate.instructions.abs_diff(cost.instructions) > TRACE_TOLERANCE {
+        return Err(ChipError::Estimate { traced: estimate.instructions, counted: cost.instructions });
+    }
+    Ok(Some(estimate))
+}
+
 /// One piece of code of known length, timed on an emulated chip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Calibration {
@@ -164,7 +217,11 @@ pub fn images(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Option<I
 fn board(chip: Chip) -> Option<&'static firmware::Board> {
     match chip {
         Chip::Host => None,
+        Chip::CortexM3 => Some(&firmware::MPS2_AN385),
         Chip::CortexM4 => Some(&firmware::MPS2_AN386),
+        Chip::CortexM7 => Some(&firmware::MPS2_AN500),
+        Chip::CortexM33 => Some(&firmware::MPS2_AN505),
+        Chip::CortexM55 => Some(&firmware::MPS3_AN547),
     }
 }
 

@@ -39,7 +39,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Recipe(_) | Self::Read(_) | Self::Data(_) | Self::Input(_) | Self::NotBuilt { .. } => 2,
-            Self::Chip(ChipError::Unknown { .. } | ChipError::NotBuilt { .. } | ChipError::Input { .. }) => 2,
+            Self::Chip(ChipError::Unknown { .. } | ChipError::Input { .. }) => 2,
             Self::Report(ReportError::Read { .. } | ReportError::Format { .. }) => 2,
             Self::Pipeline(PipelineError::Data(_) | PipelineError::OtherRecipe { .. } | PipelineError::Gpu(_)) => 2,
             Self::Pipeline(PipelineError::Train(TrainError::Broken { .. })) => 2,

@@ -1,8 +1,10 @@
 //! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
 
-use super::AlignedBytes;
+use super::{AlignedBytes, ExportError, export};
+use crate::import::{self, ImportError};
+use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
-use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord};
+use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};
 use niwaki_core::session::operators;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +21,23 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// A network of another tool.
-    #[error("{}: reading {format} files is not built yet; give a .niwaki file", path.display())]
+    #[error("{}: reading {format} files is not built yet; give a .tflite or .niwaki file", path.display())]
     NotBuilt {
         /// The file.
         path: PathBuf,
         /// Its format.
         format: &'static str,
+    },
+    /// A network of another tool that cannot be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// An imported network that has no form in a model file.
+    #[error("{}: {source}", path.display())]
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// What has none.
+        source: ExportError,
     },
     /// Core refused the file.
     #[error("{}: {source}", path.display())]
@@ -44,21 +57,23 @@ pub struct ModelFile {
     pub description: Description,
 }
 
-/// Reads and verifies a model file.
+/// Reads and verifies a model file; imports, simplifies and exports a `.tflite` file on the way.
 ///
 /// # Errors
 /// [`ReadError`] names the file and what is wrong with it.
 pub fn read(path: &Path) -> Result<ModelFile, ReadError> {
-    let format = match path.extension().and_then(|e| e.to_str()) {
-        Some("tflite") => Some(".tflite"),
-        Some("onnx") => Some(".onnx"),
-        _ => None,
+    let bytes = match path.extension().and_then(|e| e.to_str()) {
+        Some("onnx") => return Err(ReadError::NotBuilt { path: path.into(), format: ".onnx" }),
+        Some("tflite") => {
+            let graph = import::read(path)?;
+            let exported = simplify(&graph).map_err(ExportError::from).and_then(|graph| export(&graph));
+            exported.map_err(|source| ReadError::Export { path: path.into(), source })?.0
+        }
+        _ => {
+            let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
+            AlignedBytes::from(bytes.as_slice())
+        }
     };
-    if let Some(format) = format {
-        return Err(ReadError::NotBuilt { path: path.into(), format });
-    }
-    let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
-    let bytes = AlignedBytes::from(bytes.as_slice());
     let model = Model::verify(&bytes, operators::ALL);
     let description = describe(&model.map_err(|source| ReadError::Verify { path: path.into(), source })?);
     Ok(ModelFile { bytes, description })
@@ -153,16 +168,28 @@ pub fn describe(model: &Model<'_>) -> Description {
             let constants: Vec<TensorRecord> = operands.filter(|t| t.location() == Some(Place::Data)).collect();
             let (x, y) = (model.tensor(record.inputs[0].into())?, model.tensor(record.output.into())?);
             let code = OpCode::from_code(record.code)?;
-            let weights = constants.first().map_or(0, TensorRecord::element_count);
+            let constant = |i: usize| constants.get(i).map_or(0, TensorRecord::element_count);
+            // Tiles hold weights and biases, and some padding.
+            let area: usize =
+                record.params[param::TILED_KERNEL_Y..].iter().take(2).map(|&size| size as usize).product();
+            let (weights, biases) = match code {
+                OpCode::Conv2dTiled => (area * x.dim(2) * y.dim(2), y.dim(2)),
+                OpCode::DepthwiseConv2dTiled => (area * y.dim(2), y.dim(2)),
+                OpCode::DenseTiled => (x.element_count() * y.element_count(), y.element_count()),
+                // A table is made from two scales; nobody trained it.
+                OpCode::Lookup => (0, 0),
+                _ => (constant(0), constant(1)),
+            };
             let macs = match code {
-                OpCode::Conv2d | OpCode::DepthwiseConv2d => y.dim(0) * y.dim(1) * weights,
-                OpCode::Dense => weights,
+                OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled => {
+                    y.dim(0) * y.dim(1) * weights
+                }
+                OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
+                OpCode::Dense | OpCode::DenseTiled => weights,
                 _ => 0,
             };
             let live = live(model, n);
-            // A table is made from two scales; nobody trained it.
-            let trained = if code == OpCode::Lookup { 0 } else { 2 };
-            params += constants.iter().take(trained).map(TensorRecord::element_count).sum::<usize>();
+            params += weights + biases;
             Some(OperatorInfo {
                 op: code.name(),
                 dtype: dtype(&x),

@@ -2,11 +2,11 @@
 
 mod elementwise;
 
-use super::lower::{Lowered, Scaling};
+use super::lower::{Lowered, Movement, Scaling};
 use super::{Data, Graph, GraphError, Node, Op, Tensor, TensorId};
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::DType;
-use niwaki_core::kernels::{Arithmetic, Clamp, reference};
+use niwaki_core::kernels::{Arithmetic, Clamp, Float16, reference};
 use niwaki_core::num::{dequantize, quantize};
 use std::borrow::Cow;
 
@@ -68,6 +68,11 @@ pub fn f32s(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
+/// The int16 codes that `bytes` hold, little-endian; a part of one at the end is left out.
+pub fn i16s(bytes: &[u8]) -> Vec<i16> {
+    bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
+}
+
 impl Graph {
     /// Evaluates one sample and returns every activation, indexed by tensor.
     ///
@@ -112,7 +117,8 @@ impl Graph {
         }
     }
 
-    fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
+    /// What `node` makes of `values`, which hold its operands that are not weights.
+    pub(crate) fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
         let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
         let operand = |i: usize| {
             let id: TensorId = node.inputs[i];
@@ -121,18 +127,20 @@ impl Graph {
             value.ok_or_else(|| fail(&format!("operand `{}` has no value", self[id].name)))
         };
         let len = self[node.output].element_count();
-        let x = operand(0)?;
-        let x = x.as_ref();
         if let Op::BatchNorm { epsilon, activation, .. } = node.op {
             let (scale, shift) = self.batch_norm_affine(node, epsilon).ok_or_else(|| fail("needs f32 statistics"))?;
             let clamp = super::lower::clamp_f32(activation);
+            let x = operand(0)?;
             let x = x.f32s().ok_or_else(|| fail("runs in f32 only"))?;
             let channels = scale.len().max(1);
             let y = x.iter().enumerate().map(|(i, &x)| clamp.apply(x * scale[i % channels] + shift[i % channels]));
             return Ok(Value::F32(y.collect()));
         }
         let lowered = self.lower(node)?;
+        let x = operand(0)?;
+        let x = x.as_ref();
         let done = match &lowered {
+            Lowered::Movement(movement) => Some(self.move_elements(node, movement, values)),
             Lowered::Lookup(table) => Some(elementwise::lookup(table, x)),
             Lowered::Unary(op) => Some(elementwise::unary(op, x, self[node.output].element)),
             Lowered::Binary(shape, op) => Some(elementwise::binary(shape, op, x, operand(1)?.as_ref())),
@@ -149,12 +157,15 @@ impl Graph {
                 let all = Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY };
                 match &lowered {
                     weighted if weighted.scaling().is_some() => {
-                        let (Some(Scaling::F32(a)), Some(w), Data::F32(bias)) =
-                            (weighted.scaling(), self[node.inputs[1]].f32s(), self.bias_data(node))
-                        else {
-                            return Err(fail("weights and bias must be f32"));
-                        };
-                        run_weighted(weighted, a, x, w, &bias, &mut y)
+                        match (weighted.scaling(), &self[node.inputs[1]].data, self.bias_data(node)) {
+                            (Some(Scaling::F32(a)), Some(Data::F32(w)), Data::F32(bias)) => {
+                                run_weighted(weighted, a, x, w, &bias, &mut y)
+                            }
+                            (Some(Scaling::F32(a)), Some(Data::F16(w)), Data::F32(bias)) => {
+                                run_weighted(weighted, &Float16 { clamp: a.clamp }, x, w, &bias, &mut y)
+                            }
+                            _ => return Err(fail("weights and bias must be f32 or f16")),
+                        }
                     }
                     Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
                     Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
@@ -188,17 +199,51 @@ impl Graph {
             Value::I16(x) => {
                 let mut y = vec![0; len];
                 let all = Clamp { min: i16::MIN, max: i16::MAX };
-                match &lowered {
-                    Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
-                    Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
-                    Lowered::SoftmaxInt16(op, constants) => reference::softmax_int16(op, constants, x, &mut y),
+                let done = match &lowered {
+                    weighted if weighted.scaling().is_some() => self.run_int16x8(node, weighted, x, &mut y),
+                    Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y).map_err(|e| e.to_string()),
+                    Lowered::AveragePool2d(op) => {
+                        reference::average_pool2d(op, all, x, &mut y).map_err(|e| e.to_string())
+                    }
+                    Lowered::SoftmaxInt16(op, constants) => {
+                        reference::softmax_int16(op, constants, x, &mut y).map_err(|e| e.to_string())
+                    }
                     _ => return Err(fail("operands are int16 but the operator is not")),
-                }
-                .map_err(|e| fail(&e.to_string()))?;
+                };
+                done.map_err(|e| fail(&e))?;
                 Ok(Value::I16(y))
             }
             Value::I32(_) => Err(fail("cannot compute with indices")),
         }
+    }
+
+    /// An operator that moves elements, on the bytes of its operands.
+    fn move_elements(&self, node: &Node, movement: &Movement, values: &[Option<Value>]) -> Result<Value, String> {
+        let bytes = |id: &TensorId| match (&self[*id].data, &values[id.0]) {
+            (Some(constant), _) => Ok(constant.bytes().to_vec()),
+            (None, Some(value)) => Ok(value.to_bytes()),
+            (None, None) => Err(format!("operand `{}` has no value", self[*id].name)),
+        };
+        let operands = node.inputs.iter().map(bytes).collect::<Result<Vec<_>, _>>()?;
+        let (dtype, len) = (self[node.output].element, self[node.output].element_count());
+        let bytes = movement.evaluate(&operands, dtype, len).map_err(|e| e.to_string())?;
+        Ok(match dtype {
+            DType::I8 => Value::I8(bytemuck::cast_slice(&bytes).to_vec()),
+            DType::I16 => Value::I16(i16s(&bytes)),
+            _ => Value::F32(f32s(&bytes)),
+        })
+    }
+
+    /// An int16 operator with weights; the type of its bias is that of its sums.
+    fn run_int16x8(&self, node: &Node, lowered: &Lowered, x: &[i16], y: &mut [i16]) -> Result<(), String> {
+        let scaling = lowered.scaling().ok_or("has no weights")?;
+        let Some(Data::I8(w)) = &self[node.inputs[1]].data else { return Err("weights must be int8".into()) };
+        let ran = match self.bias_data(node) {
+            Data::I64(bias) => scaling.int16x8(self.rounding).map(|a| run_weighted(lowered, &a, x, w, &bias, y)),
+            Data::I32(bias) => scaling.int16x8(self.rounding).map(|a| run_weighted(lowered, &a, x, w, &bias, y)),
+            _ => return Err("the bias must be int64 or int32".into()),
+        };
+        ran.ok_or("input, weights and output must be of int16, int8 and int16")?.map_err(|e| e.to_string())
     }
 
     /// Batch norm at inference as `x * scale + shift`, one pair a channel; `None` where a statistic is not f32.
@@ -222,6 +267,7 @@ fn run_weighted<A: Arithmetic>(
 ) -> Result<(), ShapeError> {
     match lowered {
         Lowered::Conv2d(op, _) => reference::conv2d(op, arithmetic, x, w, bias, y),
+        Lowered::TransposeConv2d(op, _) => reference::transpose_conv2d(op, arithmetic, x, w, bias, y),
         Lowered::DepthwiseConv2d(op, _) => reference::depthwise_conv2d(op, arithmetic, x, w, bias, y),
         Lowered::Dense(op, _) => reference::dense(op, arithmetic, x, w, bias, y),
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Element by element: rows without index arithmetic, and outputs that replace an input.
 
 use crate::error::ShapeError;
-use crate::kernels::{Binary, Broadcast, Unary};
+use crate::kernels::{AddInt, Binary, Broadcast, Unary};
 
 /// [`unary`](crate::kernels::reference::unary) in place.
 pub fn unary_in_place<T: Copy, U: Unary<T>>(op: &U, y: &mut [T]) {
@@ -100,4 +100,20 @@ fn fold_in<T: Copy>(shape: &Broadcast, other_is_b: bool, other: &[T], y: &mut [T
             y.iter_mut().for_each(|y| *y = fold(*y, other));
         }
     });
+}
+
+/// [`binary`] of an int8 sum of operands that have one shape, for which some instruction sets have kernels.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn add_int8(op: &AddInt, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    binary(op, &Broadcast::equal(y.len())?, a, b, y)
+}
+
+/// [`add_int8`] with one operand in `y`.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn add_int8_in_place(op: &AddInt, side: Side, other: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    binary_in_place(op, &Broadcast::equal(y.len())?, side, other, y)
 }

@@ -4,13 +4,23 @@
 
 mod conv2d;
 mod depthwise_conv2d;
+pub(crate) mod depthwise_conv2d_tiled;
 mod elementwise;
+mod movement;
 mod pool2d;
 mod reduce;
+mod resize;
+mod tiled;
+mod transpose_conv2d;
 
 pub use super::reference::{softmax_f32, softmax_int8, softmax_int16, unary};
 pub use conv2d::{conv2d, dense};
 pub use depthwise_conv2d::depthwise_conv2d;
-pub use elementwise::{Side, binary, binary_in_place, unary_in_place};
-pub use pool2d::{average_pool2d, max_pool2d};
+pub use depthwise_conv2d_tiled::depthwise_conv2d_tiled;
+pub use elementwise::{Side, add_int8, add_int8_in_place, binary, binary_in_place, unary_in_place};
+pub use movement::{pad, strided_copy};
+pub use pool2d::{average_pool2d, average_pool2d_int8, max_pool2d, max_pool2d_int8};
 pub use reduce::{arg_max, reduce};
+pub use resize::{resize_bilinear, resize_nearest};
+pub use tiled::{conv2d_tiled, dense_tiled};
+pub use transpose_conv2d::transpose_conv2d;

@@ -13,7 +13,7 @@ use crate::num::Code;
 use crate::shape::expect_len;
 
 operator!(/// int8 sum
-    ADD_I8 = Add, I8, Overlap::Exact, check_binary::<i8, AddInt>, run_binary::<i8, AddInt>);
+    ADD_I8 = Add, I8, Overlap::Exact, check_binary::<i8, AddInt>, run_add_int8);
 operator!(/// int16 sum
     ADD_I16 = Add, I16, Overlap::Exact, check_binary::<i16, AddInt>, run_binary::<i16, AddInt>);
 operator!(/// f32 sum
@@ -137,6 +137,21 @@ fn run_binary<T: Element + Default, B: Stored<T> + Binary<T>>(step: &Step<'_>, a
         Some(0) => kernels::binary_in_place(&op, &shape, kernels::Side::Left, b, output)?,
         Some(_) => kernels::binary_in_place(&op, &shape, kernels::Side::Right, a, output)?,
         None => kernels::binary(&op, &shape, a, b, output)?,
+    }
+    Ok(())
+}
+
+fn run_add_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
+    let len = step.output()?.element_count();
+    if step.input(0)?.element_count() != len || step.input(1)?.element_count() != len {
+        return run_binary::<i8, AddInt>(step, arena);
+    }
+    let op = <AddInt as Stored<i8>>::read(step)?;
+    let Operands { inputs: [a, b], output, in_place } = operands(step, arena)?;
+    match in_place {
+        Some(0) => kernels::add_int8_in_place(&op, kernels::Side::Left, b, output)?,
+        Some(_) => kernels::add_int8_in_place(&op, kernels::Side::Right, a, output)?,
+        None => kernels::add_int8(&op, a, b, output)?,
     }
     Ok(())
 }
