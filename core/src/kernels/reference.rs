@@ -1,10 +1,12 @@
 //! The shortest correct loops of every operator. Never optimised: every other spelling is tested against these.
 
+mod depthwise_tiled;
 mod movement;
 mod resize;
 mod tiled;
 mod transpose_conv2d;
 
+pub use depthwise_tiled::depthwise_conv2d_tiled;
 pub use movement::{pad, strided_copy};
 pub use resize::{resize_bilinear, resize_nearest};
 pub use tiled::{conv2d_tiled, dense_tiled};

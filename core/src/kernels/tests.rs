@@ -1,5 +1,7 @@
 //! Every back end against `reference`, bit for bit, on random geometries.
 
+mod depthwise_tiled;
+
 use super::*;
 use crate::num::{Multiplier, Rounding};
 use crate::shape::{AxisSpec, Window};

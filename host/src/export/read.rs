@@ -182,6 +182,7 @@ pub fn describe(model: &Model<'_>) -> Description {
                 OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled => {
                     y.dim(0) * y.dim(1) * weights
                 }
+                OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
                 OpCode::Dense | OpCode::DenseTiled => weights,
                 _ => 0,
             };

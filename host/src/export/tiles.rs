@@ -6,7 +6,9 @@ use crate::plan::{Memory, Share};
 use niwaki_core::format::OpCode;
 use niwaki_core::kernels::Arithmetic;
 use niwaki_core::kernels::tiles::filters::{self, Filter};
-use niwaki_core::kernels::tiles::{Conv2dTiled, DenseTiled, FILTERS, Tiles};
+use niwaki_core::kernels::tiles::{
+    Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, FILTERS, TiledInt8, Tiles, depthwise_conv2d,
+};
 use niwaki_core::num::{Multiplier, Rounding, SmallMultiplier};
 
 /// What kind of chip a file is for. Every file runs everywhere; the kind decides which kernels run fast.
@@ -41,7 +43,7 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Tile
         Lowered::Conv2d(op, scaling) => {
             let op = Conv2dTiled { conv: *op };
             let outputs = op.conv.out_channels().get();
-            let words = pack(graph, node, scaling, outputs, op.conv.filter_len())?;
+            let words = pack(graph, node, scaling, outputs, weights(graph, node)?, FILTER_ROWS)?;
             op.check_tiles(&Tiles::try_new(&words, outputs, op.weight_words()).ok()?).ok()?;
             Some(Tiled {
                 code: OpCode::Conv2dTiled,
@@ -54,7 +56,7 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Tile
         Lowered::Dense(dense, scaling) => {
             let op = DenseTiled { dense: *dense };
             let outputs = dense.outputs().get();
-            let words = pack(graph, node, scaling, outputs, dense.inputs().get())?;
+            let words = pack(graph, node, scaling, outputs, weights(graph, node)?, FILTER_ROWS)?;
             op.check_tiles(&Tiles::try_new(&words, outputs, op.weight_words()).ok()?).ok()?;
             Some(Tiled {
                 code: OpCode::DenseTiled,
@@ -64,6 +66,49 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Tile
                 memory: memory(op.scratch_words(), Share::Nothing),
             })
         }
+        Lowered::DepthwiseConv2d(op, scaling) if op.multiplier().get() == 1 => {
+            let int8 = scaling.int8()?;
+            let numerics = TiledInt8 {
+                input_zero_point: i8::try_from(int8.input_zero_point).ok()?,
+                output_zero_point: int8.output_zero_point,
+                clamp: int8.clamp,
+            };
+            let channels = op.out_channels().get();
+            let op = DepthwiseConv2dTiled::try_new(op.window, channels, numerics).ok()?;
+            // The taps of one channel after the other.
+            let taps = weights(graph, node)?;
+            let by_channel: Vec<i8> =
+                (0..channels).flat_map(|channel| taps.iter().skip(channel).step_by(channels).copied()).collect();
+            let words = pack(graph, node, scaling, channels, &by_channel, CHANNELS)?;
+            op.check_tiles(&op.tiles(&words).ok()?).ok()?;
+            Some(Tiled {
+                code: OpCode::DepthwiseConv2dTiled,
+                kernel: Some([op.window.y.kernel(), op.window.x.kernel()]),
+                shape: shape(&words, channels),
+                words,
+                memory: memory(op.scratch_len(), if op.in_place() { Share::Place } else { Share::Nothing }),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// How the weights of a record lie.
+struct Weights {
+    /// Words for filters of so many weights.
+    words: fn(usize) -> usize,
+    /// Writes a record.
+    pack: fn(&[Filter<'_>; FILTERS], &mut [i32]) -> Option<()>,
+}
+
+/// Convolutions and dense layers.
+const FILTER_ROWS: Weights = Weights { words: filters::weight_words, pack: filters::pack };
+/// Depthwise convolutions: a word a tap.
+const CHANNELS: Weights = Weights { words: |taps| taps, pack: depthwise_conv2d::pack };
+
+fn weights<'a>(graph: &'a Graph, node: &Node) -> Option<&'a [i8]> {
+    match &graph[node.inputs[1]].data {
+        Some(Data::I8(weights)) => Some(weights),
         _ => None,
     }
 }
@@ -73,12 +118,18 @@ fn shape(words: &[i32], outputs: usize) -> [usize; 2] {
     [tiles, words.len() / tiles]
 }
 
-/// The records of `outputs` filters of `len` weights each.
-fn pack(graph: &Graph, node: &Node, scaling: &Scaling, outputs: usize, len: usize) -> Option<Vec<i32>> {
+/// The records of `outputs` filters whose weights lie one behind the other.
+fn pack(
+    graph: &Graph,
+    node: &Node,
+    scaling: &Scaling,
+    outputs: usize,
+    weights: &[i8],
+    layout: Weights,
+) -> Option<Vec<i32>> {
     let int8 = scaling.int8()?;
-    let (Some(Data::I8(weights)), Data::I32(bias)) = (&graph[node.inputs[1]].data, graph.bias_data(node)) else {
-        return None;
-    };
+    let Data::I32(bias) = graph.bias_data(node) else { return None };
+    let len = weights.len() / outputs;
     if ROUNDING != Rounding::Double {
         return None;
     }
@@ -102,11 +153,11 @@ fn pack(graph: &Graph, node: &Node, scaling: &Scaling, outputs: usize, len: usiz
         })
         .collect();
     let filters = filters?;
-    let record_words = Tiles::words_of(FILTERS, filters::weight_words(len));
+    let record_words = Tiles::words_of(FILTERS, (layout.words)(len));
     let mut words = vec![0; outputs.div_ceil(FILTERS) * record_words];
     for (four, record) in filters.chunks(FILTERS).zip(words.chunks_mut(record_words)) {
         let four = std::array::from_fn(|f| four.get(f).copied().unwrap_or(Filter::MISSING));
-        filters::pack(&four, record)?;
+        (layout.pack)(&four, record)?;
     }
     Some(words)
 }

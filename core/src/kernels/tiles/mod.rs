@@ -1,10 +1,13 @@
 //! Weights in tiles of four filters, and what their kernels share: the record, the numerics, the operands' memory.
 
 mod conv2d;
+pub mod depthwise_conv2d;
 pub(super) mod drive;
 pub mod filters;
 
 pub use conv2d::{Conv2dTiled, DenseTiled};
+pub(crate) use depthwise_conv2d::BLOCK_WORDS;
+pub use depthwise_conv2d::DepthwiseConv2dTiled;
 
 use super::Clamp;
 use crate::error::ShapeError;

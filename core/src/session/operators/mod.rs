@@ -1,5 +1,6 @@
 //! The operators that a model may use. Only those named at `Model::verify` are linked.
 
+mod depthwise_tiled;
 mod elementwise;
 mod movement;
 mod pooling;
@@ -7,6 +8,7 @@ mod softmax;
 mod tiled;
 mod weighted;
 
+pub use depthwise_tiled::DEPTHWISE_CONV2D_TILED_I8;
 pub use elementwise::{ADD_F32, ADD_I8, CLAMP_F32, CLAMP_I8};
 pub use movement::{
     CONCAT_F32, CONCAT_I8, CONCAT_I16, PAD_F32, PAD_I8, PAD_I16, RESHAPE_F32, RESHAPE_I8, RESHAPE_I16,
@@ -33,6 +35,7 @@ pub const ALL: &[Operator] = &[
     CONV2D_F32,
     DEPTHWISE_CONV2D_I8,
     DEPTHWISE_CONV2D_F32,
+    DEPTHWISE_CONV2D_TILED_I8,
     DENSE_I8,
     DENSE_F32,
     MAX_POOL2D_I8,
