@@ -8,7 +8,7 @@ use niwaki::export::{AlignedBytes, export};
 use niwaki::graph::Graph;
 use niwaki::{import, simplify::simplify};
 use niwaki_core::error::SessionError;
-use niwaki_core::format::{OPERATOR_BYTES, TENSOR_BYTES};
+use niwaki_core::format::{DType, OPERATOR_BYTES, TENSOR_BYTES};
 use niwaki_core::session::{Model, Session, operators};
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use std::error::Error;
@@ -113,6 +113,9 @@ pub fn model(bytes: &[u8]) -> bool {
 fn model_seeds() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let small = models::quantised(&models::network("tiny-resnet", &[4, 4, 1], 3, 5)?, 6)?;
     let mut graphs = vec![models::every_operator()?, models::every_operator_f32()?, small];
+    for dtype in [DType::I8, DType::I16, DType::F32, DType::F16] {
+        graphs.push(models::movement::every_movement(dtype)?);
+    }
     graphs.extend(tflm::networks()?.iter().filter_map(|bytes| import::from_bytes(bytes).ok()));
     Ok(graphs.iter().filter_map(|graph| Some(export(graph).ok()?.0.to_vec())).collect())
 }

@@ -2,5 +2,6 @@
 
 pub mod edit;
 pub mod fuzz;
+pub mod layers;
 pub mod models;
 pub mod tflm;

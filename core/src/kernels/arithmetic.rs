@@ -60,6 +60,12 @@ pub trait Arithmetic: Copy {
     /// `acc + x * w`
     fn multiply_add(&self, acc: Self::Acc, x: Self::Input, w: Self::Weight) -> Self::Acc;
 
+    /// An input whose product with any weight leaves every accumulator as it is, if there is one.
+    #[inline]
+    fn padding(&self) -> Option<Self::Input> {
+        None
+    }
+
     /// The output of `channel`.
     fn finish(&self, channel: usize, acc: Self::Acc) -> Self::Output;
 }
@@ -153,6 +159,11 @@ impl Arithmetic for Int8<'_> {
     #[inline]
     fn multiply_add(&self, acc: i32, x: i8, w: i8) -> i32 {
         acc.wrapping_add((x as i32 - self.input_zero_point) * w as i32)
+    }
+
+    #[inline]
+    fn padding(&self) -> Option<i8> {
+        i8::try_from(self.input_zero_point).ok()
     }
 
     #[inline]

@@ -1,13 +1,16 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
 mod aligned;
+mod elementwise;
 pub mod read;
 pub mod rust;
+mod tiles;
 
 pub use aligned::AlignedBytes;
+pub use tiles::Target;
 
-use crate::graph::lower::{Lowered, ROUNDING, Scaling};
-use crate::graph::{Data, Graph, GraphError, Node, Role, TensorId};
+use crate::graph::lower::{Lowered, Scaling};
+use crate::graph::{Data, Graph, GraphError, Node, Op, Role, TensorId};
 use crate::plan::{Arena, Memory, Placement, plan};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
@@ -18,6 +21,7 @@ use niwaki_core::kernels::Clamp;
 use niwaki_core::num::{Multiplier, Rounding};
 use niwaki_core::session::operators;
 use niwaki_core::shape::Window;
+use tiles::Tiled;
 
 /// Why a graph cannot become a file.
 #[derive(Debug, thiserror::Error)]
@@ -39,15 +43,24 @@ pub enum ExportError {
     Verify(#[from] VerifyError),
 }
 
+/// [`export_for`] any chip.
+///
+/// # Errors
+/// As [`export_for`].
+pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
+    export_for(graph, Target::Portable)
+}
+
 /// The bytes of the `.niwaki` file of `graph`, with the arena plan that they contain.
 ///
 /// Operators keep the order of `graph.nodes`.
 ///
 /// # Errors
 /// [`ExportError`] names the operator that has no form in the file.
-pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
+pub fn export_for(graph: &Graph, target: Target) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
-    let memory: Vec<Memory> = graph.nodes.iter().map(Memory::plain).collect();
+    let kernels = graph.nodes.iter().map(|node| Kernel::new(graph, node, target)).collect::<Result<Vec<_>, _>>()?;
+    let memory: Vec<Memory> = kernels.iter().zip(&graph.nodes).map(|(kernel, node)| kernel.memory(node)).collect();
     let arena = plan(graph, &memory);
     let mut file =
         File { graph, arena: &arena, tensors: Vec::new(), data: Vec::new(), ids: vec![None; graph.tensors.len()] };
@@ -56,8 +69,8 @@ pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
     for &id in graph.inputs.iter().chain(&graph.outputs) {
         io.extend_from_slice(&file.activation(id)?.to_le_bytes());
     }
-    for (n, node) in graph.nodes.iter().enumerate() {
-        let record = file.operator(node, arena.scratch[n])?;
+    for (n, (node, kernel)) in graph.nodes.iter().zip(&kernels).enumerate() {
+        let record = file.operator(node, kernel, arena.scratch[n])?;
         operators.extend_from_slice(&record.to_bytes());
     }
     let bytes = assemble(&file, &operators, &io)?;
@@ -75,7 +88,7 @@ fn assemble(file: &File<'_>, operators: &[u8], io: &[u8]) -> Result<AlignedBytes
     let mut header = Header {
         magic: MAGIC,
         version: VERSION,
-        flags: u16::from(ROUNDING == Rounding::Single),
+        flags: u16::from(graph.rounding == Rounding::Single),
         checksum: 0,
         file_bytes: narrow("file size", file_bytes)?,
         arena_bytes: narrow("arena size", file.arena.bytes)?,
@@ -107,6 +120,25 @@ fn narrow<T: TryFrom<usize>>(what: &'static str, value: usize) -> Result<T, Expo
     T::try_from(value).map_err(|_| ExportError::TooLarge { what, value })
 }
 
+/// What runs for a node.
+struct Kernel {
+    lowered: Lowered,
+    /// Its constants in tiles, where the target wants them and they can be.
+    tiled: Option<Tiled>,
+}
+
+impl Kernel {
+    fn new(graph: &Graph, node: &Node, target: Target) -> Result<Self, GraphError> {
+        let lowered = graph.lower(node)?;
+        let tiled = if target == Target::Dsp { tiles::tile(graph, node, &lowered) } else { None };
+        Ok(Self { lowered, tiled })
+    }
+
+    fn memory(&self, node: &Node) -> Memory {
+        self.tiled.as_ref().map_or_else(|| Memory::plain(node), |tiled| tiled.memory)
+    }
+}
+
 /// The tables of a file while they grow.
 struct File<'a> {
     graph: &'a Graph,
@@ -135,13 +167,16 @@ impl File<'_> {
         Ok(index)
     }
 
-    /// An operand that may be an activation or a constant.
+    /// An activation, or a constant in its place with its quantisation.
     fn operand(&mut self, id: TensorId) -> Result<u16, ExportError> {
         let tensor = &self.graph[id];
-        match &tensor.data {
-            Some(data) => self.graph_data(&tensor.shape, data),
-            None => self.activation(id),
+        let (Some(data), None) = (&tensor.data, self.ids[id.0]) else { return self.activation(id) };
+        let index = self.graph_data(&tensor.shape, data)?;
+        if let (Some(q), Some(record)) = (&tensor.quant, self.tensors.get_mut(usize::from(index))) {
+            (record.scale, record.zero_point) = (q.scales[0], q.zero_point);
         }
+        self.ids[id.0] = Some(index);
+        Ok(index)
     }
 
     fn constant(&mut self, dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<u16, ExportError> {
@@ -161,12 +196,17 @@ impl File<'_> {
         self.constant(data.element(), shape, data.bytes())
     }
 
-    fn operator(&mut self, node: &Node, scratch: Option<Placement>) -> Result<OperatorRecord, ExportError> {
+    fn operator(
+        &mut self,
+        node: &Node,
+        kernel: &Kernel,
+        scratch: Option<Placement>,
+    ) -> Result<OperatorRecord, ExportError> {
         let graph = self.graph;
-        let lowered = graph.lower(node)?;
+        let Kernel { lowered, tiled } = kernel;
         let mut params = [0; PARAM_COUNT];
         let mut inputs = vec![self.operand(node.inputs[0])?];
-        let code = match &lowered {
+        let code = match lowered {
             Lowered::Conv2d(op, _) => {
                 convolution(&mut params, &op.window)?;
                 OpCode::Conv2d
@@ -195,24 +235,26 @@ impl File<'_> {
                 pooling(&mut params, &op.window)?;
                 OpCode::AveragePool2d
             }
-            Lowered::AddF32(clamp) => {
-                clamp_f32(&mut params, *clamp);
-                OpCode::Add
+            Lowered::Lookup(table) => {
+                inputs.push(self.constant(DType::I8, &[table.len()], bytemuck::cast_slice(table.as_slice()))?);
+                OpCode::Lookup
             }
-            Lowered::AddInt8(op) => {
-                let [a, b] = op.input_multipliers;
-                multipliers(&mut params, &[a, b, op.output_multiplier]);
-                clamp_int8(&mut params, op.clamp);
-                OpCode::Add
+            Lowered::Unary(op) => elementwise::unary(&mut params, op),
+            Lowered::Binary(_, op) => {
+                inputs.push(self.operand(node.inputs[1])?);
+                elementwise::binary(&mut params, op)
             }
-            Lowered::ClampF32(clamp) => {
-                clamp_f32(&mut params, *clamp);
-                OpCode::Clamp
+            Lowered::Over(_, op) => {
+                let axes = match &node.op {
+                    Op::Mean { axes, .. } | Op::Sum { axes, .. } => axes,
+                    Op::ArgMax { axis } => &vec![*axis],
+                    _ => &vec![],
+                };
+                elementwise::over(&mut params, op, axes)
             }
-            Lowered::ClampInt8(op) => {
-                multipliers(&mut params, &[op.multiplier]);
-                clamp_int8(&mut params, op.clamp);
-                OpCode::Clamp
+            Lowered::SoftmaxInt16(_, constants) => {
+                multipliers(&mut params, &[constants.multiplier]);
+                OpCode::Softmax
             }
             Lowered::SoftmaxF32(_) => OpCode::Softmax,
             Lowered::SoftmaxInt8(_, constants) => {
@@ -222,15 +264,22 @@ impl File<'_> {
             }
             Lowered::Reshape => OpCode::Reshape,
         };
-        match &lowered {
-            Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].quant {
-                Some(_) => clamp_int8(&mut params, Clamp { min: -128, max: 127 }),
-                None => clamp_f32(&mut params, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }),
+        match lowered {
+            Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].element {
+                DType::I8 => clamp_int8(&mut params, Clamp { min: -128, max: 127 }),
+                DType::I16 => clamp_int8(&mut params, Clamp { min: i16::MIN.into(), max: i16::MAX.into() }),
+                _ => clamp_f32(&mut params, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }),
             },
-            Lowered::AddF32(_) | Lowered::AddInt8(_) => inputs.push(self.activation(node.inputs[1])?),
             _ => {}
         }
-        if let Some(scaling) = lowered.scaling() {
+        if let (Some(tiled), Some(Scaling::Int8 { clamp, .. })) = (tiled, lowered.scaling()) {
+            clamp_int8(&mut params, *clamp);
+            if let Some([y, x]) = tiled.kernel {
+                params[param::TILED_KERNEL_Y] = narrow("kernel", y)?;
+                params[param::TILED_KERNEL_X] = narrow("kernel", x)?;
+            }
+            inputs.push(self.constant(DType::I32, &tiled.shape, bytemuck::cast_slice(&tiled.words))?);
+        } else if let Some(scaling) = lowered.scaling() {
             let weights = &graph[node.inputs[1]];
             let missing = || GraphError::Eval(format!("weights `{}` have no data", weights.name));
             inputs.push(self.graph_data(&weights.shape, weights.data.as_ref().ok_or_else(missing)?)?);
@@ -249,12 +298,12 @@ impl File<'_> {
         }
         let dtype = match lowered.scaling() {
             Some(_) => graph.weighted_dtype(node),
-            None => graph[node.inputs[0]].element,
+            None => graph[node.inputs[0]].dtype(),
         };
         let mut operands = [NONE; 6];
         operands[..inputs.len()].copy_from_slice(&inputs);
         Ok(OperatorRecord {
-            code: code.code(),
+            code: tiled.as_ref().map_or(code, |tiled| tiled.code).code(),
             dtype: dtype.code(),
             inputs: operands,
             output: self.activation(node.output)?,

@@ -4,7 +4,7 @@ use super::{AlignedBytes, ExportError, export};
 use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
-use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord};
+use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};
 use niwaki_core::session::operators;
 use std::path::{Path, PathBuf};
 
@@ -168,15 +168,28 @@ pub fn describe(model: &Model<'_>) -> Description {
             let constants: Vec<TensorRecord> = operands.filter(|t| t.location() == Some(Place::Data)).collect();
             let (x, y) = (model.tensor(record.inputs[0].into())?, model.tensor(record.output.into())?);
             let code = OpCode::from_code(record.code)?;
-            let weights = constants.first().map_or(0, TensorRecord::element_count);
+            let constant = |i: usize| constants.get(i).map_or(0, TensorRecord::element_count);
+            // Tiles hold weights and biases, and some padding.
+            let area: usize =
+                record.params[param::TILED_KERNEL_Y..].iter().take(2).map(|&size| size as usize).product();
+            let (weights, biases) = match code {
+                OpCode::Conv2dTiled => (area * x.dim(2) * y.dim(2), y.dim(2)),
+                OpCode::DepthwiseConv2dTiled => (area * y.dim(2), y.dim(2)),
+                OpCode::DenseTiled => (x.element_count() * y.element_count(), y.element_count()),
+                // A table is made from two scales; nobody trained it.
+                OpCode::Lookup => (0, 0),
+                _ => (constant(0), constant(1)),
+            };
             let macs = match code {
-                OpCode::Conv2d | OpCode::DepthwiseConv2d => y.dim(0) * y.dim(1) * weights,
+                OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled => {
+                    y.dim(0) * y.dim(1) * weights
+                }
                 OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
-                OpCode::Dense => weights,
+                OpCode::Dense | OpCode::DenseTiled => weights,
                 _ => 0,
             };
             let live = live(model, n);
-            params += constants.iter().take(2).map(TensorRecord::element_count).sum::<usize>();
+            params += weights + biases;
             Some(OperatorInfo {
                 op: code.name(),
                 dtype: dtype(&x),

@@ -165,10 +165,15 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         match chip::run(chip, &file, &test, &mut |step| tell(Event::Chip(step))) {
             Ok(measured) => {
                 bytes_equal = Some(measured.outputs == outputs);
+                let est_cycles = match test.first() {
+                    Some(input) => chip::estimate_cycles(chip, &file, input, &mut |step| tell(Event::Chip(step)))?,
+                    None => None,
+                };
                 let on_chip = Stage {
                     name: format!("int8-{chip}"),
                     accuracy: score::accuracy(&quantized, &measured.outputs, &data.test.y),
                     instructions: measured.cost.as_ref().map(|c| c.instructions),
+                    est_cycles: est_cycles.map(|estimate| estimate.cycles),
                     arena_bytes: measured.cost.as_ref().map(|c| c.arena_bytes),
                     stack_bytes: measured.cost.as_ref().map(|c| c.stack_bytes),
                     code_bytes: measured.cost.as_ref().map(|c| c.code_bytes),

@@ -9,14 +9,14 @@ use core::arch::global_asm;
 /// What the code works on; it changes the fields as it goes.
 #[repr(C)]
 struct Frame {
-    /// 0: bytes of the pairs under the blocks of two output columns.
+    /// 0: bytes of the pairs under the blocks of three output columns.
     run_bytes: usize,
     /// 4: the next output of the channel in work.
     y: *mut i8,
     /// 8: end of the blocks.
     blocks_end: *const i32,
-    /// 12: whether one more output column follows the last block of two.
-    odd: usize,
+    /// 12: output columns behind the last block of three.
+    rest: usize,
     /// 16: the two rings; they change places after every pair of rows.
     upper: *mut i32,
     lower: *mut i32,
@@ -54,16 +54,25 @@ struct Frame {
     filler: usize,
 }
 
-// Registers of the loops over outputs: r0-r3 pairs of four columns, r4 r8 r9 r10 accumulators, r5-r7 pairs of weights,
-// r11 r12 upper and lower pairs, lr block. The accumulator of a first tap is the start in r4. The last words of a block
-// are: end of the upper pairs, next output, pixel, row.
+// Registers of the loops over outputs: r5-r7 three pairs of weights, then mantissa, addend and exponent, then the place
+// of the output; r11 r12 upper and lower pairs; lr block. The accumulators of a first tap begin with the start in r4.
+// The last words of a block are: end of the upper pairs under whole blocks of columns, next output, pixel, row.
 global_asm!(
     r#"
 .macro niwaki_depthwise_finish acc
-    add r3, r1, \acc, asr #31       @ addend, less one below zero: halves go away from zero
-    smmlar \acc, \acc, r0, r3
-    asr \acc, \acc, r2
+    add r0, r6, \acc, asr #31       @ addend, less one below zero: halves go away from zero
+    smmlar \acc, \acc, r5, r0
+    asr \acc, \acc, r7
     ssat \acc, #8, \acc, asr #1
+.endm
+
+.macro niwaki_depthwise_channel                     @ r3 = end of the upper pairs under whole blocks
+    ldrd r1, r5, [sp]
+    add r3, r11, r1
+    add r8, r5, #1
+    str r8, [sp, #4]
+    strd r3, r5, [lr, #40]
+    cmp r11, r3
 .endm
 
 .section .text.niwaki_depthwise_tile,"ax",%progbits
@@ -102,7 +111,7 @@ niwaki_depthwise_tile:
     add r11, r11, r1
     add r12, r12, r1
     cmp r2, #1
-    bne 5f
+    bne 11f
     ldr r0, [sp, #32]
     cmp r0, #1
     bne 2f
@@ -120,14 +129,80 @@ niwaki_depthwise_tile:
     it hi
     strhi r0, [lr, #220]
 
-2:  ldrd r1, r5, [sp]               @ a channel at stride 1
-    add r3, r11, r1
-    add r8, r5, #1
-    str r8, [sp, #4]
-    strd r3, r5, [lr, #40]
-    cmp r11, r3
+2:  niwaki_depthwise_channel        @ a channel at stride 1
     bhs 4f
-3:  ldm lr!, {{r4, r5, r6, r7}}
+3:  ldm lr!, {{r4, r5, r6, r7}}       @ three columns, two rows: r8 r10 r3, r9 r2 r4
+    ldrd r0, r1, [r11]
+    smlad r8, r0, r5, r4
+    smlatb r9, r0, r5, r4
+    smlad r8, r1, r6, r8
+    smlatb r9, r1, r6, r9
+    smlad r10, r1, r5, r4
+    smlatb r2, r1, r5, r4
+    ldrd r0, r1, [r11, #8]
+    smlad r8, r0, r7, r8
+    smlatb r9, r0, r7, r9
+    smlad r10, r0, r6, r10
+    smlatb r2, r0, r6, r2
+    smlad r3, r0, r5, r4
+    smlatb r4, r0, r5, r4
+    smlad r10, r1, r7, r10
+    smlatb r2, r1, r7, r2
+    smlad r3, r1, r6, r3
+    smlatb r4, r1, r6, r4
+    ldr r0, [r11, #16]
+    smlad r3, r0, r7, r3
+    smlatb r4, r0, r7, r4
+    ldm lr!, {{r5, r6, r7}}
+    ldrd r0, r1, [r12]
+    smlabt r8, r0, r5, r8
+    smlad r9, r0, r5, r9
+    smlabt r8, r1, r6, r8
+    smlad r9, r1, r6, r9
+    smlabt r10, r1, r5, r10
+    smlad r2, r1, r5, r2
+    ldrd r0, r1, [r12, #8]
+    smlabt r8, r0, r7, r8
+    smlad r9, r0, r7, r9
+    smlabt r10, r0, r6, r10
+    smlad r2, r0, r6, r2
+    smlabt r3, r0, r5, r3
+    smlad r4, r0, r5, r4
+    smlabt r10, r1, r7, r10
+    smlad r2, r1, r7, r2
+    smlabt r3, r1, r6, r3
+    smlad r4, r1, r6, r4
+    ldr r0, [r12, #16]
+    smlabt r3, r0, r7, r3
+    smlad r4, r0, r7, r4
+    ldm lr!, {{r5, r6, r7}}
+    niwaki_depthwise_finish r8
+    niwaki_depthwise_finish r10
+    niwaki_depthwise_finish r3
+    niwaki_depthwise_finish r9
+    niwaki_depthwise_finish r2
+    niwaki_depthwise_finish r4
+    ldm lr, {{r0, r5, r6, r7}}
+    add r7, r7, r5
+    add r1, r5, r6
+    add r1, r1, r6, lsl #1
+    strb r9, [r7]
+    strb r2, [r7, r6]
+    strb r4, [r7, r6, lsl #1]
+    strb r8, [r5]
+    strb r10, [r5, r6]
+    strb r3, [r5, r6, lsl #1]
+    str r1, [lr, #4]
+    add r11, r11, #12
+    add r12, r12, #12
+    sub lr, lr, #40
+    cmp r11, r0
+    blo 3b
+4:  ldr r0, [sp, #12]
+    cmp r0, #1
+    blo 9f
+    beq 5f
+    ldm lr!, {{r4, r5, r6, r7}}       @ two columns, two rows: r8 r9, r10 r4
     ldm r11, {{r0, r1, r2, r3}}
     smlad r8, r0, r5, r4
     smlad r9, r1, r5, r4
@@ -155,28 +230,23 @@ niwaki_depthwise_tile:
     smlabt r9, r3, r7, r9
     smlad r10, r2, r7, r10
     smlad r4, r3, r7, r4
-    ldm lr!, {{r0, r1, r2}}
+    ldm lr!, {{r5, r6, r7}}
     niwaki_depthwise_finish r8
     niwaki_depthwise_finish r9
     niwaki_depthwise_finish r10
     niwaki_depthwise_finish r4
-    ldm lr, {{r3, r5, r6, r7}}
+    ldm lr, {{r0, r5, r6, r7}}
     add r7, r7, r5
-    add r11, r11, #8
     strb r10, [r7]
     strb r4, [r7, r6]
     strb r8, [r5]
     strb r9, [r5, r6]
-    add r5, r5, r6, lsl #1
-    str r5, [lr, #4]
+    add r11, r11, #8
     add r12, r12, #8
     sub lr, lr, #40
-    cmp r11, r3
-    blo 3b
-4:  ldr r0, [sp, #12]
-    cbz r0, 9f
-    ldm lr!, {{r4, r5, r6, r7}}
-    ldm r11!, {{r0, r1, r2}}
+    b 9f
+5:  ldm lr!, {{r4, r5, r6, r7}}       @ one column, two rows: r8, r4
+    ldm r11, {{r0, r1, r2}}
     smlad r8, r0, r5, r4
     smlatb r4, r0, r5, r4
     smlad r8, r1, r6, r8
@@ -184,23 +254,22 @@ niwaki_depthwise_tile:
     smlad r8, r2, r7, r8
     smlatb r4, r2, r7, r4
     ldm lr!, {{r5, r6, r7}}
-    ldm r12!, {{r0, r1, r2}}
+    ldm r12, {{r0, r1, r2}}
     smlabt r8, r0, r5, r8
     smlad r4, r0, r5, r4
     smlabt r8, r1, r6, r8
     smlad r4, r1, r6, r4
     smlabt r8, r2, r7, r8
     smlad r4, r2, r7, r4
-    ldm lr!, {{r0, r1, r2}}
+    ldm lr!, {{r5, r6, r7}}
     niwaki_depthwise_finish r8
     niwaki_depthwise_finish r4
-    ldrd r5, r6, [lr, #4]
-    ldr r7, [lr, #12]
+    ldm lr, {{r0, r5, r6, r7}}
     strb r4, [r5, r7]
     strb r8, [r5]
+    add r11, r11, #4
+    add r12, r12, #4
     sub lr, lr, #40
-    sub r11, r11, #8
-    sub r12, r12, #8
 9:  ldr r1, [sp, #8]
     add lr, lr, #56
     add r11, r11, #8
@@ -212,67 +281,78 @@ niwaki_depthwise_tile:
     mov r5, #2
     b 10f
 
-5:  ldrd r1, r5, [sp]               @ a channel at stride 2
-    add r3, r11, r1
-    add r8, r5, #1
-    str r8, [sp, #4]
-    strd r3, r5, [lr, #40]
-    cmp r11, r3
+11: niwaki_depthwise_channel        @ a channel at stride 2
     bhs 7f
-6:  ldm lr!, {{r4, r5, r6, r7}}
-    ldm r11, {{r0, r1, r2, r3, r9}}
+6:  ldm lr!, {{r4, r5, r6, r7}}       @ three columns: r8 r9 r4
+    ldm r11!, {{r0, r1, r2, r3}}
     smlad r8, r0, r5, r4
-    smlad r4, r2, r5, r4
+    smlad r9, r2, r5, r4
     smlad r8, r1, r6, r8
-    smlad r4, r3, r6, r4
+    smlad r9, r3, r6, r9
     smlad r8, r2, r7, r8
-    smlad r4, r9, r7, r4
-    ldm lr!, {{r5, r6, r7}}
-    ldm r12, {{r0, r1, r2, r3, r9}}
-    smlabt r8, r0, r5, r8
-    smlabt r4, r2, r5, r4
-    smlabt r8, r1, r6, r8
-    smlabt r4, r3, r6, r4
-    smlabt r8, r2, r7, r8
-    smlabt r4, r9, r7, r4
-    ldm lr!, {{r0, r1, r2}}
-    niwaki_depthwise_finish r8
-    niwaki_depthwise_finish r4
-    ldm lr, {{r3, r5, r6}}
-    strb r8, [r5]
-    strb r4, [r5, r6]
-    add r5, r5, r6, lsl #1
-    add r11, r11, #16
-    str r5, [lr, #4]
-    add r12, r12, #16
-    sub lr, lr, #40
-    cmp r11, r3
-    blo 6b
-7:  ldr r0, [sp, #12]
-    cbz r0, 8f
-    ldm lr!, {{r4, r5, r6, r7}}
-    ldm r11!, {{r0, r1, r2}}
+    ldm r11, {{r0, r1, r2}}
+    smlad r9, r0, r7, r9
     smlad r4, r0, r5, r4
     smlad r4, r1, r6, r4
     smlad r4, r2, r7, r4
     ldm lr!, {{r5, r6, r7}}
-    ldm r12!, {{r0, r1, r2}}
+    ldm r12!, {{r0, r1, r2, r3}}
+    smlabt r8, r0, r5, r8
+    smlabt r9, r2, r5, r9
+    smlabt r8, r1, r6, r8
+    smlabt r9, r3, r6, r9
+    smlabt r8, r2, r7, r8
+    ldm r12, {{r0, r1, r2}}
+    smlabt r9, r0, r7, r9
     smlabt r4, r0, r5, r4
     smlabt r4, r1, r6, r4
     smlabt r4, r2, r7, r4
-    ldm lr!, {{r0, r1, r2}}
+    ldm lr!, {{r5, r6, r7}}
+    niwaki_depthwise_finish r8
+    niwaki_depthwise_finish r9
     niwaki_depthwise_finish r4
-    ldr r5, [lr, #4]
-    strb r4, [r5]
+    ldm lr, {{r0, r5, r6}}
+    add r1, r5, r6
+    add r1, r1, r6, lsl #1
+    strb r8, [r5]
+    strb r9, [r5, r6]
+    strb r4, [r5, r6, lsl #1]
+    str r1, [lr, #4]
+    add r11, r11, #8
+    add r12, r12, #8
     sub lr, lr, #40
-    sub r11, r11, #4
-    sub r12, r12, #4
+    cmp r11, r0
+    blo 6b
+7:  ldr r10, [sp, #12]
+    cmp r10, #0
+    beq 8f
+6:  ldm lr!, {{r4, r5, r6, r7}}       @ one column: r4
+    ldm r11, {{r0, r1, r2}}
+    smlad r4, r0, r5, r4
+    smlad r4, r1, r6, r4
+    smlad r4, r2, r7, r4
+    ldm lr!, {{r5, r6, r7}}
+    ldm r12, {{r0, r1, r2}}
+    smlabt r4, r0, r5, r4
+    smlabt r4, r1, r6, r4
+    smlabt r4, r2, r7, r4
+    ldm lr!, {{r5, r6, r7}}
+    niwaki_depthwise_finish r4
+    ldm lr, {{r0, r5, r6}}
+    add r6, r6, r5
+    strb r4, [r5]
+    str r6, [lr, #4]
+    add r11, r11, #8
+    add r12, r12, #8
+    sub lr, lr, #40
+    subs r10, r10, #1
+    bne 6b
 8:  ldr r1, [sp, #8]
     add lr, lr, #56
     add r11, r11, #4
     add r12, r12, #4
     cmp lr, r1
-    blo 5b
+    blo 11b
     ldr r4, [sp, #72]
     mov r5, #1
 
@@ -385,10 +465,10 @@ impl Dsp {
         let padding = [op.int8.input_zero_point; FILTERS];
         let y_row = y.wrapping_add(work.first);
         let frame = Frame {
-            run_bytes: columns.output() / 2 * 2 * stride * WORD,
+            run_bytes: columns.output() / 3 * 3 * stride * WORD,
             y: y_row,
             blocks_end: blocks.end,
-            odd: columns.output() % 2,
+            rest: columns.output() % 3,
             upper: upper.as_mut_ptr(),
             lower: lower.as_mut_ptr(),
             blocks: blocks.start,

@@ -1,7 +1,37 @@
 //! Tiled depthwise convolution is depthwise convolution, in its own memory and over its input.
 
 use super::*;
+use crate::kernels::tiles::filters::Filter;
 use crate::kernels::tiles::{Activations, DepthwiseConv2dTiled, TiledInt8, Tiles};
+use crate::num::SmallMultiplier;
+
+/// The records of weights `[k_h, k_w, channels]`.
+fn pack(op: &DepthwiseConv2dTiled, w: &[i8], bias: &[i32], int8: &Int8<'_>) -> Vec<i32> {
+    let channels = op.channels().get();
+    let columns: Vec<Vec<i8>> = (0..channels).map(|c| w.iter().skip(c).step_by(channels).copied().collect()).collect();
+    let filter = |(c, weights): (usize, &'_ Vec<i8>)| {
+        let at = c % int8.shifts.len();
+        let multiplier = Multiplier { mantissa_q31: int8.multipliers_q31[at], shift: int8.shifts[at].into() };
+        let sum: i32 = weights.iter().map(|&w| w as i32).sum();
+        (bias[c] - int8.input_zero_point * sum, SmallMultiplier::new(multiplier))
+    };
+    let facts: Vec<_> = columns.iter().enumerate().map(filter).collect();
+    let filters: Vec<Filter<'_>> = columns
+        .iter()
+        .zip(facts)
+        .map(|(weights, (start, multiplier))| match multiplier {
+            Some(multiplier) => Filter { weights, start, multiplier },
+            None => Filter::MISSING,
+        })
+        .collect();
+    let mut words = vec![0; Tiles::words_of(channels, op.weight_words())];
+    for (four, record) in filters.chunks(4).zip(words.chunks_mut(Tiles::words_of(4, op.weight_words()))) {
+        let four = core::array::from_fn(|f| four.get(f).copied().unwrap_or(Filter::MISSING));
+        tiles::depthwise_conv2d::pack(&four, record).unwrap();
+    }
+    op.check_tiles(&op.tiles(&words).unwrap()).unwrap();
+    words
+}
 
 /// Geometries that people use, with the kernel that works on pairs of rows, and any.
 fn window(rng: &mut Lcg) -> Window {
@@ -49,8 +79,7 @@ fn tiled_depthwise_convolution_is_depthwise_convolution() {
         };
         let (x, w) = (rng.int8s(window.input_area() * channels), rng.int8s(window.kernel_area() * channels));
         let bias: Vec<i32> = rng.int8s(channels).iter().map(|&b| b as i32 * 77).collect();
-        let mut tiles = vec![0; Tiles::words_of(channels, op.weight_words())];
-        op.pack(&w, &bias, (&m, &s), &mut tiles).unwrap();
+        let tiles = pack(&op, &w, &bias, &plain);
         let mut want = vec![0; window.output_area() * channels];
         let geometry = DepthwiseConv2d::try_new(window, channels, channels).unwrap();
         reference::depthwise_conv2d(&geometry, &plain, &x, &w, &bias, &mut want).unwrap();

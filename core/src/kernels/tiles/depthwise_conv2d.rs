@@ -1,8 +1,8 @@
 //! Depthwise convolution with its weights in tiles of four channels.
 
+use super::filters::Filter;
 use super::{Activations, FILTERS, TiledInt8, Tiles};
-use crate::error::ShapeError;
-use crate::num::{Multiplier, SmallMultiplier};
+use crate::error::{OperatorError, ShapeError};
 use crate::shape::{Axis, MAX_LEN, Window, channels, expect_len};
 use core::num::NonZeroUsize;
 
@@ -68,46 +68,20 @@ impl DepthwiseConv2dTiled {
         Tiles::try_new(words, self.channels.get(), self.weight_words())
     }
 
-    /// Writes the records of weights `w: [k_h, k_w, channels]`; `None` where `words` has another length than the
-    /// records, or a channel has no place in them: its multiplier is no [`SmallMultiplier`], its start too large.
+    /// Checks once what the arithmetic relies on.
     ///
-    /// `bias` has one entry a channel, `multipliers` and `shifts` one a channel or one for all.
-    pub fn pack(&self, w: &[i8], bias: &[i32], multipliers: (&[i32], &[i8]), words: &mut [i32]) -> Option<()> {
-        let channels = self.channels.get();
-        let record_words = self.tiles(words).ok()?.record_words();
-        for (t, record) in words.chunks_exact_mut(record_words).enumerate() {
-            let (start, rest) = record.split_first_chunk_mut::<FILTERS>()?;
-            let (exponents, rest) = rest.split_last_mut()?;
-            let (weights, mantissas) = rest.split_last_chunk_mut::<FILTERS>()?;
-            let mut bytes = [0; FILTERS];
-            for (f, byte) in bytes.iter_mut().enumerate() {
-                let (channel, shift) = (FILTERS * t + f, 8 * f);
-                let of = if multipliers.0.len() == 1 { 0 } else { channel };
-                let multiplier = match channel < channels {
-                    true => {
-                        Multiplier { mantissa_q31: *multipliers.0.get(of)?, shift: (*multipliers.1.get(of)?).into() }
-                    }
-                    false => Multiplier::default(),
-                };
-                // A multiplier of 0 answers the output's zero point whatever it sees, and so does a missing channel.
-                let dead = multiplier.mantissa_q31 == 0;
-                let small = if dead { Multiplier { mantissa_q31: 1 << 30, shift: -1 } } else { multiplier };
-                let small = SmallMultiplier::new(small)?;
-                let mut sum = 0;
-                for (tap, word) in weights.iter_mut().enumerate() {
-                    let w = if dead { 0 } else { *w.get(tap * channels + channel)? };
-                    sum += i32::from(w);
-                    *word = (*word & !(0xff << shift)) | i32::from(w as u8) << shift;
-                }
-                let bias = if dead { 0 } else { *bias.get(channel)? };
-                let first = bias.checked_sub(i32::from(self.int8.input_zero_point) * sum)?;
-                *start.get_mut(f)? = Some(first).filter(|s| s.unsigned_abs() <= Self::MAX_START as u32)?;
-                *mantissas.get_mut(f)? = small.mantissa_q32 as i32;
-                *byte = small.exponent;
+    /// # Errors
+    /// [`OperatorError::Param`] names a multiplier or a start that is out of range.
+    pub fn check_tiles(&self, tiles: &Tiles<'_>) -> Result<(), OperatorError> {
+        for tile in tiles.iter() {
+            if let Some(m) = tile.multipliers.iter().find(|m| !m.is_valid()) {
+                return Err(OperatorError::Param { name: "multiplier", value: m.mantissa_q32 as i32 });
             }
-            *exponents = i32::from_le_bytes(bytes);
+            if let Some(&value) = tile.start.iter().find(|s| s.unsigned_abs() > Self::MAX_START as u32) {
+                return Err(OperatorError::Param { name: "start", value });
+            }
         }
-        Some(())
+        Ok(())
     }
 
     /// Whether `y` may be written over `x`: both have one shape, so an output pixel never lies before the rows and
@@ -158,4 +132,20 @@ impl DepthwiseConv2dTiled {
 /// Columns (or rows) of the padded input under all windows of an axis.
 const fn seen(axis: &Axis) -> usize {
     (axis.output() - 1) * axis.stride() + (axis.kernel() - 1) * axis.dilation() + 1
+}
+
+/// Writes the record of four channels, whose weights are in the order row, column; `None` where its length does not
+/// fit. What else the kernels need is [checked](DepthwiseConv2dTiled::check_tiles) when the record is read.
+pub fn pack(filters: &[Filter<'_>; FILTERS], record: &mut [i32]) -> Option<()> {
+    let (start, rest) = record.split_first_chunk_mut::<FILTERS>()?;
+    let (exponents, rest) = rest.split_last_mut()?;
+    let (weights, mantissas) = rest.split_last_chunk_mut::<FILTERS>()?;
+    *start = filters.map(|f| f.start);
+    *mantissas = filters.map(|f| f.multiplier.mantissa_q32.cast_signed());
+    *exponents = i32::from_le_bytes(filters.map(|f| f.multiplier.exponent));
+    for (tap, word) in weights.iter_mut().enumerate() {
+        let at = |f: Filter<'_>| f.weights.get(tap).map_or(0, |w| w.cast_unsigned());
+        *word = i32::from_le_bytes(filters.map(at));
+    }
+    filters.iter().all(|f| f.weights.is_empty() || f.weights.len() == weights.len()).then_some(())
 }

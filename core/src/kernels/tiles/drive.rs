@@ -191,21 +191,31 @@ impl Gather {
         }
         let patch = patch.get_mut(..self.patch_len).unwrap_or_default();
         patch.fill(self.zero_point);
-        let taps = self.columns.taps(pixel.ox);
-        let (runs, run_len) = match self.copied {
-            Some(_) => (1, taps.len * self.in_c),
-            None => (taps.len, self.in_c),
+        let columns = self.columns.taps(pixel.ox);
+        let (rows, x_pitch) = (pixel.rows.len, self.rows.dilation() * self.columns.input() * self.in_c);
+        let patch_pitch = self.columns.kernel() * self.in_c;
+        let (runs, len) = match self.copied {
+            Some(_) => (1, columns.len * self.in_c),
+            None => (columns.len, self.in_c),
         };
-        for row in 0..pixel.rows.len {
-            let iy = pixel.rows.input_start + row * self.rows.dilation();
-            let ky = pixel.rows.kernel_start + row;
-            for run in 0..runs {
-                let ix = taps.input_start + run * self.columns.dilation();
-                let kx = taps.kernel_start + run;
-                let from = (iy * self.columns.input() + ix) * self.in_c;
-                let to = (ky * self.columns.kernel() + kx) * self.in_c;
-                let (x, patch) = (x.get(from..from + run_len), patch.get_mut(to..to + run_len));
-                patch.into_iter().flatten().zip(x.into_iter().flatten()).for_each(|(to, &from)| *to = from);
+        for run in 0..runs {
+            let ix = columns.input_start + run * self.columns.dilation();
+            let x_at = (pixel.rows.input_start * self.columns.input() + ix) * self.in_c;
+            let patch_at = pixel.rows.kernel_start * patch_pitch + (columns.kernel_start + run) * self.in_c;
+            let (Some(x), Some(patch)) = (x.get(x_at..), patch.get_mut(patch_at..)) else { return };
+            // Whole groups, then the rest of each row.
+            let groups = len - len % GROUP;
+            L::copy(x, Rows { count: rows, len: groups, pitch: x_pitch }, patch_pitch, patch);
+            if groups < len {
+                for row in 0..rows {
+                    for at in groups..len {
+                        if let (Some(to), Some(&from)) =
+                            (patch.get_mut(row * patch_pitch + at), x.get(row * x_pitch + at))
+                        {
+                            *to = from;
+                        }
+                    }
+                }
             }
         }
     }

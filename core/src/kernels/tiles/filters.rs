@@ -45,8 +45,14 @@ pub struct Filter<'a> {
 
 impl Filter<'_> {
     /// What takes the place of a missing filter.
-    pub const MISSING: Self =
-        Self { weights: &[], start: 0, multiplier: SmallMultiplier { mantissa_q32: 1 << 31, exponent: 0 } };
+    pub const MISSING: Self = Self::constant(0);
+
+    /// A filter without weights whose outputs are all `code` above the output's zero point.
+    pub const fn constant(code: i32) -> Self {
+        // One quarter of the start.
+        let multiplier = SmallMultiplier { mantissa_q32: 1 << 31, exponent: 0 };
+        Self { weights: &[], start: 4 * code, multiplier }
+    }
 }
 
 /// Writes a record; `None` where two weights do not fit into a half, or the record is too short. What else a kernel

@@ -1,7 +1,7 @@
 //! Weights in tiles of four filters, and what their kernels share: the record, the numerics, the operands' memory.
 
 mod conv2d;
-mod depthwise_conv2d;
+pub mod depthwise_conv2d;
 pub(super) mod drive;
 pub mod filters;
 

@@ -1,7 +1,7 @@
 //! Weighted operators in formats other than int8 and f32.
 
 use super::Scaling;
-use crate::graph::{Activation, Data, Graph, Node, Op, Quant};
+use crate::graph::{Activation, Data, Graph, Node, Quant};
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{Clamp, Int16x8};
 use niwaki_core::num::Rounding;
@@ -38,12 +38,12 @@ impl Graph {
         }
     }
 
-    /// The zeros that stand for the bias of a node without one. TensorFlow Lite Micro sums an int16 convolution without
-    /// bias in i32, other int16 operators in i64.
+    /// The zeros that stand for the bias of a node without one; TensorFlow Lite Micro sums int16 operators without bias
+    /// in 64 bits.
     pub(super) fn no_bias(&self, node: &Node, channels: usize) -> Data {
-        match (self[node.inputs[0]].element, &node.op) {
-            (DType::I8, _) | (DType::I16, Op::Conv2d { .. }) => Data::I32(vec![0; channels]),
-            (DType::I16, _) => Data::I64(vec![0; channels]),
+        match self[node.inputs[0]].element {
+            DType::I8 => Data::I32(vec![0; channels]),
+            DType::I16 => Data::I64(vec![0; channels]),
             _ => Data::F32(vec![0.0; channels]),
         }
     }

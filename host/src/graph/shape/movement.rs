@@ -1,6 +1,6 @@
 //! Shape rules of operators that move elements, and of the transposed convolution.
 
-use crate::graph::{Op, Sliding};
+use crate::graph::{Grid, Op, Sliding};
 
 /// Axes of the largest tensor.
 const AXES: usize = 4;
@@ -54,6 +54,9 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
         }
         Op::ResizeNearest { size, .. } | Op::ResizeBilinear { size, .. } => {
             one_input()?;
+            if let Op::ResizeBilinear { grid: Grid { align_corners: true, half_pixel_centers: true }, .. } = op {
+                return Err("align_corners and half_pixel_centers exclude each other".into());
+            }
             let &[_, _, c] = x else { return Err("x must be [H, W, C]".into()) };
             Ok(vec![size[0], size[1], c])
         }
