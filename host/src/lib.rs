@@ -1,10 +1,12 @@
 //! Train a network on a workstation, prune and quantise it until it fits, plant it on a microcontroller.
 //!
 //! A folder a step, in the order in which they may use each other (each only those before it):
-//! `data, graph, zoo, engine, sparsify, quantize, train, plan, export, chip, report, pipeline, cli`.
+//! `data, graph, import, simplify, zoo, engine, sparsify, quantize, train, plan, export, chip, report, pipeline, cli`.
 
 pub mod data;
 pub mod graph;
+pub mod import;
+pub mod simplify;
 pub mod zoo;
 
 pub mod engine;

@@ -119,6 +119,12 @@ fn model_commands(model: &Path, accuracy: f64) {
         assert!(json(niwaki_on(&["bench", "--on", "cortex-m3", "--json"]))["est_cycles"].is_null());
     }
 
+    let exported = json(niwaki_on(&["export", "--rust", "src/my_net", "--json"]));
+    assert_eq!((&exported["module"], &exported["arena_bytes"]), (&"my_net".into(), &inspected["arena_bytes"]));
+    let file = |name: &str| std::fs::read(folder.join("src/my_net").join(name)).expect("written");
+    assert_eq!(file("model.niwaki"), std::fs::read(model).expect("the model"));
+    assert!(String::from_utf8_lossy(&file("mod.rs")).contains("my_net::OPERATORS"));
+
     npy::write(&folder.join("wrong.npy"), &[2, 5], &[0.0_f32; 10]).expect("written");
     let output = niwaki_on(&["run", "--input", "wrong.npy", "--output", "y.npy"]);
     let message = String::from_utf8(output.stderr).expect("text");
@@ -129,7 +135,7 @@ fn model_commands(model: &Path, accuracy: f64) {
 
 #[test]
 fn wrong_usage_and_bad_input_end_with_code_2_and_a_remedy() {
-    for command in ["import", "compress", "compare", "export", "flash", "data"] {
+    for command in ["import", "compress", "compare", "flash", "data"] {
         let (code, message) = fail(&[command, "x", "--whatever", "y"]);
         assert_eq!((code, message), (2, format!("error: `niwaki {command}` is not built yet\n")));
     }

@@ -6,8 +6,9 @@ use core::num::NonZeroU32;
 use niwaki_core::error::{GroupError, OptimError, ProxError, ShapeError, VerifyError};
 use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
 use niwaki_core::kernels::{
-    AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, RescaleInt8, Softmax,
-    SoftmaxInt8, portable, reference,
+    AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32, Grid, Int8, Int16Accumulator,
+    Int16x8, Interpolate, Pool2d, RescaleInt8, Resize, Softmax, SoftmaxInt8, StridedCopy, TransposeConv2d, portable,
+    reference,
 };
 use niwaki_core::num::{self, Multiplier, Rounding};
 use niwaki_core::optim::{adam, sgd};
@@ -48,6 +49,7 @@ pub fn numbers(x: i32, y: u32, real: f64, scale: f32, rounding: Rounding) {
     ));
     black_box(Multiplier { mantissa_q31: x, shift: unknown(x) }.apply(unknown(x), rounding));
     black_box((num::saturating_rounding_doubling_high_mul(x, unknown(x)), num::rounding_divide_by_pot(x, y)));
+    black_box((multiplier.apply_i64(x.into()), num::saturate_i16(x), num::saturate_i16_from_i64(x.into())));
     black_box((num::exp_on_negative(x, y), num::one_over_one_plus(x), num::saturate_i8(x), num::round_away(real)));
     black_box((num::quantize_i8(scale, unknown(scale), x), num::dequantize_i8(num::saturate_i8(x), scale, x)));
     let (inputs, sum) = AddInt8::multipliers([scale, unknown(scale)], unknown(scale), rounding);
@@ -85,14 +87,49 @@ pub fn geometry(axis: AxisSpec, sizes: [usize; 3]) -> Result<(), ShapeError> {
     black_box((same_padding(a, b, c, unknown(2)), window.y.taps(a), window.output_area()));
     black_box((Conv2d::try_new(window, a, b)?, DepthwiseConv2d::try_new(window, a, b)?, Pool2d::try_new(window, a)?));
     black_box((Dense::try_new(a, b)?, Softmax::try_new(c)?));
+    black_box(TransposeConv2d::try_new(window, a, b)?);
+    black_box((TransposeConv2d::sources(&window.y, a), StridedCopy::transpose([a; 4], unknown([b; 4]), c)?));
+    let grid = Grid { align_corners: unknown(true), half_pixel_centers: unknown(false) };
+    let resize = Resize::try_new([a, b], [b, c], a, grid)?;
+    black_box((resize.x.nearest(a), resize.y.between_q10(b), resize.y.between(c)));
     Ok(())
 }
+
+/// Copies between any places.
+pub fn movement(
+    index: [usize; 4],
+    shape: [usize; 4],
+    strides: [isize; 4],
+    x: &[u8],
+    y: &mut [u8],
+) -> Result<(), ShapeError> {
+    let slice = StridedCopy::slice(shape, index, strides, unknown(shape), unknown(2))?;
+    let placed = StridedCopy::place(shape, index, unknown(shape), unknown(4))?;
+    black_box((slice.from().element(index), slice.to().element(index), slice.element_bytes()));
+    reference::strided_copy(&slice, x, y)?;
+    portable::strided_copy(&slice, x, y)?;
+    reference::pad(&placed, x, x, y)?;
+    portable::pad(&placed, x, x, y)
+}
+
+fn resized<T: Interpolate>(op: &Resize, rounding: Rounding, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+    reference::resize_nearest(op, x, y)?;
+    portable::resize_nearest(op, x, y)?;
+    reference::resize_bilinear(op, rounding, x, y)?;
+    portable::resize_bilinear(op, rounding, x, y)
+}
+
+/// The functions that resizes of each element type become.
+pub type Resized<T> = fn(&Resize, Rounding, &[T], &mut [T]) -> Result<(), ShapeError>;
+
+/// Resizes.
+pub static RESIZED: (Resized<i8>, Resized<i16>, Resized<f32>) = (resized, resized, resized);
 
 macro_rules! weighted {
     ($name:ident, $module:ident) => {
         /// Weighted operators in one spelling and one number format.
         pub fn $name<A: Arithmetic>(
-            ops: &(Conv2d, DepthwiseConv2d, Dense),
+            ops: &Geometry,
             arithmetic: &A,
             x: &[A::Input],
             w: &[A::Weight],
@@ -101,6 +138,7 @@ macro_rules! weighted {
         ) -> Result<(), ShapeError> {
             $module::conv2d(&ops.0, arithmetic, x, w, bias, y)?;
             $module::depthwise_conv2d(&ops.1, arithmetic, x, w, bias, y)?;
+            $module::transpose_conv2d(&ops.3, arithmetic, x, w, bias, y)?;
             $module::dense(&ops.2, arithmetic, x, w, bias, y)
         }
     };
@@ -109,7 +147,7 @@ macro_rules! weighted {
 weighted!(weighted_reference, reference);
 weighted!(weighted_portable, portable);
 
-type Geometry = (Conv2d, DepthwiseConv2d, Dense);
+type Geometry = (Conv2d, DepthwiseConv2d, Dense, TransposeConv2d);
 
 /// Weighted int8 operators.
 pub fn int8(ops: &Geometry, a: &Int8<'_>, x: &[i8], w: &[i8], b: &[i32], y: &mut [i8]) -> Result<(), ShapeError> {
@@ -122,6 +160,37 @@ pub fn float(ops: &Geometry, a: &Float32, x: &[f32], w: &[f32], b: &[f32], y: &m
     weighted_reference(ops, a, x, w, b, y)?;
     weighted_portable(ops, a, x, w, b, y)
 }
+
+/// Weighted f32 operators with binary16 weights.
+pub fn half(
+    ops: &Geometry,
+    a: &Float16,
+    x: &[f32],
+    w: &[<Float16 as Arithmetic>::Weight],
+    b: &[f32],
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    weighted_reference(ops, a, x, w, b, y)?;
+    weighted_portable(ops, a, x, w, b, y)
+}
+
+fn int16<B: Int16Accumulator>(
+    ops: &Geometry,
+    a: &Int16x8<'_, B>,
+    x: &[i16],
+    w: &[i8],
+    b: &[B],
+    y: &mut [i16],
+) -> Result<(), ShapeError> {
+    weighted_reference(ops, a, x, w, b, y)?;
+    weighted_portable(ops, a, x, w, b, y)
+}
+
+/// The functions that weighted int16 operators with a bias of each type become.
+pub type Int16<B> = fn(&Geometry, &Int16x8<'_, B>, &[i16], &[i8], &[B], &mut [i16]) -> Result<(), ShapeError>;
+
+/// Weighted int16 operators.
+pub static INT16: (Int16<i32>, Int16<i64>) = (int16, int16);
 
 /// Operators without weights, int8.
 pub fn plain_int8(

@@ -223,6 +223,11 @@ impl<'m> Step<'m> {
         Ok([self.size("dilation_y", param::DILATION_Y)?, self.size("dilation_x", param::DILATION_X)?])
     }
 
+    /// Kernel size of a tiled convolution, `[rows, columns]`.
+    pub(crate) fn tiled_kernel_size(&self) -> Result<[usize; 2], OperatorError> {
+        Ok([self.size("kernel_y", param::TILED_KERNEL_Y)?, self.size("kernel_x", param::TILED_KERNEL_X)?])
+    }
+
     /// Window size of a pooling, `[rows, columns]`.
     pub(crate) fn kernel_size(&self) -> Result<[usize; 2], OperatorError> {
         Ok([self.size("kernel_y", param::KERNEL_Y)?, self.size("kernel_x", param::KERNEL_X)?])
@@ -246,6 +251,7 @@ mod sealed {
     impl Sealed for i64 {}
     impl Sealed for i32 {}
     impl Sealed for f32 {}
+    impl Sealed for half::f16 {}
 }
 
 /// Types that tensors hold.
@@ -272,6 +278,10 @@ impl Element for i64 {
 
 impl Element for f32 {
     const DTYPE: DType = DType::F32;
+}
+
+impl Element for half::f16 {
+    const DTYPE: DType = DType::F16;
 }
 
 /// Formats that a clamp is stored in.

@@ -43,10 +43,30 @@ pub mod param {
     pub const CLAMP_MIN: usize = 8;
     /// Largest output: an int8 code, or the bits of an f32.
     pub const CLAMP_MAX: usize = 9;
+    /// Rows of the kernel (tiled convolutions).
+    pub const TILED_KERNEL_Y: usize = 10;
+    /// Columns of the kernel (tiled convolutions).
+    pub const TILED_KERNEL_X: usize = 11;
     /// int8 add, clamp, softmax: mantissa of the first operand's multiplier; its shift follows, then the next pair.
     pub const MULTIPLIERS: usize = 0;
     /// int8 softmax: the smallest difference from the maximum that is not zero.
     pub const DIFFERENCE_MIN: usize = 2;
+    /// Pad: elements before the input along the first axis; the other axes follow.
+    pub const PAD_BEFORE: usize = 0;
+    /// Pad: the border's code, or the bits of an f32.
+    pub const PAD_VALUE: usize = 8;
+    /// Concat: the axis.
+    pub const CONCAT_AXIS: usize = 0;
+    /// Slice: first element of the first axis; the other axes follow.
+    pub const SLICE_BEGIN: usize = 0;
+    /// Slice: elements between neighbours of the first axis, negative backwards; the other axes follow.
+    pub const SLICE_STRIDE: usize = 4;
+    /// Transpose: the input axis that becomes the first; the other axes follow.
+    pub const ORDER: usize = 0;
+    /// Resize: 1 where the corner elements lie on each other.
+    pub const ALIGN_CORNERS: usize = 0;
+    /// Resize: 1 where elements have their value in their middle.
+    pub const HALF_PIXEL_CENTERS: usize = 1;
 }
 
 /// Element type of a tensor.
@@ -473,7 +493,7 @@ pub struct OperatorRecord {
     pub output: u16,
     /// See [`param`].
     pub params: [i32; PARAM_COUNT],
-    /// Scratch memory in the arena; no operator of version 1 uses any.
+    /// Scratch memory in the arena.
     pub scratch_offset: u32,
     /// Size of the scratch memory.
     pub scratch_bytes: u32,

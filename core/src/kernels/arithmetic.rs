@@ -1,5 +1,11 @@
 //! How a weighted operator multiplies, accumulates and finishes, for each number format.
 
+mod float16;
+mod int16x8;
+
+pub use float16::Float16;
+pub use int16x8::{Int16Accumulator, Int16x8};
+
 use crate::error::ShapeError;
 use crate::num::{Multiplier, Rounding, saturate_i8};
 
@@ -54,6 +60,12 @@ pub trait Arithmetic: Copy {
     /// `acc + x * w`
     fn multiply_add(&self, acc: Self::Acc, x: Self::Input, w: Self::Weight) -> Self::Acc;
 
+    /// An input whose product with any weight leaves every accumulator as it is, if there is one.
+    #[inline]
+    fn padding(&self) -> Option<Self::Input> {
+        None
+    }
+
     /// The output of `channel`.
     fn finish(&self, channel: usize, acc: Self::Acc) -> Self::Output;
 }
@@ -92,6 +104,21 @@ impl Arithmetic for Float32 {
     }
 }
 
+/// Checks that there is one multiplier for each of `channels`, or one for all.
+fn check_multipliers(mantissas_q31: &[i32], shifts: &[i8], channels: usize) -> Result<(), ShapeError> {
+    let expected = if mantissas_q31.len() == 1 { 1 } else { channels };
+    crate::shape::expect_len("multipliers", expected, mantissas_q31.len())?;
+    crate::shape::expect_len("shifts", expected, shifts.len())
+}
+
+/// The multiplier of `channel`, or the one for all.
+#[inline]
+fn multiplier(mantissas_q31: &[i32], shifts: &[i8], channel: usize) -> Option<Multiplier> {
+    let of = |i: usize| mantissas_q31.get(i).zip(shifts.get(i));
+    let (&mantissa_q31, &shift) = of(channel).or_else(|| of(0))?;
+    Some(Multiplier { mantissa_q31, shift: shift as i32 })
+}
+
 /// int8 activations and weights, int32 bias; specs/integer_arithmetic.md §4.
 ///
 /// # Numerics
@@ -121,9 +148,7 @@ impl Arithmetic for Int8<'_> {
     type Output = i8;
 
     fn check_channels(&self, channels: usize) -> Result<(), ShapeError> {
-        let expected = if self.multipliers_q31.len() == 1 { 1 } else { channels };
-        crate::shape::expect_len("multipliers", expected, self.multipliers_q31.len())?;
-        crate::shape::expect_len("shifts", expected, self.shifts.len())
+        check_multipliers(self.multipliers_q31, self.shifts, channels)
     }
 
     #[inline]
@@ -137,10 +162,14 @@ impl Arithmetic for Int8<'_> {
     }
 
     #[inline]
+    fn padding(&self) -> Option<i8> {
+        i8::try_from(self.input_zero_point).ok()
+    }
+
+    #[inline]
     fn finish(&self, channel: usize, acc: i32) -> i8 {
-        let of = |i: usize| self.multipliers_q31.get(i).zip(self.shifts.get(i));
-        let Some((&mantissa_q31, &shift)) = of(channel).or_else(|| of(0)) else { return 0 };
-        let scaled = Multiplier { mantissa_q31, shift: shift as i32 }.apply(acc, self.rounding);
+        let Some(multiplier) = multiplier(self.multipliers_q31, self.shifts, channel) else { return 0 };
+        let scaled = multiplier.apply(acc, self.rounding);
         saturate_i8(self.clamp.apply(scaled.wrapping_add(self.output_zero_point)))
     }
 }

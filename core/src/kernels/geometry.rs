@@ -1,5 +1,13 @@
 //! What each operator needs to know besides its operands, proved when it is made.
 
+mod resize;
+mod strided_copy;
+mod transpose_conv2d;
+
+pub use resize::{Between, Grid, Interpolate, Resize, ResizeAxis};
+pub use strided_copy::{AXES, StridedCopy, Walk};
+pub use transpose_conv2d::{Sources, TransposeConv2d};
+
 use super::Clamp;
 use crate::error::ShapeError;
 use crate::num::{Multiplier, Rounding};

@@ -1,5 +1,17 @@
 //! The shortest correct loops of every operator. Never optimised: every other spelling is tested against these.
 
+mod depthwise_tiled;
+mod movement;
+mod resize;
+mod tiled;
+mod transpose_conv2d;
+
+pub use depthwise_tiled::depthwise_conv2d_tiled;
+pub use movement::{pad, strided_copy};
+pub use resize::{resize_bilinear, resize_nearest};
+pub use tiled::{conv2d_tiled, dense_tiled};
+pub use transpose_conv2d::transpose_conv2d;
+
 use super::{AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
 use crate::error::ShapeError;
 use crate::num::saturating_rounding_doubling_high_mul as high_mul;

@@ -1,24 +1,26 @@
 //! Every back end against `reference`, bit for bit, on random geometries.
 
+mod depthwise_tiled;
+
 use super::*;
 use crate::num::{Multiplier, Rounding};
 use crate::shape::{AxisSpec, Window};
 use std::vec::Vec;
 
 /// The 64-bit LCG of specs/optimizers.md §0.
-struct Lcg(u64);
+pub(super) struct Lcg(pub(super) u64);
 
 impl Lcg {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         self.next() as usize % n
     }
 
-    fn int8s(&mut self, len: usize) -> Vec<i8> {
+    pub(super) fn int8s(&mut self, len: usize) -> Vec<i8> {
         (0..len).map(|_| self.next() as i8).collect()
     }
 
@@ -40,7 +42,7 @@ impl Lcg {
         }
     }
 
-    fn window(&mut self, dilate: bool) -> Window {
+    pub(super) fn window(&mut self, dilate: bool) -> Window {
         loop {
             if let Ok(window) = Window::try_new(self.axis(dilate), self.axis(dilate)) {
                 return window;
@@ -48,12 +50,12 @@ impl Lcg {
         }
     }
 
-    fn clamp(&mut self) -> Clamp<i32> {
+    pub(super) fn clamp(&mut self) -> Clamp<i32> {
         let min = -128 + self.below(100) as i32;
         Clamp { min, max: min + self.below((128 - min) as usize) as i32 }
     }
 
-    fn zero_point(&mut self) -> i32 {
+    pub(super) fn zero_point(&mut self) -> i32 {
         self.below(256) as i32 - 128
     }
 
@@ -196,6 +198,11 @@ macro_rules! back_end_suite {
 }
 
 back_end_suite!(portable_kernels, portable);
+
+mod movement;
+mod number_formats;
+mod resize;
+mod transpose_conv2d;
 
 #[test]
 fn in_place_elementwise_equals_the_reference() {

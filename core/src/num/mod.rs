@@ -4,9 +4,11 @@
 
 mod fixed;
 mod multiplier;
+mod small_multiplier;
 
 pub use fixed::{exp_on_negative, one_over_one_plus};
 pub use multiplier::{Multiplier, Rounding, rounding_divide_by_pot, saturating_rounding_doubling_high_mul};
+pub use small_multiplier::SmallMultiplier;
 
 /// Saturates to the range of `i8`.
 #[inline]
@@ -17,6 +19,30 @@ pub const fn saturate_i8(value: i32) -> i8 {
         i8::MAX
     } else {
         value as i8
+    }
+}
+
+/// Saturates to the range of `i16`.
+#[inline]
+pub const fn saturate_i16(value: i32) -> i16 {
+    if value < i16::MIN as i32 {
+        i16::MIN
+    } else if value > i16::MAX as i32 {
+        i16::MAX
+    } else {
+        value as i16
+    }
+}
+
+/// Saturates to the range of `i16`.
+#[inline]
+pub const fn saturate_i16_from_i64(value: i64) -> i16 {
+    if value < i16::MIN as i64 {
+        i16::MIN
+    } else if value > i16::MAX as i64 {
+        i16::MAX
+    } else {
+        value as i16
     }
 }
 

@@ -88,4 +88,14 @@ impl Multiplier {
             }
         }
     }
+
+    /// `round(x * multiplier)` with the 16 leading bits of the mantissa, half up, for a `shift` up to 7 and `x` below 2^47
+    /// (it wraps above): int16 operators with an i64 accumulator, in both ways of rounding.
+    #[inline]
+    pub const fn apply_i64(self, x: i64) -> i32 {
+        let reduced = if self.mantissa_q31 < 0x7FFF_0000 { (self.mantissa_q31 + (1 << 15)) >> 16 } else { 0x7FFF };
+        let total = ((15 - self.shift) as u32) & 63;
+        let half = 1_i64 << (total.wrapping_sub(1) & 63);
+        (x.wrapping_mul(reduced as i64).wrapping_add(half) >> total) as i32
+    }
 }

@@ -125,3 +125,40 @@ fn quantising_saturates_and_sends_nan_to_the_zero_point() {
     assert_eq!(quantize_i8(f32::NAN, 0.5, 3), 3);
     assert_eq!(dequantize_i8(-128, 0.5, 3), -65.5);
 }
+
+#[test]
+fn a_small_multiplier_is_the_same_multiplier() {
+    let mut state = 7;
+    for round in 0..400_000 {
+        let shift = -1 - (lcg(&mut state) % 22) as i32;
+        let mantissa_q31 = match round % 8 {
+            0 => 1 << 30,
+            1 => i32::MAX,
+            _ => (1 << 30) | (lcg(&mut state) as i32 & ((1 << 30) - 1)),
+        };
+        let multiplier = Multiplier { mantissa_q31, shift };
+        let small = SmallMultiplier::new(multiplier).expect("is one");
+        assert!(small.is_valid());
+        let acc = match round % 5 {
+            0 => SmallMultiplier::MAX_ACC - (lcg(&mut state) % 3) as i32,
+            1 => (lcg(&mut state) % 3) as i32 - SmallMultiplier::MAX_ACC,
+            // About a half of a step of the output, where the roundings differ.
+            2 => ((1_i64 << -shift) * i64::from(lcg(&mut state) as i8) / 2) as i32 + (lcg(&mut state) % 3) as i32 - 1,
+            _ => (lcg(&mut state) as i32) / 4 >> (lcg(&mut state) % 28),
+        };
+        let zero_point = i32::from(lcg(&mut state) as i8);
+        let want = multiplier.apply(acc, Rounding::Double) + zero_point;
+        assert_eq!(small.code(acc, zero_point), want, "{acc} {multiplier:?} {zero_point}");
+    }
+    for other in [(1 << 30, 0), (1 << 30, -23), ((1 << 30) - 1, -5), (0, -5)] {
+        let (mantissa_q31, shift) = other;
+        assert_eq!(SmallMultiplier::new(Multiplier { mantissa_q31, shift }), None);
+    }
+}
+
+#[test]
+fn a_wide_accumulator_is_scaled_by_fifteen_bits() {
+    // specs/integer_arithmetic.md §2, MBQM64.
+    let scaled = |x, real| Multiplier::from_real(real, Rounding::Double).apply_i64(x);
+    assert_eq!([scaled(1_000_000_000_000, 1e-8), scaled(7, 0.5), scaled(-7, 0.5)], [10_000, 4, -3]);
+}

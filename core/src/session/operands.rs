@@ -2,6 +2,8 @@
 
 use crate::error::OperatorError;
 use crate::format::{Element, Place, Step, TensorRecord};
+use crate::kernels::tiles::Activations;
+use bytemuck::Pod;
 
 /// The operands of one step as slices.
 pub(crate) struct Operands<'a, T, const INPUTS: usize> {
@@ -14,9 +16,18 @@ pub(crate) struct Operands<'a, T, const INPUTS: usize> {
 }
 
 /// The first `INPUTS` operands and the output of `step`, all of type `T`.
-pub(crate) fn operands<'a, T: Element, const INPUTS: usize>(
+pub(crate) fn operands<'a, T: Pod, const INPUTS: usize>(
     step: &Step<'a>,
     arena: &'a mut [u8],
+) -> Result<Operands<'a, T, INPUTS>, OperatorError> {
+    operands_from(step, arena, 0)
+}
+
+/// `INPUTS` operands from number `first` on and the output of `step`, all of type `T`; any type can be read as bytes.
+pub(crate) fn operands_from<'a, T: Pod, const INPUTS: usize>(
+    step: &Step<'a>,
+    arena: &'a mut [u8],
+    first: usize,
 ) -> Result<Operands<'a, T, INPUTS>, OperatorError> {
     let lost = OperatorError::Missing { operand: usize::MAX };
     let output = step.output()?.span();
@@ -25,7 +36,7 @@ pub(crate) fn operands<'a, T: Element, const INPUTS: usize>(
     let (left, right): (&'a [u8], &'a [u8]) = (left, right);
     let mut inputs: [&'a [T]; INPUTS] = [&[]; INPUTS];
     let mut in_place = None;
-    for (index, slot) in inputs.iter_mut().enumerate() {
+    for (index, slot) in (first..).zip(inputs.iter_mut()) {
         let tensor = step.input(index)?;
         let (start, end) = tensor.span();
         let source = match tensor.location() {
@@ -42,6 +53,37 @@ pub(crate) fn operands<'a, T: Element, const INPUTS: usize>(
     }
     let output = bytemuck::try_cast_slice_mut(bytes).map_err(|_| lost)?;
     Ok(Operands { inputs, output, in_place })
+}
+
+/// Operand 0, the output and the scratch memory of a tiled operator; the first two may overlap.
+pub(crate) fn tiled_operands<'a>(
+    step: &Step<'_>,
+    arena: &'a mut [u8],
+) -> Result<(Activations<'a>, &'a mut [i32]), OperatorError> {
+    let lost = OperatorError::Missing { operand: usize::MAX };
+    let (x, y) = (step.input(0)?.span(), step.output()?.span());
+    // Scratch memory that is empty may lie anywhere.
+    let scratch_bytes = step.record.scratch_bytes as usize;
+    let scratch_start = if scratch_bytes == 0 { 0 } else { step.record.scratch_offset as usize };
+    let (before, rest) = arena.split_at_mut_checked(scratch_start).ok_or(lost)?;
+    let (scratch, behind) = rest.split_at_mut_checked(scratch_bytes).ok_or(lost)?;
+    let scratch = bytemuck::try_cast_slice_mut(scratch).map_err(|_| lost)?;
+    let before: &mut [i8] = bytemuck::cast_slice_mut(before);
+    let behind: &mut [i8] = bytemuck::cast_slice_mut(behind);
+    let end = scratch_start + scratch_bytes;
+    let inside = |(from, to): (usize, usize)| (from.wrapping_sub(end), to.wrapping_sub(end));
+    let memory = match (x.1 <= scratch_start, y.1 <= scratch_start) {
+        (true, true) => Activations::Shared { memory: before, x: x.0, y: y.0 },
+        (false, false) => Activations::Shared { memory: behind, x: inside(x).0, y: inside(y).0 },
+        (true, false) => Activations::Apart {
+            x: before.get(x.0..).ok_or(lost)?,
+            y: behind.get_mut(inside(y).0..inside(y).1).ok_or(lost)?,
+        },
+        (false, true) => {
+            Activations::Apart { x: behind.get(inside(x).0..).ok_or(lost)?, y: before.get_mut(y.0..y.1).ok_or(lost)? }
+        }
+    };
+    Ok((memory, scratch))
 }
 
 /// Operand `index` as an activation of type `T`, with its record.

@@ -13,7 +13,7 @@ const INPUTS: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// A .niwaki file
+    /// A .niwaki or .tflite file
     model: PathBuf,
     /// The chip
     #[arg(long, value_name = "CHIP", default_value = "cortex-m4")]

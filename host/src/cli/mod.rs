@@ -2,6 +2,8 @@
 
 mod bench;
 mod error;
+mod export;
+mod import;
 mod model;
 mod progress;
 mod train;
@@ -39,18 +41,16 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Draw report.html of a run again
     Report(ReportArgs),
-    /// Make a .niwaki file of a .tflite or .onnx file (not built yet)
-    #[command(disable_help_flag = true)]
-    Import(Rest),
+    /// Make a .niwaki file of a .tflite file
+    Import(import::ImportArgs),
     /// Sparsify and quantise an existing run or an imported network (not built yet)
     #[command(disable_help_flag = true)]
     Compress(Rest),
     /// A table of methods and seeds (not built yet)
     #[command(disable_help_flag = true)]
     Compare(Rest),
-    /// A model as a Rust module for other firmware (not built yet)
-    #[command(disable_help_flag = true)]
-    Export(Rest),
+    /// A model as a Rust module for other firmware
+    Export(export::ExportArgs),
     /// Write a model to a real board (not built yet)
     #[command(disable_help_flag = true)]
     Flash(Rest),
@@ -110,10 +110,10 @@ pub fn main() -> Result<(), CliError> {
             Report::load(&args.run)?.save(&args.run)?;
             print(&format!("{}\n", args.run.join(HTML_FILE).display()))
         }
-        Command::Import(_) => Err(CliError::NotBuilt { command: "import" }),
+        Command::Import(args) => import::import(args),
         Command::Compress(_) => Err(CliError::NotBuilt { command: "compress" }),
         Command::Compare(_) => Err(CliError::NotBuilt { command: "compare" }),
-        Command::Export(_) => Err(CliError::NotBuilt { command: "export" }),
+        Command::Export(args) => export::export(args),
         Command::Flash(_) => Err(CliError::NotBuilt { command: "flash" }),
         Command::Data(_) => Err(CliError::NotBuilt { command: "data" }),
     }

@@ -5,7 +5,7 @@ use crate::chip;
 use crate::data::npy::{self, AnyArray};
 use crate::export::read::{ModelFile, OperatorInfo, Port, read};
 use crate::graph::eval::f32s;
-use crate::pipeline::score::class_of;
+use crate::pipeline::score::{class_of, elements};
 use crate::report::{console, format};
 use clap::Args;
 use niwaki_core::num::quantize_i8;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// A .niwaki file
+    /// A .niwaki or .tflite file
     model: PathBuf,
     /// Print one JSON object and nothing else on standard output
     #[arg(long)]
@@ -23,7 +23,7 @@ pub(super) struct InspectArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// A .niwaki file
+    /// A .niwaki or .tflite file
     model: PathBuf,
     /// N inputs along the first axis, in the model's element type or float (which is quantised)
     #[arg(long, value_name = "X.npy")]
@@ -44,9 +44,10 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
-    /// A .niwaki file
+    /// A .niwaki or .tflite file
     model: PathBuf,
-    /// A bundled data set (digits: its test split), or a folder with labels.npy and one other .npy of inputs
+    /// A bundled data set (digits: its test split), or a folder of labels.npy (integers, one a sample) and inputs: its
+    /// other .npy files, samples along the first axis, one file after the other in the order of their names
     #[arg(long, value_name = "NAME|DIR")]
     data: String,
     /// Where it runs
@@ -96,7 +97,7 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
             format::shape(&o.output_shape),
             format::exact(o.macs),
             format::bytes(o.constant_bytes),
-            arena_bar(o.output_offset, o.output_bytes, o.live_bytes, d.arena_bytes),
+            arena_bar(o, d.arena_bytes),
         ]
     };
     let rows = d.operators.iter().enumerate().map(row).collect();
@@ -112,7 +113,7 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
         text += "\n";
     }
     text += &format!(
-        "{} MACs · {} parameters · file {} · arena {} (█ written by the operator)\n",
+        "{} MACs · {} parameters · file {} · arena {} (█ written by the operator, ▒ read later or now, s scratch)\n",
         format::exact(d.macs),
         format::exact(d.params),
         format::bytes(d.file_bytes),
@@ -121,23 +122,25 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
     print(&text)
 }
 
-/// The arena as a line: where an operator writes, and how much is in use while it runs.
-fn arena_bar(offset: u64, bytes: u64, live: u64, arena: u64) -> String {
-    const CELLS: u64 = 24;
-    let cell = |byte: u64| byte * CELLS / arena.max(1);
-    let (from, to) = (cell(offset), cell(offset + bytes).max(cell(offset) + 1));
-    let bar: String = (0..CELLS).map(|c| if c >= from && c < to { '█' } else { '·' }).collect();
-    format!("{bar} {}", format::bytes(live))
+/// The arena as a line: where an operator writes and works, and what else is in use while it runs.
+fn arena_bar(o: &OperatorInfo, arena: u64) -> String {
+    const CELLS: u64 = 32;
+    let cell = |c: u64| [c * arena / CELLS, (c + 1) * arena / CELLS];
+    let meets = |[a, b]: [u64; 2], [from, to]: [u64; 2]| a < to && from < b;
+    let output = [o.output_offset, o.output_offset + o.output_bytes];
+    let scratch = [o.scratch_offset, o.scratch_offset + o.scratch_bytes];
+    let draw = |c| match cell(c) {
+        cell if meets(cell, output) => '█',
+        cell if meets(cell, scratch) => 's',
+        cell if o.live.iter().any(|&live| meets(cell, live)) => '▒',
+        _ => '·',
+    };
+    format!("{} {}", (0..CELLS).map(draw).collect::<String>(), format::bytes(o.live_bytes))
 }
 
 /// The inputs of an array as the model's bytes; the first axis counts them.
 fn model_inputs(path: &Path, array: AnyArray, port: &Port) -> Result<Vec<Vec<u8>>, CliError> {
-    let (shape, dtype) = match &array {
-        AnyArray::F32(a) => (&a.shape, "f32"),
-        AnyArray::I8(a) => (&a.shape, "i8"),
-        AnyArray::U8(a) => (&a.shape, "u8"),
-        AnyArray::I32(a) => (&a.shape, "i32"),
-    };
+    let shape = array.shape();
     let len: usize = port.shape.iter().product();
     let fits = shape.first().is_some_and(|_| shape[1..].iter().product::<usize>() == len);
     if !fits {
@@ -148,13 +151,15 @@ fn model_inputs(path: &Path, array: AnyArray, port: &Port) -> Result<Vec<Vec<u8>
     let rows = |bytes: &[u8], row_bytes: usize| bytes.chunks_exact(row_bytes).map(<[u8]>::to_vec).collect();
     match (&array, port.dtype) {
         (AnyArray::I8(a), "i8") => Ok(rows(bytemuck::cast_slice(&a.values), len)),
+        (AnyArray::I16(a), "i16") => Ok(rows(bytemuck::cast_slice(&a.values), 2 * len)),
         (AnyArray::F32(a), "f32") => Ok(rows(bytemuck::cast_slice(&a.values), 4 * len)),
         (AnyArray::F32(a), "i8") => {
             let codes: Vec<i8> = a.values.iter().map(|&v| quantize_i8(v, port.scale, port.zero_point)).collect();
             Ok(rows(bytemuck::cast_slice(&codes), len))
         }
         (_, wanted) => {
-            Err(CliError::Input(format!("{}: elements are {dtype}, the model takes {wanted} or f32", path.display())))
+            let (path, found) = (path.display(), array.element());
+            Err(CliError::Input(format!("{path}: elements are {found}, the model takes {wanted}, or float32 as i8")))
         }
     }
 }
@@ -169,9 +174,9 @@ pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
     let bytes = measured.outputs.concat();
     match output.dtype {
         "i8" => npy::write::<i8>(&args.output, &shape, bytemuck::cast_slice(&bytes))?,
-        _ => {
-            npy::write(&args.output, &shape, &f32s(&bytes))?;
-        }
+        "i16" => npy::write::<i16>(&args.output, &shape, &elements(&bytes, i16::from_le_bytes))?,
+        "i32" => npy::write::<i32>(&args.output, &shape, &elements(&bytes, i32::from_le_bytes))?,
+        _ => npy::write(&args.output, &shape, &f32s(&bytes))?,
     }
     if args.json {
         return print_json(&json!({
@@ -195,9 +200,14 @@ pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
     if inputs.len() != labels.len() {
         return Err(CliError::Input(format!("{}: {} inputs but {} labels", args.data, inputs.len(), labels.len())));
     }
+    let Port { dtype, shape, .. } = model.output()?;
+    // One 32-bit integer is the class itself; how many there are, the file does not say.
+    let classes = if *dtype == "i32" { i64::MAX } else { shape.iter().product::<usize>() as i64 };
+    if let Some(label) = labels.iter().find(|label| !(0..classes).contains(label)) {
+        return Err(CliError::Input(format!("{}: label {label}, but the model has {classes} classes", args.data)));
+    }
     let measured = model.run(&args.on, &inputs, false)?;
-    let quantized = model.output()?.dtype == "i8";
-    let right = measured.outputs.iter().zip(&labels).filter(|(y, label)| class_of(y, quantized) as i64 == **label);
+    let right = measured.outputs.iter().zip(&labels).filter(|(y, label)| class_of(y, dtype) == **label);
     let correct = right.count();
     let accuracy = correct as f64 / labels.len().max(1) as f64;
     if args.json {
@@ -212,6 +222,9 @@ pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
     print(&format!("{} ({correct} of {}) on {}\n", format::percent(accuracy), labels.len(), args.on))
 }
 
+/// The file of a folder of samples that is not inputs, without its extension.
+const LABELS: &str = "labels";
+
 /// Inputs and labels of a bundled data set or a folder.
 fn labelled(data: &str, port: &Port) -> Result<(Vec<Vec<u8>>, Vec<i64>), CliError> {
     let dir = Path::new(data);
@@ -223,15 +236,16 @@ fn labelled(data: &str, port: &Port) -> Result<(Vec<Vec<u8>>, Vec<i64>), CliErro
     let bad = |what: &str| CliError::Input(format!("{}: {what}", dir.display()));
     let entries = std::fs::read_dir(dir).map_err(|e| bad(&e.to_string()))?;
     let mut arrays: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-    arrays.retain(|p| p.extension().is_some_and(|e| e == "npy") && p.file_stem().is_some_and(|s| s != "labels"));
-    let [x] = arrays.as_slice() else {
-        return Err(bad(&format!("needs labels.npy and one other .npy of inputs, found {}", arrays.len())));
-    };
-    let labels = match npy::read_any(&dir.join("labels.npy"))? {
-        AnyArray::I8(a) => a.values.iter().map(|&v| v.into()).collect(),
-        AnyArray::U8(a) => a.values.iter().map(|&v| v.into()).collect(),
-        AnyArray::I32(a) => a.values.iter().map(|&v| v.into()).collect(),
-        AnyArray::F32(_) => return Err(bad("labels.npy must hold integers")),
-    };
-    Ok((model_inputs(x, npy::read_any(x)?, port)?, labels))
+    arrays.retain(|p| p.extension().is_some_and(|e| e == "npy") && p.file_stem().is_some_and(|s| s != LABELS));
+    if arrays.is_empty() {
+        return Err(bad("has no inputs: needs labels.npy and at least one other .npy file"));
+    }
+    arrays.sort_unstable();
+    let labels = npy::read_any(&dir.join(LABELS).with_extension("npy"))?.integers();
+    let labels = labels.ok_or_else(|| bad("labels.npy must hold integers"))?;
+    let mut inputs = Vec::with_capacity(labels.len());
+    for path in arrays {
+        inputs.extend(model_inputs(&path, npy::read_any(&path)?, port)?);
+    }
+    Ok((inputs, labels))
 }

@@ -1,4 +1,4 @@
-//! `.npy` files of the element types that models take and give: f32, i8, u8, i32.
+//! `.npy` files of the element types that models and labels have: floats of 32 bits, integers of 8 to 64.
 
 use super::{DataError, atomic};
 use npyz::WriterBuilder;
@@ -25,8 +25,50 @@ pub enum AnyArray {
     I8(Array<i8>),
     /// `uint8`
     U8(Array<u8>),
+    /// `int16`
+    I16(Array<i16>),
     /// `int32`
     I32(Array<i32>),
+    /// `int64`
+    I64(Array<i64>),
+}
+
+impl AnyArray {
+    /// The length of each axis.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::F32(a) => &a.shape,
+            Self::I8(a) => &a.shape,
+            Self::U8(a) => &a.shape,
+            Self::I16(a) => &a.shape,
+            Self::I32(a) => &a.shape,
+            Self::I64(a) => &a.shape,
+        }
+    }
+
+    /// The element type by NumPy's name.
+    pub fn element(&self) -> &'static str {
+        match self {
+            Self::F32(_) => f32::NAME,
+            Self::I8(_) => i8::NAME,
+            Self::U8(_) => u8::NAME,
+            Self::I16(_) => i16::NAME,
+            Self::I32(_) => i32::NAME,
+            Self::I64(_) => i64::NAME,
+        }
+    }
+
+    /// The elements, unless they are floats.
+    pub fn integers(&self) -> Option<Vec<i64>> {
+        match self {
+            Self::F32(_) => None,
+            Self::I8(a) => Some(a.values.iter().map(|&v| v.into()).collect()),
+            Self::U8(a) => Some(a.values.iter().map(|&v| v.into()).collect()),
+            Self::I16(a) => Some(a.values.iter().map(|&v| v.into()).collect()),
+            Self::I32(a) => Some(a.values.iter().map(|&v| v.into()).collect()),
+            Self::I64(a) => Some(a.values.clone()),
+        }
+    }
 }
 
 /// An element type of `.npy` files; NumPy's names.
@@ -55,7 +97,9 @@ element! {
     f32: "float32", Float;
     i8: "int8", Int;
     u8: "uint8", Uint;
+    i16: "int16", Int;
     i32: "int32", Int;
+    i64: "int64", Int;
 }
 
 /// Reads an array whose elements are `T`.
@@ -77,8 +121,10 @@ pub fn read_any(path: &Path) -> Result<AnyArray, DataError> {
         dtype if is::<f32>(dtype) => file.values().map(AnyArray::F32),
         dtype if is::<i8>(dtype) => file.values().map(AnyArray::I8),
         dtype if is::<u8>(dtype) => file.values().map(AnyArray::U8),
+        dtype if is::<i16>(dtype) => file.values().map(AnyArray::I16),
         dtype if is::<i32>(dtype) => file.values().map(AnyArray::I32),
-        _ => Err(file.wrong_type("float32, int8, uint8 or int32", "float32")),
+        dtype if is::<i64>(dtype) => file.values().map(AnyArray::I64),
+        _ => Err(file.wrong_type("float32, int8, uint8, int16, int32 or int64", "float32")),
     }
 }
 

@@ -172,7 +172,7 @@ fn wrong_npy_type_names_both_types_and_the_remedy() {
     let message = npy::read::<f32>(&path).unwrap_err().to_string();
     assert!(message.contains("expected elements of float32, got '<f8'; save x.astype(numpy.float32)"), "{message}");
     let message = npy::read_any(&path).unwrap_err().to_string();
-    assert!(message.contains("float32, int8, uint8 or int32"), "{message}");
+    assert!(message.contains("float32, int8, uint8, int16, int32 or int64"), "{message}");
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 mod aligned;
 pub mod read;
+pub mod rust;
+mod tiles;
 
 pub use aligned::AlignedBytes;
+pub use tiles::Target;
 
 use crate::graph::lower::{Lowered, ROUNDING, Scaling};
 use crate::graph::{Data, Graph, GraphError, Node, Role, TensorId};
-use crate::plan::{Arena, plan};
+use crate::plan::{Arena, Memory, Placement, plan};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
@@ -17,6 +20,7 @@ use niwaki_core::kernels::Clamp;
 use niwaki_core::num::{Multiplier, Rounding};
 use niwaki_core::session::operators;
 use niwaki_core::shape::Window;
+use tiles::Tiled;
 
 /// Why a graph cannot become a file.
 #[derive(Debug, thiserror::Error)]
@@ -38,15 +42,25 @@ pub enum ExportError {
     Verify(#[from] VerifyError),
 }
 
+/// [`export_for`] any chip.
+///
+/// # Errors
+/// As [`export_for`].
+pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
+    export_for(graph, Target::Portable)
+}
+
 /// The bytes of the `.niwaki` file of `graph`, with the arena plan that they contain.
 ///
 /// Operators keep the order of `graph.nodes`.
 ///
 /// # Errors
 /// [`ExportError`] names the operator that has no form in the file.
-pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
+pub fn export_for(graph: &Graph, target: Target) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
-    let arena = plan(graph);
+    let kernels = graph.nodes.iter().map(|node| Kernel::new(graph, node, target)).collect::<Result<Vec<_>, _>>()?;
+    let memory: Vec<Memory> = kernels.iter().zip(&graph.nodes).map(|(kernel, node)| kernel.memory(node)).collect();
+    let arena = plan(graph, &memory);
     let mut file =
         File { graph, arena: &arena, tensors: Vec::new(), data: Vec::new(), ids: vec![None; graph.tensors.len()] };
     let mut operators = Vec::new();
@@ -54,8 +68,8 @@ pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
     for &id in graph.inputs.iter().chain(&graph.outputs) {
         io.extend_from_slice(&file.activation(id)?.to_le_bytes());
     }
-    for node in &graph.nodes {
-        let record = file.operator(node)?;
+    for (n, (node, kernel)) in graph.nodes.iter().zip(&kernels).enumerate() {
+        let record = file.operator(node, kernel, arena.scratch[n])?;
         operators.extend_from_slice(&record.to_bytes());
     }
     let bytes = assemble(&file, &operators, &io)?;
@@ -105,6 +119,25 @@ fn narrow<T: TryFrom<usize>>(what: &'static str, value: usize) -> Result<T, Expo
     T::try_from(value).map_err(|_| ExportError::TooLarge { what, value })
 }
 
+/// What runs for a node.
+struct Kernel {
+    lowered: Lowered,
+    /// Its constants in tiles, where the target wants them and they can be.
+    tiled: Option<Tiled>,
+}
+
+impl Kernel {
+    fn new(graph: &Graph, node: &Node, target: Target) -> Result<Self, GraphError> {
+        let lowered = graph.lower(node)?;
+        let tiled = if target == Target::Dsp { tiles::tile(graph, node, &lowered) } else { None };
+        Ok(Self { lowered, tiled })
+    }
+
+    fn memory(&self, node: &Node) -> Memory {
+        self.tiled.as_ref().map_or_else(|| Memory::plain(node), |tiled| tiled.memory)
+    }
+}
+
 /// The tables of a file while they grow.
 struct File<'a> {
     graph: &'a Graph,
@@ -133,6 +166,15 @@ impl File<'_> {
         Ok(index)
     }
 
+    /// An operand that may be an activation or a constant.
+    fn operand(&mut self, id: TensorId) -> Result<u16, ExportError> {
+        let tensor = &self.graph[id];
+        match &tensor.data {
+            Some(data) => self.graph_data(&tensor.shape, data),
+            None => self.activation(id),
+        }
+    }
+
     fn constant(&mut self, dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<u16, ExportError> {
         self.data.resize(self.data.len().next_multiple_of(ALIGN), 0);
         let record = record(dtype, 1, shape, self.data.len())?;
@@ -150,12 +192,17 @@ impl File<'_> {
         self.constant(data.element(), shape, data.bytes())
     }
 
-    fn operator(&mut self, node: &Node) -> Result<OperatorRecord, ExportError> {
+    fn operator(
+        &mut self,
+        node: &Node,
+        kernel: &Kernel,
+        scratch: Option<Placement>,
+    ) -> Result<OperatorRecord, ExportError> {
         let graph = self.graph;
-        let lowered = graph.lower(node)?;
+        let Kernel { lowered, tiled } = kernel;
         let mut params = [0; PARAM_COUNT];
-        let mut inputs = vec![self.activation(node.inputs[0])?];
-        let code = match &lowered {
+        let mut inputs = vec![self.operand(node.inputs[0])?];
+        let code = match lowered {
             Lowered::Conv2d(op, _) => {
                 convolution(&mut params, &op.window)?;
                 OpCode::Conv2d
@@ -163,6 +210,17 @@ impl File<'_> {
             Lowered::DepthwiseConv2d(op, _) => {
                 convolution(&mut params, &op.window)?;
                 OpCode::DepthwiseConv2d
+            }
+            Lowered::TransposeConv2d(op, _) => {
+                convolution(&mut params, &op.window)?;
+                OpCode::TransposeConv2d
+            }
+            Lowered::Movement(movement) => {
+                params = movement.params;
+                for &id in &node.inputs[1..] {
+                    inputs.push(self.operand(id)?);
+                }
+                movement.code
             }
             Lowered::Dense(..) => OpCode::Dense,
             Lowered::MaxPool2d(op) => {
@@ -200,7 +258,7 @@ impl File<'_> {
             }
             Lowered::Reshape => OpCode::Reshape,
         };
-        match &lowered {
+        match lowered {
             Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].quant {
                 Some(_) => clamp_int8(&mut params, Clamp { min: -128, max: 127 }),
                 None => clamp_f32(&mut params, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }),
@@ -208,7 +266,14 @@ impl File<'_> {
             Lowered::AddF32(_) | Lowered::AddInt8(_) => inputs.push(self.activation(node.inputs[1])?),
             _ => {}
         }
-        if let Some(scaling) = lowered.scaling() {
+        if let (Some(tiled), Some(Scaling::Int8 { clamp, .. })) = (tiled, lowered.scaling()) {
+            clamp_int8(&mut params, *clamp);
+            if let Some([y, x]) = tiled.kernel {
+                params[param::TILED_KERNEL_Y] = narrow("kernel", y)?;
+                params[param::TILED_KERNEL_X] = narrow("kernel", x)?;
+            }
+            inputs.push(self.constant(DType::I32, &tiled.shape, bytemuck::cast_slice(&tiled.words))?);
+        } else if let Some(scaling) = lowered.scaling() {
             let weights = &graph[node.inputs[1]];
             let missing = || GraphError::Eval(format!("weights `{}` have no data", weights.name));
             inputs.push(self.graph_data(&weights.shape, weights.data.as_ref().ok_or_else(missing)?)?);
@@ -216,7 +281,8 @@ impl File<'_> {
             inputs.push(self.graph_data(&graph[node.output].shape[graph[node.output].shape.len() - 1..], &bias)?);
             match scaling {
                 Scaling::F32(arithmetic) => clamp_f32(&mut params, arithmetic.clamp),
-                Scaling::Int8 { multipliers_q31, shifts, clamp, .. } => {
+                Scaling::Int8 { multipliers_q31, shifts, clamp, .. }
+                | Scaling::Int16x8 { multipliers_q31, shifts, clamp } => {
                     clamp_int8(&mut params, *clamp);
                     let shape = [shifts.len()];
                     inputs.push(self.constant(DType::I32, &shape, bytemuck::cast_slice(multipliers_q31))?);
@@ -224,17 +290,20 @@ impl File<'_> {
                 }
             }
         }
-        let dtype = graph[node.inputs[0]].element;
+        let dtype = match lowered.scaling() {
+            Some(_) => graph.weighted_dtype(node),
+            None => graph[node.inputs[0]].element,
+        };
         let mut operands = [NONE; 6];
         operands[..inputs.len()].copy_from_slice(&inputs);
         Ok(OperatorRecord {
-            code: code.code(),
+            code: tiled.as_ref().map_or(code, |tiled| tiled.code).code(),
             dtype: dtype.code(),
             inputs: operands,
             output: self.activation(node.output)?,
             params,
-            scratch_offset: 0,
-            scratch_bytes: 0,
+            scratch_offset: narrow("offset", scratch.map_or(0, |s| s.offset))?,
+            scratch_bytes: narrow("scratch", scratch.map_or(0, |s| s.bytes))?,
         })
     }
 }

@@ -1,8 +1,10 @@
 //! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
 
-use super::AlignedBytes;
+use super::{AlignedBytes, ExportError, export};
+use crate::import::{self, ImportError};
+use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
-use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord};
+use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};
 use niwaki_core::session::operators;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +21,23 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// A network of another tool.
-    #[error("{}: reading {format} files is not built yet; give a .niwaki file", path.display())]
+    #[error("{}: reading {format} files is not built yet; give a .tflite or .niwaki file", path.display())]
     NotBuilt {
         /// The file.
         path: PathBuf,
         /// Its format.
         format: &'static str,
+    },
+    /// A network of another tool that cannot be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// An imported network that has no form in a model file.
+    #[error("{}: {source}", path.display())]
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// What has none.
+        source: ExportError,
     },
     /// Core refused the file.
     #[error("{}: {source}", path.display())]
@@ -44,21 +57,23 @@ pub struct ModelFile {
     pub description: Description,
 }
 
-/// Reads and verifies a model file.
+/// Reads and verifies a model file; imports, simplifies and exports a `.tflite` file on the way.
 ///
 /// # Errors
 /// [`ReadError`] names the file and what is wrong with it.
 pub fn read(path: &Path) -> Result<ModelFile, ReadError> {
-    let format = match path.extension().and_then(|e| e.to_str()) {
-        Some("tflite") => Some(".tflite"),
-        Some("onnx") => Some(".onnx"),
-        _ => None,
+    let bytes = match path.extension().and_then(|e| e.to_str()) {
+        Some("onnx") => return Err(ReadError::NotBuilt { path: path.into(), format: ".onnx" }),
+        Some("tflite") => {
+            let graph = import::read(path)?;
+            let exported = simplify(&graph).map_err(ExportError::from).and_then(|graph| export(&graph));
+            exported.map_err(|source| ReadError::Export { path: path.into(), source })?.0
+        }
+        _ => {
+            let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
+            AlignedBytes::from(bytes.as_slice())
+        }
     };
-    if let Some(format) = format {
-        return Err(ReadError::NotBuilt { path: path.into(), format });
-    }
-    let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
-    let bytes = AlignedBytes::from(bytes.as_slice());
     let model = Model::verify(&bytes, operators::ALL);
     let description = describe(&model.map_err(|source| ReadError::Verify { path: path.into(), source })?);
     Ok(ModelFile { bytes, description })
@@ -98,8 +113,14 @@ pub struct OperatorInfo {
     pub output_offset: u64,
     /// Size of the result.
     pub output_bytes: u64,
-    /// Bytes of the arena that are in use while it runs.
+    /// First byte of its working memory in the arena.
+    pub scratch_offset: u64,
+    /// Size of its working memory.
+    pub scratch_bytes: u64,
+    /// Bytes of the arena that are in use while it runs, its working memory included.
     pub live_bytes: u64,
+    /// Those bytes as `[from, to)`, ascending and apart.
+    pub live: Vec<[u64; 2]>,
 }
 
 /// A model file in words and numbers.
@@ -147,13 +168,26 @@ pub fn describe(model: &Model<'_>) -> Description {
             let constants: Vec<TensorRecord> = operands.filter(|t| t.location() == Some(Place::Data)).collect();
             let (x, y) = (model.tensor(record.inputs[0].into())?, model.tensor(record.output.into())?);
             let code = OpCode::from_code(record.code)?;
-            let weights = constants.first().map_or(0, TensorRecord::element_count);
+            let constant = |i: usize| constants.get(i).map_or(0, TensorRecord::element_count);
+            // Tiles hold weights and biases, and some padding.
+            let area: usize =
+                record.params[param::TILED_KERNEL_Y..].iter().take(2).map(|&size| size as usize).product();
+            let (weights, biases) = match code {
+                OpCode::Conv2dTiled => (area * x.dim(2) * y.dim(2), y.dim(2)),
+                OpCode::DepthwiseConv2dTiled => (area * y.dim(2), y.dim(2)),
+                OpCode::DenseTiled => (x.element_count() * y.element_count(), y.element_count()),
+                _ => (constant(0), constant(1)),
+            };
             let macs = match code {
-                OpCode::Conv2d | OpCode::DepthwiseConv2d => y.dim(0) * y.dim(1) * weights,
-                OpCode::Dense => weights,
+                OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled => {
+                    y.dim(0) * y.dim(1) * weights
+                }
+                OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
+                OpCode::Dense | OpCode::DenseTiled => weights,
                 _ => 0,
             };
-            params += constants.iter().take(2).map(TensorRecord::element_count).sum::<usize>();
+            let live = live(model, n);
+            params += weights + biases;
             Some(OperatorInfo {
                 op: code.name(),
                 dtype: dtype(&x),
@@ -163,7 +197,10 @@ pub fn describe(model: &Model<'_>) -> Description {
                 constant_bytes: constants.iter().map(|t| u64::from(t.bytes)).sum(),
                 output_offset: y.offset.into(),
                 output_bytes: y.bytes.into(),
-                live_bytes: live_bytes(model, n),
+                scratch_offset: record.scratch_offset.into(),
+                scratch_bytes: record.scratch_bytes.into(),
+                live_bytes: live.iter().map(|[from, to]| to - from).sum(),
+                live,
             })
         })
         .collect();
@@ -178,8 +215,8 @@ pub fn describe(model: &Model<'_>) -> Description {
     }
 }
 
-/// Bytes of the arena that hold something needed while operator `n` runs, each byte once.
-fn live_bytes(model: &Model<'_>, n: usize) -> u64 {
+/// The parts of the arena that hold something needed while operator `n` runs, joined where they touch.
+fn live(model: &Model<'_>, n: usize) -> Vec<[u64; 2]> {
     let records: Vec<_> = (0..model.operator_count()).filter_map(|i| model.operator(i)).collect();
     let is_output = |t: usize| (0..model.output_count()).any(|i| model.output(i) == Some(t));
     let is_input = |t: usize| (0..model.input_count()).any(|i| model.input(i) == Some(t));
@@ -192,11 +229,16 @@ fn live_bytes(model: &Model<'_>, n: usize) -> u64 {
         .filter_map(|t| model.tensor(t).filter(|r| r.location() == Some(Place::Arena) && live(t)))
         .map(|t| t.span())
         .collect();
+    let scratch = records[n].scratch_offset as usize;
+    spans.push((scratch, scratch + records[n].scratch_bytes as usize));
     spans.sort_unstable();
-    let (mut bytes, mut end) = (0, 0);
-    for (from, to) in spans {
-        bytes += to.max(end) - from.max(end);
-        end = end.max(to);
+    let mut joined: Vec<[u64; 2]> = Vec::new();
+    for (from, to) in spans.into_iter().filter(|(from, to)| from < to) {
+        let (from, to) = (from as u64, to as u64);
+        match joined.last_mut() {
+            Some([_, end]) if from <= *end => *end = to.max(*end),
+            _ => joined.push([from, to]),
+        }
     }
-    bytes as u64
+    joined
 }

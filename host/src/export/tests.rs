@@ -1,5 +1,8 @@
 //! What stands in an exported file is what stood in the graph.
 
+mod movement;
+mod number_formats;
+
 use super::*;
 use crate::graph::{Activation, Op};
 use crate::quantize::{Calibration, post_training};
@@ -58,4 +61,15 @@ fn batch_norm_must_be_folded_and_says_so() {
     let graph = zoo::by_name("ds-cnn").expect("in the zoo").build(&[49, 10, 1], 12, 1).expect("fits");
     let error = export(&graph).expect_err("has batch norm");
     assert!(error.to_string().contains("batch_norm `conv.norm`: fold batch norm"), "{error}");
+}
+
+/// Runs the file of `graph` on this machine and demands the evaluator's bytes.
+fn file_equals_evaluation(graph: &Graph, x: &[f32]) -> Vec<u8> {
+    let values = graph.evaluate(x).expect("evaluates");
+    let value = |id: TensorId| values[id.0].as_ref().expect("was computed").to_bytes();
+    let (file, _) = export(graph).expect("exports");
+    let input = vec![value(graph.inputs[0])];
+    let run = crate::chip::run(crate::chip::Chip::Host, &file, &input, &mut |_| ()).expect("runs");
+    assert_eq!(run.outputs[0], value(graph.outputs[0]));
+    value(graph.outputs[0])
 }

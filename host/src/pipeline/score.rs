@@ -5,7 +5,7 @@ use crate::graph::{
     Graph, GraphError,
     eval::{Value, f32s},
 };
-use niwaki_core::num::quantize_i8;
+use niwaki_core::{format::DType, num::quantize_i8};
 
 /// The samples of a split as input bytes of `graph`: float, or quantised if its input is.
 ///
@@ -45,13 +45,25 @@ pub fn argmax<T: PartialOrd + Copy>(values: &[T]) -> usize {
 
 /// Share of outputs whose largest element is the label's.
 pub fn accuracy(graph: &Graph, outputs: &[Vec<u8>], labels: &[u32]) -> f64 {
-    let quantized = graph.outputs.first().is_some_and(|&o| graph[o].quant.is_some());
-    let class = |bytes: &[u8]| class_of(bytes, quantized);
-    let correct = outputs.iter().zip(labels).filter(|(y, label)| class(y) == **label as usize).count();
+    let dtype = graph.outputs.first().map_or(DType::F32, |&output| graph[output].dtype());
+    let class = |bytes: &[u8]| class_of(bytes, dtype.name());
+    let correct = outputs.iter().zip(labels).filter(|(y, label)| class(y) == i64::from(**label)).count();
     correct as f64 / labels.len().max(1) as f64
 }
 
-/// The class with the largest score in the output bytes of a model: int8 codes, or floats.
-pub fn class_of(bytes: &[u8], quantized: bool) -> usize {
-    if quantized { argmax::<i8>(bytemuck::cast_slice(bytes)) } else { argmax(&f32s(bytes)) }
+/// The class that the output bytes of a model name: that with the largest score, the first of several. An output of
+/// 32-bit integers, which only ARG_MAX has, is the class itself.
+pub fn class_of(bytes: &[u8], dtype: &str) -> i64 {
+    let class = match dtype {
+        "i8" => argmax::<i8>(bytemuck::cast_slice(bytes)),
+        "i16" => argmax(&elements(bytes, i16::from_le_bytes)),
+        "i32" => return elements(bytes, i32::from_le_bytes).first().map_or(-1, |&class| class.into()),
+        _ => argmax(&f32s(bytes)),
+    };
+    class as i64
+}
+
+/// The elements of an output, `N` bytes each.
+pub fn elements<T, const N: usize>(bytes: &[u8], from_le_bytes: fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks().0.iter().map(|&element| from_le_bytes(element)).collect()
 }

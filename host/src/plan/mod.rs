@@ -1,7 +1,48 @@
-//! Where every activation lies in the arena: offsets by liveness, in place where the operator allows it.
+//! Where every activation and every scratch memory lies in the arena: offsets by liveness, outputs over inputs where
+//! the kernel allows it.
 
-use crate::graph::{Graph, Op, TensorId};
+mod place;
+#[cfg(test)]
+mod tests;
+
+use crate::graph::{Graph, Node, Op, TensorId};
 use niwaki_core::format::ALIGN;
+use place::{Block, Layout};
+
+/// What an operator's kernel asks of memory and allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes of working memory while it runs.
+    pub scratch_bytes: usize,
+    /// What its output may share with its operands.
+    pub share: Share,
+}
+
+/// What an output may share with the operands that end with it; as `niwaki_core::format::Overlap`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Nothing.
+    Nothing,
+    /// Exactly the place of one operand of its size.
+    Place,
+    /// It may start so many bytes (or more) before operand 0 starts.
+    Lead(isize),
+}
+
+impl Memory {
+    /// What the plain kernel of `node` asks and allows: no scratch, and elementwise operators work in place.
+    pub fn plain(node: &Node) -> Self {
+        let in_place = match node.op {
+            Op::Activation(_) | Op::Reshape { .. } | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::HardSwish => {
+                true
+            }
+            // Both operands may not be one tensor: it would be read after it was written.
+            Op::Add { .. } => node.inputs[0] != node.inputs[1],
+            _ => false,
+        };
+        Self { scratch_bytes: 0, share: if in_place { Share::Place } else { Share::Nothing } }
+    }
+}
 
 /// The lifetime and place of one activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,24 +62,12 @@ pub struct Placement {
 pub struct Arena {
     /// One entry a tensor of the graph; `None` for constants.
     pub placements: Vec<Option<Placement>>,
+    /// One entry a node: where its scratch memory lies, if it has any.
+    pub scratch: Vec<Option<Placement>>,
     /// Size of the arena.
     pub bytes: usize,
-    /// The largest sum of live tensors at any time (each rounded up to the alignment): no plan can be smaller.
+    /// The most that is needed at any one time: no plan can be smaller.
     pub lower_bound: usize,
-}
-
-/// Activations that share memory because each replaces the one before it.
-struct Block {
-    tensors: Vec<TensorId>,
-    bytes: usize,
-    first: usize,
-    last: usize,
-}
-
-impl Block {
-    fn meets(&self, other: &Block) -> bool {
-        self.first <= other.last && other.first <= self.last
-    }
 }
 
 /// Bytes of an activation.
@@ -46,37 +75,32 @@ pub fn activation_bytes(graph: &Graph, id: TensorId) -> usize {
     graph[id].element_count() * graph[id].element.element_bytes()
 }
 
-/// Plans the arena of `graph`: the best of several orders, each with the lowest gap that fits.
-pub fn plan(graph: &Graph) -> Arena {
-    let blocks = blocks(graph);
-    let times = graph.nodes.len() + 2;
-    let lower_bound = (0..times)
-        .map(|t| blocks.iter().filter(|b| b.first <= t && t <= b.last).map(|b| b.bytes).sum())
-        .max()
-        .unwrap_or(0);
-    type Key = fn(&Block) -> (std::cmp::Reverse<usize>, usize);
-    let orders: [Key; 4] = [
-        |b| (std::cmp::Reverse(b.bytes), b.first),
-        |b| (std::cmp::Reverse((b.last - b.first + 1) * b.bytes), b.first),
-        |b| (std::cmp::Reverse(b.last - b.first), b.first),
-        |b| (std::cmp::Reverse(0), b.first),
-    ];
-    let mut best: Option<(usize, Vec<usize>)> = None;
-    for key in orders {
-        let (bytes, offsets) = place(&blocks, key);
-        if best.as_ref().is_none_or(|(least, _)| bytes < *least) {
-            best = Some((bytes, offsets));
-        }
+/// Plans the arena of `graph`, whose node `n` has the kernel of `memory[n]`.
+///
+/// Tensors that replace each other in place are one block. Blocks are placed one after the other, each at the lowest
+/// offset that the blocks living at the same time allow; every order is tried where there are few, the best of some
+/// thousands of orders otherwise, until the lower bound is reached.
+pub fn plan(graph: &Graph, memory: &[Memory]) -> Arena {
+    let (mut blocks, owners) = blocks(graph, memory);
+    let tensor_blocks = blocks.len();
+    for (n, memory) in memory.iter().enumerate().filter(|(_, m)| m.scratch_bytes > 0) {
+        let bytes = memory.scratch_bytes.next_multiple_of(ALIGN);
+        blocks.push(Block { bytes, first: n + 1, last: n + 1, follows: None });
     }
-    let (bytes, offsets) = best.unwrap_or_default();
+    let Layout { bytes, offsets } = place::best(&blocks);
     let mut placements = vec![None; graph.tensors.len()];
-    for (block, offset) in blocks.iter().zip(offsets) {
-        for &id in &block.tensors {
-            let (first, last) = lifetime(graph, id);
-            placements[id.0] = Some(Placement { offset, bytes: activation_bytes(graph, id), first, last });
-        }
+    for (id, owner) in owners.iter().enumerate() {
+        placements[id] = owner.map(|block| {
+            let (first, last) = lifetime(graph, TensorId(id));
+            Placement { offset: offsets[block], bytes: activation_bytes(graph, TensorId(id)), first, last }
+        });
     }
-    Arena { placements, bytes, lower_bound }
+    let mut scratch = vec![None; graph.nodes.len()];
+    for (block, &offset) in blocks.iter().zip(&offsets).skip(tensor_blocks) {
+        let n = block.first - 1;
+        scratch[n] = Some(Placement { offset, bytes: memory[n].scratch_bytes, first: block.first, last: block.last });
+    }
+    Arena { placements, scratch, bytes, lower_bound: place::lower_bound(&blocks) }
 }
 
 /// First write and last read of an activation.
@@ -87,121 +111,42 @@ fn lifetime(graph: &Graph, id: TensorId) -> (usize, usize) {
     (first, last)
 }
 
-fn blocks(graph: &Graph) -> Vec<Block> {
+/// The blocks of all activations, and the block of each tensor.
+fn blocks(graph: &Graph, memory: &[Memory]) -> (Vec<Block>, Vec<Option<usize>>) {
     let mut blocks: Vec<Block> = Vec::new();
-    let new_block = |id| {
+    let mut owners = vec![None; graph.tensors.len()];
+    let block = |id: TensorId, follows| {
         let (first, last) = lifetime(graph, id);
-        Block { tensors: vec![id], bytes: activation_bytes(graph, id).next_multiple_of(ALIGN), first, last }
+        Block { bytes: activation_bytes(graph, id).next_multiple_of(ALIGN), first, last, follows }
     };
-    blocks.extend(graph.inputs.iter().map(|&id| new_block(id)));
+    for &id in &graph.inputs {
+        owners[id.0] = Some(blocks.len());
+        blocks.push(block(id, None));
+    }
+    let promised = |id: &TensorId| graph.outputs.contains(id);
     for (n, node) in graph.nodes.iter().enumerate() {
-        let mut block = new_block(node.output);
-        let in_place = match node.op {
-            Op::Activation(_) | Op::Reshape { .. } => true,
-            // Both operands may not be one tensor: it would be read after it was written.
-            Op::Add { .. } => node.inputs[0] != node.inputs[1],
-            _ => false,
-        };
-        // The operand must end here, fill the output's memory exactly, and not be promised to the caller.
-        let same_size = |id: &TensorId| activation_bytes(graph, *id) == activation_bytes(graph, node.output);
-        let ends_here = |id: &TensorId| lifetime(graph, *id).1 == n + 1;
-        let host = node.inputs.iter().filter(|id| in_place && same_size(id) && ends_here(id)).find_map(|id| {
-            let promised = |t: &TensorId| graph.outputs.contains(t);
-            blocks.iter().position(|b| b.tensors.last() == Some(id) && !b.tensors.iter().any(promised))
-        });
-        match host {
-            Some(host) => {
-                blocks[host].last = block.last;
-                blocks[host].tensors.append(&mut block.tensors);
-            }
-            None => blocks.push(block),
-        }
-    }
-    blocks
-}
-
-/// Places blocks one after the other, each in the lowest gap between the blocks that live at the same time.
-fn place(blocks: &[Block], key: impl Fn(&Block) -> (std::cmp::Reverse<usize>, usize)) -> (usize, Vec<usize>) {
-    let mut order: Vec<usize> = (0..blocks.len()).collect();
-    order.sort_by_key(|&i| key(&blocks[i]));
-    let mut offsets = vec![0; blocks.len()];
-    let mut placed: Vec<usize> = Vec::new();
-    for i in order {
-        let mut taken: Vec<(usize, usize)> = placed
-            .iter()
-            .filter(|&&p| blocks[p].meets(&blocks[i]))
-            .map(|&p| (offsets[p], offsets[p] + blocks[p].bytes))
-            .collect();
-        taken.sort_unstable();
-        let mut offset = 0;
-        for (start, end) in taken {
-            if offset + blocks[i].bytes <= start {
-                break;
-            }
-            offset = offset.max(end);
-        }
-        offsets[i] = offset;
-        placed.push(i);
-    }
-    let bytes = (0..blocks.len()).map(|i| offsets[i] + blocks[i].bytes).max().unwrap_or(0);
-    (bytes, offsets)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graph::Activation;
-    use rand_chacha::{
-        ChaCha8Rng,
-        rand_core::{Rng, SeedableRng},
-    };
-
-    /// A chain of elementwise operators with skips, the hardest case for in-place plans.
-    fn random_graph(seed: u64) -> Graph {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut graph = Graph::default();
-        let mut live = vec![graph.input("x", &[1 + rng.next_u32() as usize % 40])];
-        for n in 0..12 {
-            let pick = |rng: &mut ChaCha8Rng| live[rng.next_u32() as usize % live.len()];
-            let (a, b) = (pick(&mut rng), pick(&mut rng));
-            let op = match rng.next_u32() % 3 {
-                0 => Op::Activation(Activation::Relu),
-                1 => Op::Softmax,
-                _ => Op::Add { activation: Activation::None },
-            };
-            let inputs = if matches!(op, Op::Add { .. }) { vec![a, b] } else { vec![a] };
-            live.push(graph.push(&format!("n{n}"), op, &inputs).expect("shapes are equal"));
-        }
-        graph.outputs.push(*live.last().expect("not empty"));
-        graph
-    }
-
-    #[test]
-    fn tensors_that_live_together_never_overlap_unless_one_replaces_the_other() {
-        for seed in 0..500 {
-            let graph = random_graph(seed);
-            let arena = plan(&graph);
-            assert!(arena.bytes >= arena.lower_bound);
-            let placed: Vec<Placement> = arena.placements.iter().flatten().copied().collect();
-            for (i, a) in placed.iter().enumerate() {
-                assert!(a.offset % ALIGN == 0 && a.offset + a.bytes <= arena.bytes);
-                for b in &placed[..i] {
-                    let share_time = a.first < b.last && b.first < a.last;
-                    let share_place = a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
-                    assert!(!(share_time && share_place), "seed {seed}: {a:?} {b:?}");
+        // The operand must end here and not be promised to the caller.
+        let free = |id: &&TensorId| graph[**id].data.is_none() && lifetime(graph, **id).1 == n + 1 && !promised(id);
+        let same_size = |id: &&TensorId| activation_bytes(graph, **id) == activation_bytes(graph, node.output);
+        let output = block(node.output, None);
+        let follows = match memory[n].share {
+            Share::Nothing => None,
+            Share::Place => {
+                let host = node.inputs.iter().filter(free).find(same_size).and_then(|id| owners[id.0]);
+                if let Some(host) = host {
+                    blocks[host].last = output.last;
+                    owners[node.output.0] = Some(host);
+                    continue;
                 }
+                None
             }
-        }
+            Share::Lead(lead) => {
+                let operand = node.inputs.first().filter(free).and_then(|id| owners[id.0]);
+                operand.map(|block| (block, -(-lead).div_euclid(ALIGN as isize) * ALIGN as isize))
+            }
+        };
+        owners[node.output.0] = Some(blocks.len());
+        blocks.push(Block { follows, ..output });
     }
-
-    #[test]
-    fn an_elementwise_chain_needs_one_buffer() {
-        let mut graph = Graph::default();
-        let x = graph.input("x", &[64]);
-        let y = graph.push("relu", Op::Activation(Activation::Relu), &[x]).expect("fits");
-        let y = graph.push("relu6", Op::Activation(Activation::Relu6), &[y]).expect("fits");
-        graph.outputs.push(y);
-        let arena = plan(&graph);
-        assert_eq!((arena.bytes, arena.lower_bound), (256, 256));
-    }
+    (blocks, owners)
 }

@@ -5,11 +5,14 @@ use crate::kernels::{Arithmetic, Conv2d, Dense};
 use crate::shape::Taps;
 
 /// Filters that one pass over the input feeds.
-const FILTERS: usize = 4;
+pub(super) const FILTERS: usize = 4;
+
+/// Most taps of a window that is gathered.
+const GATHERED: usize = 128;
 
 /// Adds the products of `x` with four weight rows of the same length to four accumulators.
 #[inline(always)]
-fn multiply_add_rows<A: Arithmetic>(
+pub(super) fn multiply_add_rows<A: Arithmetic>(
     arithmetic: &A,
     acc: [A::Acc; FILTERS],
     x: &[A::Input],
@@ -27,7 +30,7 @@ fn multiply_add_rows<A: Arithmetic>(
 }
 
 #[inline(always)]
-fn multiply_add_row<A: Arithmetic>(arithmetic: &A, acc: A::Acc, x: &[A::Input], w: &[A::Weight]) -> A::Acc {
+pub(super) fn multiply_add_row<A: Arithmetic>(arithmetic: &A, acc: A::Acc, x: &[A::Input], w: &[A::Weight]) -> A::Acc {
     x.iter().zip(w).fold(acc, |acc, (&x, &w)| arithmetic.multiply_add(acc, x, w))
 }
 
@@ -45,14 +48,27 @@ pub fn conv2d<A: Arithmetic>(
 ) -> Result<(), ShapeError> {
     op.check(x.len(), w.len(), bias.len(), y.len())?;
     arithmetic.check_channels(op.out_channels().get())?;
-    let (in_c, out_c, filter_len) = (op.in_channels().get(), op.out_channels().get(), op.filter_len());
+    let (out_c, filter_len) = (op.out_channels().get(), op.filter_len());
     let columns = op.window.x.output();
+    // Short runs cost more to find than to multiply: a small window is gathered once for all filters.
+    let padding = arithmetic.padding().filter(|_| filter_len <= GATHERED && op.window.y.kernel() > 1);
+    let mut gathered = [A::Input::default(); GATHERED];
     let mut pixels = y.chunks_exact_mut(out_c);
     for oy in 0..op.window.y.output() {
         let rows = op.window.y.taps(oy);
         for ox in 0..columns {
             let Some(y) = pixels.next() else { return Ok(()) };
-            let taps = Patch { op, rows, columns: op.window.x.taps(ox), in_c };
+            let mut runs = Runs::new(op, rows, op.window.x.taps(ox));
+            let mut x = x;
+            if let Some(padding) = padding {
+                let Some(window) = gathered.get_mut(..filter_len) else { return Ok(()) };
+                window.fill(padding);
+                runs.for_each(x, |x, at| {
+                    let to = window.get_mut(at..).unwrap_or_default();
+                    to.iter_mut().zip(x).for_each(|(to, &x)| *to = x);
+                });
+                (runs, x) = (Runs::one(filter_len), window);
+            }
             let mut filters = w.chunks_exact(filter_len.max(1));
             let mut channel = 0;
             let mut outputs = y.chunks_exact_mut(FILTERS);
@@ -62,7 +78,7 @@ pub fn conv2d<A: Arithmetic>(
                 let [Some(w0), Some(w1), Some(w2), Some(w3)] = four else { return Ok(()) };
                 let &[b0, b1, b2, b3] = bias else { return Ok(()) };
                 let mut acc = [b0, b1, b2, b3].map(|b| arithmetic.start(b));
-                taps.for_each_run(x, |x, at| {
+                runs.for_each(x, |x, at| {
                     let run = at..at + x.len();
                     let rows = [w0.get(run.clone()), w1.get(run.clone()), w2.get(run.clone()), w3.get(run)];
                     let [Some(w0), Some(w1), Some(w2), Some(w3)] = rows else { return };
@@ -75,7 +91,7 @@ pub fn conv2d<A: Arithmetic>(
             }
             for ((y, &bias), w) in outputs.into_remainder().iter_mut().zip(biases.remainder()).zip(filters) {
                 let mut acc = arithmetic.start(bias);
-                taps.for_each_run(x, |x, at| {
+                runs.for_each(x, |x, at| {
                     let Some(w) = w.get(at..at + x.len()) else { return };
                     acc = multiply_add_row(arithmetic, acc, x, w);
                 });
@@ -87,34 +103,58 @@ pub fn conv2d<A: Arithmetic>(
     Ok(())
 }
 
-/// The part of the input under one window position.
-struct Patch<'a> {
-    op: &'a Conv2d,
-    rows: Taps,
-    columns: Taps,
-    in_c: usize,
+/// Where the part of the input under one window position lies, as contiguous runs in the filter's order.
+struct Runs {
+    /// First element in the input and in a filter.
+    start: [usize; 2],
+    /// Rows, and elements from one to the next in the input and in a filter.
+    rows: usize,
+    row: [usize; 2],
+    /// Runs of a row, and elements from one to the next.
+    runs: usize,
+    run: [usize; 2],
+    /// Elements of a run.
+    len: usize,
 }
 
-impl Patch<'_> {
-    /// Calls `visit(run of the input, its offset in a filter)` for every contiguous run, in the filter's order.
-    #[inline(always)]
-    fn for_each_run<T>(&self, x: &[T], mut visit: impl FnMut(&[T], usize)) {
-        let (rows, columns) = (&self.op.window.y, &self.op.window.x);
+impl Runs {
+    fn new(op: &Conv2d, rows: Taps, columns: Taps) -> Self {
+        let (y, x, in_c) = (&op.window.y, &op.window.x, op.in_channels().get());
         // Without dilation the taps of one row lie side by side in the input and in the filter.
-        let (runs, run_len) = match columns.dilation() {
-            1 => (1, self.columns.len * self.in_c),
-            _ => (self.columns.len, self.in_c),
-        };
-        for row in 0..self.rows.len {
-            let iy = self.rows.input_start + row * rows.dilation();
-            let ky = self.rows.kernel_start + row;
-            for run in 0..runs {
-                let ix = self.columns.input_start + run * columns.dilation();
-                let kx = self.columns.kernel_start + run;
-                let start = (iy * columns.input() + ix) * self.in_c;
-                let Some(x) = x.get(start..start + run_len) else { continue };
-                visit(x, (ky * columns.kernel() + kx) * self.in_c);
+        let (runs, len) = if x.dilation() == 1 { (1, columns.len * in_c) } else { (columns.len, in_c) };
+        Self {
+            start: [
+                (rows.input_start * x.input() + columns.input_start) * in_c,
+                (rows.kernel_start * x.kernel() + columns.kernel_start) * in_c,
+            ],
+            rows: rows.len,
+            row: [y.dilation() * x.input() * in_c, x.kernel() * in_c],
+            runs,
+            run: [x.dilation() * in_c, in_c],
+            len,
+        }
+    }
+
+    /// One run of `len` elements.
+    const fn one(len: usize) -> Self {
+        Self { start: [0; 2], rows: 1, row: [0; 2], runs: 1, run: [0; 2], len }
+    }
+
+    /// Calls `visit(run of the input, its offset in a filter)` for every run.
+    #[inline(always)]
+    fn for_each<T>(&self, x: &[T], mut visit: impl FnMut(&[T], usize)) {
+        let ([mut x_row, mut w_row], [x_step, w_step], [x_run, w_run]) = (self.start, self.row, self.run);
+        for _ in 0..self.rows {
+            let (mut from, mut at) = (x_row, w_row);
+            for _ in 0..self.runs {
+                if let Some(x) = x.get(from..from + self.len) {
+                    visit(x, at);
+                }
+                from += x_run;
+                at += w_run;
             }
+            x_row += x_step;
+            w_row += w_step;
         }
     }
 }

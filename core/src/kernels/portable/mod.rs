@@ -4,11 +4,21 @@
 
 mod conv2d;
 mod depthwise_conv2d;
+pub(crate) mod depthwise_conv2d_tiled;
 mod elementwise;
+mod movement;
 mod pool2d;
+mod resize;
+mod tiled;
+mod transpose_conv2d;
 
 pub use super::reference::{add_f32, add_int8, clamp_f32, rescale_int8, softmax_f32, softmax_int8};
 pub use conv2d::{conv2d, dense};
 pub use depthwise_conv2d::depthwise_conv2d;
+pub use depthwise_conv2d_tiled::depthwise_conv2d_tiled;
 pub use elementwise::{Side, add_f32_in_place, add_int8_in_place, clamp_f32_in_place, rescale_int8_in_place};
-pub use pool2d::{average_pool2d, max_pool2d};
+pub use movement::{pad, strided_copy};
+pub use pool2d::{average_pool2d, average_pool2d_int8, max_pool2d, max_pool2d_int8};
+pub use resize::{resize_bilinear, resize_nearest};
+pub use tiled::{conv2d_tiled, dense_tiled};
+pub use transpose_conv2d::transpose_conv2d;

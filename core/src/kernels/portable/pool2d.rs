@@ -68,3 +68,19 @@ pub fn average_pool2d<T: PoolElement>(op: &Pool2d, clamp: Clamp<T>, x: &[T], y: 
     pool(op, T::Sum::default(), x, y, |sum, x| x.add_to(sum), |sum, taps| clamp.apply(T::mean(sum, taps)));
     Ok(())
 }
+
+/// [`max_pool2d`] of int8 codes.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn max_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    max_pool2d(op, clamp, x, y)
+}
+
+/// [`average_pool2d`] of int8 codes.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn average_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    average_pool2d(op, clamp, x, y)
+}

@@ -1,5 +1,14 @@
 //! Convolutions and dense layers.
 
+mod float16;
+mod int16x8;
+mod transpose_conv2d;
+
+pub use float16::{CONV2D_F16, DENSE_F16, DEPTHWISE_CONV2D_F16, TRANSPOSE_CONV2D_F16};
+pub use int16x8::{CONV2D_I16, DENSE_I16, DEPTHWISE_CONV2D_I16, TRANSPOSE_CONV2D_I16};
+pub use transpose_conv2d::{TRANSPOSE_CONV2D_F32, TRANSPOSE_CONV2D_I8};
+use transpose_conv2d::{check_transpose_conv2d, run_transpose_conv2d};
+
 use super::super::operands::{Operands, activation, expect_output_image, image, operands, output};
 use super::{Outcome, operator};
 use crate::error::{OperatorError, ShapeError};
@@ -79,13 +88,18 @@ impl Stored for QuantisedFile {
     fn check(step: &Step<'_>, channels: usize) -> Outcome {
         let constants = Self::read(step)?;
         constants.check_channels(channels)?;
-        for (&mantissa_q31, &shift) in constants.multipliers_q31.iter().zip(constants.shifts) {
-            if !(Multiplier { mantissa_q31, shift: shift.into() }).is_valid() {
-                return Err(OperatorError::Param { name: "multiplier", value: mantissa_q31 });
-            }
-        }
-        Ok(())
+        check_multipliers(constants.multipliers_q31, constants.shifts, 30)
     }
+}
+
+/// Checks that every multiplier is defined and that none shifts left by more than `largest_shift`.
+fn check_multipliers(mantissas_q31: &[i32], shifts: &[i8], largest_shift: i8) -> Outcome {
+    for (&mantissa_q31, &shift) in mantissas_q31.iter().zip(shifts) {
+        if !(Multiplier { mantissa_q31, shift: shift.into() }).is_valid() || shift > largest_shift {
+            return Err(OperatorError::Param { name: "multiplier", value: mantissa_q31 });
+        }
+    }
+    Ok(())
 }
 
 /// The weights' record, whose rank must be `rank`.

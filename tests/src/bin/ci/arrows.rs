@@ -35,12 +35,15 @@ const CORE: Modules = &[
 const HOST: Modules = &[
     ("graph", &[]),
     ("data", &[]),
+    ("import", &["graph"]),
+    ("simplify", &["graph"]),
     ("zoo", &["graph"]),
     ("engine", &["graph"]),
     ("sparsify", &["graph", "engine"]),
     ("quantize", &["graph"]),
     ("plan", &["graph"]),
-    ("export", &["graph", "plan"]),
+    // A network of another tool becomes a model file on reading.
+    ("export", &["graph", "plan", "import", "simplify"]),
     ("chip", &["export"]),
     // Training applies a sparsity method at every step, and a recipe names how to quantise afterwards.
     ("train", &["data", "zoo", "graph", "engine", "sparsify", "quantize"]),

@@ -1,0 +1,85 @@
+//! Transposed convolution, gathered: every output visits the inputs that reach it, four filters at a time.
+
+use super::conv2d::{FILTERS, multiply_add_row, multiply_add_rows};
+use crate::error::ShapeError;
+use crate::kernels::{Arithmetic, Sources, TransposeConv2d};
+
+/// The inputs that reach one output pixel.
+struct Patch<'a> {
+    op: &'a TransposeConv2d,
+    rows: Sources,
+    columns: Sources,
+}
+
+impl Patch<'_> {
+    /// Calls `visit(channels of an input pixel, their offset in a filter)` in the order of the input.
+    #[inline(always)]
+    fn for_each_pixel<T>(&self, x: &[T], mut visit: impl FnMut(&[T], usize)) {
+        let (window, in_c) = (&self.op.window, self.op.in_channels().get());
+        for row in 0..self.rows.len {
+            let input_row = (self.rows.input_start + row) * window.x.output();
+            let ky = self.rows.kernel_start.wrapping_sub(row * window.y.stride());
+            for column in 0..self.columns.len {
+                let kx = self.columns.kernel_start.wrapping_sub(column * window.x.stride());
+                let start = (input_row + self.columns.input_start + column) * in_c;
+                let Some(x) = x.get(start..start + in_c) else { continue };
+                visit(x, (ky * window.x.kernel() + kx) * in_c);
+            }
+        }
+    }
+}
+
+/// Transposed convolution; shapes at [`TransposeConv2d`], numerics at the [`Arithmetic`]. The taps of an output come in
+/// the order row, column, channel of the input.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn transpose_conv2d<A: Arithmetic>(
+    op: &TransposeConv2d,
+    arithmetic: &A,
+    x: &[A::Input],
+    w: &[A::Weight],
+    bias: &[A::Bias],
+    y: &mut [A::Output],
+) -> Result<(), ShapeError> {
+    op.check(x.len(), w.len(), bias.len(), y.len())?;
+    arithmetic.check_channels(op.out_channels().get())?;
+    let mut pixels = y.chunks_exact_mut(op.out_channels().get());
+    for oy in 0..op.window.y.input() {
+        let rows = TransposeConv2d::sources(&op.window.y, oy);
+        for ox in 0..op.window.x.input() {
+            let Some(y) = pixels.next() else { return Ok(()) };
+            let patch = Patch { op, rows, columns: TransposeConv2d::sources(&op.window.x, ox) };
+            let mut filters = w.chunks_exact(op.filter_len().max(1));
+            let mut channel = 0;
+            let mut outputs = y.chunks_exact_mut(FILTERS);
+            let mut biases = bias.chunks_exact(FILTERS);
+            for (y, bias) in outputs.by_ref().zip(biases.by_ref()) {
+                let four = [filters.next(), filters.next(), filters.next(), filters.next()];
+                let [Some(w0), Some(w1), Some(w2), Some(w3)] = four else { return Ok(()) };
+                let &[b0, b1, b2, b3] = bias else { return Ok(()) };
+                let mut acc = [b0, b1, b2, b3].map(|b| arithmetic.start(b));
+                patch.for_each_pixel(x, |x, at| {
+                    let run = at..at + x.len();
+                    let rows = [w0.get(run.clone()), w1.get(run.clone()), w2.get(run.clone()), w3.get(run)];
+                    let [Some(w0), Some(w1), Some(w2), Some(w3)] = rows else { return };
+                    acc = multiply_add_rows(arithmetic, acc, x, [w0, w1, w2, w3]);
+                });
+                for (y, acc) in y.iter_mut().zip(acc) {
+                    *y = arithmetic.finish(channel, acc);
+                    channel += 1;
+                }
+            }
+            for ((y, &bias), w) in outputs.into_remainder().iter_mut().zip(biases.remainder()).zip(filters) {
+                let mut acc = arithmetic.start(bias);
+                patch.for_each_pixel(x, |x, at| {
+                    let Some(w) = w.get(at..at + x.len()) else { return };
+                    acc = multiply_add_row(arithmetic, acc, x, w);
+                });
+                *y = arithmetic.finish(channel, acc);
+                channel += 1;
+            }
+        }
+    }
+    Ok(())
+}

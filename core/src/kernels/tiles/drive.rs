@@ -1,0 +1,222 @@
+//! The way of tiled convolutions through the input, two pixels at a time, shared by every back end's inner loops.
+
+use super::conv2d::{Conv2dTiled, DenseTiled};
+use super::filters::GROUP;
+use super::{Activations, TiledInt8, Tiles};
+use crate::error::ShapeError;
+use crate::shape::{Axis, Taps};
+use core::num::NonZeroUsize;
+
+/// Rows of bytes, all of one length, which is a multiple of [`GROUP`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// How many.
+    pub(crate) count: usize,
+    /// Bytes of each.
+    pub(crate) len: usize,
+    /// Bytes from the start of one to the start of the next.
+    pub(crate) pitch: usize,
+}
+
+impl Rows {
+    /// Bytes from the start of the first to the end of the last.
+    pub(crate) const fn span(self) -> usize {
+        self.count.saturating_sub(1) * self.pitch + self.len
+    }
+}
+
+/// The inner loops of one back end. With operands that do not fit together they do nothing; the drivers have none.
+pub(crate) trait Leaf {
+    /// Expands `rows` from two places of `x` on to 16 bits, every group into four words: elements 0, 2 of the first
+    /// place, the same of the second, elements 1, 3 of the first, the same of the second.
+    fn expand(x: &[i8], places: [usize; 2], rows: Rows, pairs: &mut [i32]);
+
+    /// Copies `rows` from the start of `x`, each `distance` bytes behind the one before; where that is less than their
+    /// length, the next one overwrites the end.
+    fn copy(x: &[i8], rows: Rows, distance: usize, patch: &mut [i8]);
+
+    /// All filters of two expanded pixels; `y: [2, filters]`.
+    fn pair(numerics: &TiledInt8, tiles: &Tiles<'_>, pairs: &[i32], y: &mut [i8]);
+
+    /// All filters of one input in whole groups; `y: [filters]`.
+    fn single(numerics: &TiledInt8, tiles: &Tiles<'_>, x: &[i8], y: &mut [i8]);
+}
+
+/// A tiled convolution; shapes at [`Conv2dTiled`].
+#[inline(always)]
+pub(crate) fn conv2d<L: Leaf>(
+    op: &Conv2dTiled,
+    numerics: &TiledInt8,
+    tiles: &Tiles<'_>,
+    activations: &mut Activations<'_>,
+    scratch: &mut [i32],
+) -> Result<(), ShapeError> {
+    op.check(tiles, activations, scratch)?;
+    let lost = ShapeError::Len { operand: "scratch", expected: op.scratch_words(), got: scratch.len() };
+    let (pairs, patches) = scratch.split_at_mut_checked(op.pair_words()).ok_or(lost)?;
+    let patches: &mut [i8] = bytemuck::try_cast_slice_mut(patches).map_err(|_| lost)?;
+    let gather = Gather::new(op, numerics.input_zero_point);
+    let (out_c, patch_len) = (op.conv.out_channels().get(), op.patch_len());
+    let mut pixels = Pixels::new(op);
+    let mut at = 0;
+    for _ in 0..op.conv.window.output_area() / 2 {
+        let (first, second) = (pixels.next(), pixels.next());
+        let x = activations.x();
+        match (gather.direct, first.whole, second.whole) {
+            (Some(rows), Some(first), Some(second)) => L::expand(x, [first, second], rows, pairs),
+            _ => {
+                gather.patch::<L>(x, &first, patches);
+                gather.patch::<L>(x, &second, patches.get_mut(patch_len..).unwrap_or_default());
+                L::expand(patches, [0, patch_len], Rows { count: 1, len: patch_len, pitch: 0 }, pairs);
+            }
+        }
+        let y = activations.y().get_mut(at..at + 2 * out_c).unwrap_or_default();
+        L::pair(numerics, tiles, pairs, y);
+        at += 2 * out_c;
+    }
+    if !op.conv.window.output_area().is_multiple_of(2) {
+        let patch: &mut [i8] = bytemuck::try_cast_slice_mut(pairs).map_err(|_| lost)?;
+        gather.patch::<L>(activations.x(), &pixels.next(), patch);
+        let y = activations.y().get_mut(at..at + out_c).unwrap_or_default();
+        L::single(numerics, tiles, patch.get(..patch_len).unwrap_or_default(), y);
+    }
+    Ok(())
+}
+
+/// A tiled dense layer; shapes at [`DenseTiled`].
+#[inline(always)]
+pub(crate) fn dense<L: Leaf>(
+    op: &DenseTiled,
+    numerics: &TiledInt8,
+    tiles: &Tiles<'_>,
+    x: &[i8],
+    y: &mut [i8],
+) -> Result<(), ShapeError> {
+    op.check(tiles, x.len(), y.len())?;
+    L::single(numerics, tiles, x, y);
+    Ok(())
+}
+
+/// One output pixel and what of the input lies under its window.
+#[derive(Debug, Clone, Copy)]
+struct Pixel {
+    /// Its column.
+    ox: usize,
+    /// Taps of its row.
+    rows: Taps,
+    /// The first element under the window if no tap is in the padding.
+    whole: Option<usize>,
+}
+
+/// The pixels of an output in order.
+struct Pixels {
+    rows: Axis,
+    columns: Axis,
+    in_c: usize,
+    oy: usize,
+    ox: usize,
+    taps: Taps,
+    /// Columns whose taps are all inside the input.
+    inside: core::ops::Range<usize>,
+}
+
+impl Pixels {
+    fn new(op: &Conv2dTiled) -> Self {
+        let (rows, columns) = (op.conv.window.y, op.conv.window.x);
+        let stride = NonZeroUsize::MIN.saturating_add(columns.stride() - 1);
+        let extent = (columns.kernel() - 1) * columns.dilation() + 1;
+        let last = (columns.input() + columns.pad_before()).checked_sub(extent);
+        let inside = columns.pad_before().div_ceil(stride.get())..last.map_or(0, |last| last / stride + 1);
+        Self { rows, columns, in_c: op.conv.in_channels().get(), oy: 0, ox: 0, taps: rows.taps(0), inside }
+    }
+
+    /// The next pixel; behind the last one it means nothing.
+    #[inline(always)]
+    fn next(&mut self) -> Pixel {
+        let whole = (self.inside.contains(&self.ox) && self.taps.len == self.rows.kernel()).then(|| {
+            let column = (self.ox * self.columns.stride()).wrapping_sub(self.columns.pad_before());
+            (self.taps.input_start * self.columns.input()).wrapping_add(column).wrapping_mul(self.in_c)
+        });
+        let pixel = Pixel { ox: self.ox, rows: self.taps, whole };
+        self.ox += 1;
+        if self.ox == self.columns.output() {
+            self.ox = 0;
+            self.oy += 1;
+            self.taps = self.rows.taps(self.oy);
+        }
+        pixel
+    }
+}
+
+/// How the input under a window is collected; the same for every pixel.
+struct Gather {
+    rows: Axis,
+    columns: Axis,
+    in_c: usize,
+    zero_point: i8,
+    patch_len: usize,
+    /// Rows of a whole window where they need not be copied together.
+    direct: Option<Rows>,
+    /// Rows of a whole window in whole groups, and elements from one to the next in a patch.
+    copied: Option<(Rows, usize)>,
+}
+
+impl Gather {
+    fn new(op: &Conv2dTiled, zero_point: i8) -> Self {
+        let (rows, columns) = (op.conv.window.y, op.conv.window.x);
+        let in_c = op.conv.in_channels().get();
+        let len = columns.kernel() * in_c;
+        let whole = Rows { count: rows.kernel(), len, pitch: rows.dilation() * columns.input() * in_c };
+        let copied = Rows { len: len.next_multiple_of(GROUP), ..whole };
+        Self {
+            rows,
+            columns,
+            in_c,
+            zero_point,
+            patch_len: op.patch_len(),
+            direct: op.is_direct().then_some(whole),
+            copied: op.has_whole_rows().then_some((copied, len)),
+        }
+    }
+
+    /// Copies the input under a window together, the zero point where a tap is in the padding. Behind the patch a group
+    /// may be overwritten.
+    fn patch<L: Leaf>(&self, x: &[i8], pixel: &Pixel, patch: &mut [i8]) {
+        if let (Some(start), Some((rows, distance))) = (pixel.whole, self.copied) {
+            // Close to the end of the memory there may be nothing to read too much.
+            let x = x.get(start..).unwrap_or_default();
+            if rows.span() <= x.len() {
+                return L::copy(x, rows, distance, patch);
+            }
+        }
+        let patch = patch.get_mut(..self.patch_len).unwrap_or_default();
+        patch.fill(self.zero_point);
+        let columns = self.columns.taps(pixel.ox);
+        let (rows, x_pitch) = (pixel.rows.len, self.rows.dilation() * self.columns.input() * self.in_c);
+        let patch_pitch = self.columns.kernel() * self.in_c;
+        let (runs, len) = match self.copied {
+            Some(_) => (1, columns.len * self.in_c),
+            None => (columns.len, self.in_c),
+        };
+        for run in 0..runs {
+            let ix = columns.input_start + run * self.columns.dilation();
+            let x_at = (pixel.rows.input_start * self.columns.input() + ix) * self.in_c;
+            let patch_at = pixel.rows.kernel_start * patch_pitch + (columns.kernel_start + run) * self.in_c;
+            let (Some(x), Some(patch)) = (x.get(x_at..), patch.get_mut(patch_at..)) else { return };
+            // Whole groups, then the rest of each row.
+            let groups = len - len % GROUP;
+            L::copy(x, Rows { count: rows, len: groups, pitch: x_pitch }, patch_pitch, patch);
+            if groups < len {
+                for row in 0..rows {
+                    for at in groups..len {
+                        if let (Some(to), Some(&from)) =
+                            (patch.get_mut(row * patch_pitch + at), x.get(row * x_pitch + at))
+                        {
+                            *to = from;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! int8 depthwise convolution whose weights lie in tiles of four channels.
+
+use super::super::operands::{expect_output_image, image, tiled_operands};
+use super::tiled::{check_tiled, numerics};
+use super::{Outcome, operator};
+use crate::error::OperatorError;
+use crate::format::{DType, OpCode, Operator, Overlap, Step};
+use crate::kernels::best as kernels;
+use crate::kernels::tiles::DepthwiseConv2dTiled;
+
+operator!(/// int8 [`DepthwiseConv2dTiled`]
+    DEPTHWISE_CONV2D_TILED_I8 = DepthwiseConv2dTiled, I8, Overlap::Exact, check, run);
+
+fn depthwise(step: &Step<'_>) -> Result<DepthwiseConv2dTiled, OperatorError> {
+    let (input, channels) = image(&step.input(0)?, 0)?;
+    let window = step.window(input, step.tiled_kernel_size()?, step.dilation()?)?;
+    Ok(DepthwiseConv2dTiled::try_new(window, channels, numerics(step)?)?)
+}
+
+fn check(step: &Step<'_>) -> Outcome {
+    let op = depthwise(step)?;
+    expect_output_image(step, &op.window, op.channels().get())?;
+    check_tiled(step, op.scratch_len())?;
+    op.check_tiles(&op.tiles(step.constant(1)?)?)?;
+    if step.input(0)?.span() == step.output()?.span() && !op.in_place() {
+        return Err(OperatorError::Activation { operand: 0, expected: "apart from the output" });
+    }
+    Ok(())
+}
+
+fn run(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
+    let op = depthwise(step)?;
+    let (mut activations, scratch) = tiled_operands(step, arena)?;
+    Ok(kernels::depthwise_conv2d_tiled(&op, step.constant(1)?, &mut activations, scratch)?)
+}

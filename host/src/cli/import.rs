@@ -1,0 +1,75 @@
+//! `niwaki import`: a network of another tool as a model file.
+
+use super::{CliError, print, print_json};
+use crate::data::atomic;
+use crate::export::read::read;
+use crate::report::format;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// A .tflite file
+    model: PathBuf,
+    /// Where the .niwaki file goes
+    #[arg(long, short, value_name = "OUT.niwaki")]
+    output: PathBuf,
+    #[command(flatten)]
+    options: Options,
+    /// Print one JSON object and nothing else on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the file is made for.
+#[derive(Debug, Args)]
+struct Options {
+    /// The processor that runs it
+    #[arg(long, default_value = "portable")]
+    target: Target,
+}
+
+/// `--target`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "kebab-case")]
+enum Target {
+    /// Any
+    Portable,
+    Host,
+    CortexM3,
+    CortexM4,
+    CortexM7,
+    CortexM33,
+    CortexM55,
+}
+
+pub(super) fn import(args: ImportArgs) -> Result<(), CliError> {
+    if args.model.extension().is_some_and(|e| e == "niwaki") {
+        return Err(CliError::Input(format!("{}: is a model file already; give a .tflite file", args.model.display())));
+    }
+    let model = read(&args.model)?;
+    atomic::write(&args.output, &model.bytes)?;
+    let d = &model.description;
+    let target = args.options.target.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
+    if args.json {
+        return print_json(&json!({
+            "output": args.output,
+            "target": target,
+            "file_bytes": d.file_bytes,
+            "arena_bytes": d.arena_bytes,
+            "macs": d.macs,
+            "params": d.params,
+            "operators": d.operators.len(),
+        }));
+    }
+    print(&format!(
+        "{}: {} operators, {} MACs, {} weights and biases, {} file, {} arena\n",
+        args.output.display(),
+        d.operators.len(),
+        format::exact(d.macs),
+        format::exact(d.params),
+        format::bytes(d.file_bytes),
+        format::bytes(d.arena_bytes)
+    ))
+}

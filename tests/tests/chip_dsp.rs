@@ -1,0 +1,74 @@
+//! DSP kernels on emulated chips against the plain kernels on this machine, on random geometries.
+
+use niwaki::chip::{self, Chip, ChipError};
+use niwaki::export::{Target, export, export_for, read::describe};
+use niwaki_core::format::Model;
+use niwaki_core::session::operators;
+use niwaki_tests::layers::Layers;
+use std::io::{self, Write as _};
+
+/// Layers in one network, and networks.
+const LAYERS: usize = 40;
+const NETWORKS: u64 = 8;
+/// Inputs of each network.
+const INPUTS: usize = 2;
+
+/// Convolutions and dense layers in a ratio of 3 to 1.
+fn network(seed: u64) -> Layers {
+    let mut layers = Layers::new(seed);
+    while layers.graph.nodes.len() < LAYERS {
+        // A kernel that does not fit into its input is tried again with other numbers.
+        let _ = if layers.below(4) == 0 { layers.dense() } else { layers.conv2d() };
+    }
+    layers
+}
+
+/// Runs every network on `chip` and compares every byte; skipped aloud where the emulator is missing.
+fn same_bytes_on(chip: Chip) {
+    let mut outputs = 0;
+    for seed in 0..NETWORKS {
+        let mut layers = network(seed);
+        let inputs = layers.inputs(INPUTS);
+        let (plain, _) = export(&layers.graph).expect("exports");
+        let (tiled, arena) = export_for(&layers.graph, Target::Dsp).expect("exports");
+        let description = describe(&Model::verify(&tiled, operators::ALL).expect("verifies"));
+        assert!(description.operators.iter().all(|o| o.op.ends_with("_tiled")), "seed {seed}: a layer was not packed");
+        assert!(arena.bytes < 1 << 20);
+        let want = chip::run(Chip::Host, &plain, &inputs, &mut |_| ()).expect("runs").outputs;
+        let got = match chip::run(chip, &tiled, &inputs, &mut |_| ()) {
+            Ok(got) => got.outputs,
+            Err(error @ ChipError::Missing { .. }) => {
+                #[expect(clippy::explicit_write, reason = "the test harness would swallow the macro's line")]
+                writeln!(io::stderr(), "skipped: {error}").expect("there is somewhere to write to");
+                return;
+            }
+            Err(error) => panic!("seed {seed}: {error}"),
+        };
+        for (got, want) in got.iter().zip(&want) {
+            let mut at = 0;
+            for (node, output) in layers.graph.nodes.iter().zip(&layers.graph.outputs) {
+                let part = at..at + layers.graph[*output].element_count();
+                assert!(got[part.clone()] == want[part.clone()], "seed {seed}: {chip}: {node:?}");
+                at = part.end;
+            }
+            outputs += at;
+        }
+    }
+    println!("{chip}: {outputs} outputs are equal");
+    assert!(outputs > 30_000);
+}
+
+#[test]
+fn tiled_layers_answer_the_plain_ones_bytes_here() {
+    same_bytes_on(Chip::Host);
+}
+
+#[test]
+fn tiled_layers_answer_the_plain_ones_bytes_on_cortex_m4() {
+    same_bytes_on(Chip::CortexM4);
+}
+
+#[test]
+fn tiled_layers_answer_the_plain_ones_bytes_on_cortex_m7() {
+    same_bytes_on(Chip::CortexM7);
+}
