@@ -73,3 +73,34 @@ fn file_equals_evaluation(graph: &Graph, x: &[f32]) -> Vec<u8> {
     assert_eq!(run.outputs[0], value(graph.outputs[0]));
     value(graph.outputs[0])
 }
+
+#[test]
+fn a_file_for_dsp_chips_answers_as_any_other_and_needs_no_larger_arena() {
+    for (name, input) in [("small-cnn", [8, 8, 1]), ("ds-cnn", [49, 10, 1]), ("tiny-resnet", [16, 16, 3])] {
+        let graph = quantized(name, input);
+        let ((plain, _), (tiled, arena)) =
+            (export(&graph).expect("exports"), export_for(&graph, Target::Dsp).expect("exports"));
+        let d = describe(&Model::verify(&tiled, operators::ALL).expect("verifies"));
+        assert!(d.operators.iter().all(|o| o.macs == 0 || o.op.ends_with("_tiled")), "{name}");
+        assert_eq!((d.macs, d.params), (graph.macs() as u64, graph.parameter_count() as u64), "{name}");
+        assert_eq!(d.arena_bytes, arena.bytes as u64);
+        let len = input.iter().product::<usize>();
+        let inputs: Vec<Vec<u8>> = (0..3).map(|k| (0..len).map(|i| (i * i * 31 + i * k + 7) as u8).collect()).collect();
+        let run =
+            |file: &[u8]| crate::chip::run(crate::chip::Chip::Host, file, &inputs, &mut |_| ()).expect("runs").outputs;
+        assert!(run(&plain) == run(&tiled), "{name}");
+    }
+}
+
+#[test]
+fn weights_that_do_not_fit_tiles_keep_the_plain_operator() {
+    let mut graph = quantized("small-cnn", [8, 8, 1]);
+    let weights = graph.nodes[0].inputs[1];
+    // Next to a negative neighbour -128 is no i16.
+    if let Some(Data::I8(codes)) = &mut graph[weights].data {
+        codes.fill(-128);
+    }
+    let (file, _) = export_for(&graph, Target::Dsp).expect("exports");
+    let d = describe(&Model::verify(&file, operators::ALL).expect("verifies"));
+    assert_eq!([d.operators[0].op, d.operators[1].op], ["conv2d", "conv2d_tiled"]);
+}
