@@ -6,13 +6,15 @@ use core::num::NonZeroU32;
 use niwaki_core::error::{GroupError, OperatorError, OptimError, ProxError, ShapeError, VerifyError};
 use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
 use niwaki_core::kernels::tiles::filters::{self, Filter};
-use niwaki_core::kernels::tiles::{Activations, Conv2dTiled, DenseTiled, TiledInt8, Tiles};
+use niwaki_core::kernels::tiles::{
+    Activations, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, TiledInt8, Tiles, depthwise_conv2d,
+};
 use niwaki_core::kernels::{
     AddF32, AddInt, Affine, Arithmetic, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
     Grid, HardSwishF32, HardSwishInt8, Int8, Int16Accumulator, Int16x8, Interpolate, LeakyReluF32, LeakyReluInt,
     LogisticF32, LogisticInt8, LogisticInt16, Lookup, MeanF32, MulF32, MulInt, Pool2d, PreluF32, PreluInt, Reduce,
     ReduceInt, Reduction, Rescale, Resize, Softmax, SoftmaxInt8, SoftmaxInt16, Steps, StridedCopy, SubF32, SubInt,
-    SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, portable, reference,
+    SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, best, portable, reference,
 };
 use niwaki_core::num::{self, Code, Multiplier, Rounding, SmallMultiplier};
 use niwaki_core::optim::{adam, sgd};
@@ -398,3 +400,29 @@ pub static LEARN_F32: Generic<f32> = (grouping, envelope, optimizers);
 
 /// Learning in f64.
 pub static LEARN_F64: Generic<f64> = (grouping, envelope, optimizers);
+
+/// Depthwise convolution in tiles: proved, packed, checked and run by every back end of this target.
+pub fn depthwise_tiles(
+    window: Window,
+    int8: TiledInt8,
+    filters: &[Filter<'_>; 4],
+    words: &mut [i32],
+    scratch: &mut [i32],
+    memory: &mut Activations<'_>,
+    y: &mut [i8],
+) -> Result<(), ShapeError> {
+    let op = DepthwiseConv2dTiled::try_new(window, unknown(5), int8)?;
+    black_box((depthwise_conv2d::pack(filters, words), op.in_place(), op.scratch_len(), op.weight_words()));
+    black_box(op.check_tiles(&op.tiles(words)?).is_ok());
+    reference::depthwise_conv2d_tiled(&op, words, memory.x(), y)?;
+    portable::depthwise_conv2d_tiled(&op, words, memory, scratch)?;
+    best::depthwise_conv2d_tiled(&op, words, memory, scratch)
+}
+
+/// int8 kernels that have a faster spelling on some targets.
+pub fn best_kernels(op: (Pool2d, AddInt8), clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    best::max_pool2d_int8(&op.0, clamp, x, y)?;
+    best::average_pool2d_int8(&op.0, clamp, x, y)?;
+    best::add_int8(&op.1, x, x, y)?;
+    best::add_int8_in_place(&op.1, unknown(portable::Side::Right), x, y)
+}
