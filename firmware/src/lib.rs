@@ -8,3 +8,4 @@ pub mod error;
 pub mod job;
 pub mod machine;
 pub mod measure;
+pub mod semihosting;

@@ -3,8 +3,10 @@
 
 use core::hint::black_box;
 use core::num::NonZeroU32;
-use niwaki_core::error::{GroupError, OptimError, ProxError, ShapeError, VerifyError};
+use niwaki_core::error::{GroupError, OperatorError, OptimError, ProxError, ShapeError, VerifyError};
 use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
+use niwaki_core::kernels::tiles::filters::{self, Filter};
+use niwaki_core::kernels::tiles::{Activations, Conv2dTiled, DenseTiled, TiledInt8, Tiles};
 use niwaki_core::kernels::{
     AddF32, AddInt, Affine, Arithmetic, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
     Grid, HardSwishF32, HardSwishInt8, Int8, Int16Accumulator, Int16x8, Interpolate, LeakyReluF32, LeakyReluInt,
@@ -12,7 +14,7 @@ use niwaki_core::kernels::{
     ReduceInt, Reduction, Rescale, Resize, Softmax, SoftmaxInt8, SoftmaxInt16, Steps, StridedCopy, SubF32, SubInt,
     SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, portable, reference,
 };
-use niwaki_core::num::{self, Code, Multiplier, Rounding};
+use niwaki_core::num::{self, Code, Multiplier, Rounding, SmallMultiplier};
 use niwaki_core::optim::{adam, sgd};
 use niwaki_core::prox::groups::{self, Layout, LayoutSpec};
 use niwaki_core::prox::wgsef::{Weights, Wgsef};
@@ -161,6 +163,34 @@ type Geometry = (Conv2d, DepthwiseConv2d, Dense, TransposeConv2d);
 pub fn int8(ops: &Geometry, a: &Int8<'_>, x: &[i8], w: &[i8], b: &[i32], y: &mut [i8]) -> Result<(), ShapeError> {
     weighted_reference(ops, a, x, w, b, y)?;
     weighted_portable(ops, a, x, w, b, y)
+}
+
+/// Operators in tiles: the record, the geometry, every spelling.
+pub fn tiled(
+    ops: &(Conv2dTiled, DenseTiled),
+    numerics: &TiledInt8,
+    words: &mut [i32],
+    sizes: [usize; 2],
+    activations: &mut Activations<'_>,
+    scratch: &mut [i32],
+    output: &mut [i8],
+) -> Result<(), OperatorError> {
+    let [filters, weight_words] = sizes;
+    let multiplier = SmallMultiplier::new(Multiplier { mantissa_q31: unknown(1), shift: unknown(-1) });
+    let filter = Filter { weights: unknown(&[1, 2]), start: unknown(3), multiplier: multiplier.unwrap_or_default() };
+    black_box(filters::pack(&[filter, Filter::constant(unknown(1)), filter, Filter::MISSING], words));
+    let tiles = Tiles::try_new(words, filters, weight_words)?;
+    for tile in tiles.iter() {
+        black_box((filters::start(&tile, unknown(1)), filters::weight(&tile, unknown(1), unknown(5))));
+        black_box(tile.multipliers.map(|m| numerics.finish(unknown(1), m)));
+    }
+    black_box((ops.0.lead(), ops.0.scratch_words(), ops.1.scratch_words(), ops.0.patch_len()));
+    ops.0.check_tiles(&tiles)?;
+    ops.1.check_tiles(&tiles)?;
+    reference::conv2d_tiled(&ops.0, numerics, &tiles, activations.x(), output)?;
+    reference::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?;
+    portable::conv2d_tiled(&ops.0, numerics, &tiles, activations, scratch)?;
+    Ok(portable::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?)
 }
 
 /// Weighted f32 operators.

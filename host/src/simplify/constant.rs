@@ -43,6 +43,7 @@ fn evaluate(graph: &Graph, n: usize) -> Option<Data> {
     match graph[node.output].element {
         DType::F32 => Some(Data::F32(crate::graph::eval::f32s(&bytes))),
         DType::I8 => Some(Data::I8(bytes.into_iter().map(|b| b as i8).collect())),
+        DType::I16 => Some(Data::I16(bytes.as_chunks().0.iter().map(|&b| i16::from_le_bytes(b)).collect())),
         _ => None,
     }
     .filter(|data| data.len() == graph[node.output].element_count())
@@ -52,6 +53,7 @@ fn value(data: &Data) -> Option<Value> {
     match data {
         Data::F32(v) => Some(Value::F32(v.clone())),
         Data::I8(v) => Some(Value::I8(v.clone())),
+        Data::I16(v) => Some(Value::I16(v.clone())),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Operators that hand their operand on as it is: reshapes of one shape, clamps that never bite, round trips of codes.
+//! Operators that hand their operand on as it is: reshapes that nobody minds, clamps that never bite, round trips of codes.
 
 use super::replace;
 use crate::graph::lower::clamp_codes;
@@ -24,13 +24,14 @@ pub(super) fn remove(graph: &mut Graph) -> bool {
     changed
 }
 
-/// A reshape of a reshape takes the first one's operand.
+/// A reshape of a reshape takes the first one's operand, and so does a dense layer, which reads any shape flat.
 fn shorten_reshape(graph: &mut Graph, n: usize) -> bool {
     let x = graph.nodes[n].inputs[0];
     let Some(before) = graph.producer(x) else { return false };
-    let reshapes = |n: usize| matches!(graph.nodes[n].op, Op::Reshape { .. });
+    let flat = matches!(graph.nodes[n].op, Op::Reshape { .. } | Op::Dense { .. });
+    let reshape = matches!(graph.nodes[before].op, Op::Reshape { .. });
     let first = graph.nodes[before].inputs[0];
-    if !reshapes(n) || !reshapes(before) || graph[first].quant != graph[x].quant {
+    if !flat || !reshape || graph[first].quant != graph[x].quant {
         return false;
     }
     graph.nodes[n].inputs[0] = first;

@@ -6,6 +6,9 @@ use crate::graph::eval::Value;
 use crate::graph::{Data, Graph, Node, Op, TensorId};
 use niwaki_core::format::DType;
 
+/// Multiply-accumulates of the largest node that is evaluated: a few seconds of the reference kernel.
+const MAX_MACS: usize = 1 << 30;
+
 /// The constant codes of every tensor, a channel each; `channels` as [`super::spaces::channels`] says.
 ///
 /// A node is run by the reference kernel with the known codes in place and any code elsewhere. A channel of its result
@@ -70,6 +73,9 @@ fn filters(weights: &[i8], outputs: usize, count: usize, unknown: impl Fn(usize)
 
 /// The codes of `node` with what is known of its operands in place.
 fn evaluate(graph: &Graph, node: &Node, channels: &[usize], known: &Known) -> Option<Vec<i8>> {
+    if graph.node_macs(node).max(graph[node.output].element_count()) > MAX_MACS {
+        return None;
+    }
     let mut values = vec![None; graph.tensors.len()];
     for &id in &node.inputs {
         let tensor = &graph[id];
