@@ -144,7 +144,7 @@ fn a_small_multiplier_is_the_same_multiplier() {
             1 => (lcg(&mut state) % 3) as i32 - SmallMultiplier::MAX_ACC,
             // About a half of a step of the output, where the roundings differ.
             2 => ((1_i64 << -shift) * i64::from(lcg(&mut state) as i8) / 2) as i32 + (lcg(&mut state) % 3) as i32 - 1,
-            _ => (lcg(&mut state) as i32) / 4 >> (lcg(&mut state) % 28),
+            _ => ((lcg(&mut state) as i32) / 4) >> (lcg(&mut state) % 28),
         };
         let zero_point = i32::from(lcg(&mut state) as i8);
         let want = multiplier.apply(acc, Rounding::Double) + zero_point;
