@@ -66,4 +66,5 @@ pub fn dequantize_i8(q: i8, scale: f32, zero_point: i32) -> f32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests may panic")]
 mod tests;

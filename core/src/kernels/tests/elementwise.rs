@@ -5,13 +5,12 @@ use crate::num::Code;
 
 /// Two operands whose axes are of one size, or of size 1 in either.
 fn shapes(rng: &mut Lcg) -> [[usize; 4]; 2] {
-    let mut shapes = [[1; 4]; 2];
-    for axis in 0..4 {
+    let [mut a, mut b] = [[1; 4]; 2];
+    for (a, b) in a.iter_mut().zip(&mut b) {
         let size = 1 + rng.below(5);
-        let (a, b) = [(size, size), (size, size), (size, 1), (1, size)][rng.below(4)];
-        (shapes[0][axis], shapes[1][axis]) = (a, b);
+        (*a, *b) = [(size, size), (size, size), (size, 1), (1, size)][rng.below(4)];
     }
-    shapes
+    [a, b]
 }
 
 fn multiplier(rng: &mut Lcg, rounding: Rounding) -> Multiplier {
