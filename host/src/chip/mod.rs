@@ -14,6 +14,7 @@ mod tests;
 pub use error::ChipError;
 pub use firmware::{Image, flash_bytes};
 
+use crate::export::Target;
 use niwaki_protocol::JobHeader;
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
 
@@ -48,6 +49,11 @@ const CHIPS: &[(&str, Chip)] = &[
 impl Chip {
     /// The chips that are emulated microcontrollers.
     pub const EMULATED: &[Self] = &[Self::CortexM3, Self::CortexM4, Self::CortexM7, Self::CortexM33, Self::CortexM55];
+
+    /// What a model that runs here is exported for.
+    pub fn target(self) -> Target {
+        if self.has_dsp() { Target::Dsp } else { Target::Portable }
+    }
 
     /// Whether its kernels use the DSP instructions of Arm, so that weights packed for them pay.
     pub fn has_dsp(self) -> bool {

@@ -6,7 +6,7 @@ pub mod score;
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
-use crate::export::{ExportError, export};
+use crate::export::{ExportError, Target, export_for};
 use crate::graph::{Graph, GraphError};
 use crate::quantize::post_training;
 use crate::report::{Report, ReportError, Stage};
@@ -141,7 +141,7 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     let samples = recipe.quantize.samples.min(data.train.len());
     let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
     let quantized = post_training(trained.last(), &samples, recipe.quantize.calibration)?;
-    let (file, arena) = export(&quantized)?;
+    let (file, arena) = export_for(&quantized, options.chip.map_or(Target::Portable, Chip::target))?;
     atomic::write(&options.dir.join(MODEL_FILE), &file)?;
     let test = score::inputs(&quantized, &data.test)?;
     let outputs = chip::run(Chip::Host, &file, &test, &mut |_| ())?.outputs;
