@@ -29,6 +29,7 @@ struct Constants {
 
 // r0 a, r1 b, r2 y, r3 end of y; r4-r10 the constants; r11 r12 lr.
 global_asm!(
+    ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
     r#"
 .macro niwaki_add_element shift
     ldrsb r11, [r1], #1

@@ -58,6 +58,7 @@ struct Frame {
 // of the output; r11 r12 upper and lower pairs; lr block. The accumulators of a first tap begin with the start in r4.
 // The last words of a block are: end of the upper pairs under whole blocks of columns, next output, pixel, row.
 global_asm!(
+    ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
     r#"
 .macro niwaki_depthwise_finish acc
     add r0, r6, \acc, asr #31       @ addend, less one below zero: halves go away from zero

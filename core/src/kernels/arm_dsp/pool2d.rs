@@ -33,6 +33,7 @@ struct Patch {
 
 // r0-r6 the patch; r7 tap, r8 rows and r10 columns that are left, r9 (r11) result, r12 word.
 global_asm!(
+    ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
     r#"
 .macro niwaki_pool name, start, tap, finish
 .section .text.\name,"ax",%progbits

@@ -165,6 +165,7 @@ unsafe extern "C" fn expand_pair(
     skip: usize,
 ) {
     naked_asm!(
+        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
         "push {{r4-r10, lr}}",
         "ldrd r9, r10, [sp, #32]",
         // Two groups a round; an odd number starts in the middle.
@@ -197,6 +198,7 @@ unsafe extern "C" fn copy_rows(
     pitch: usize,
 ) {
     naked_asm!(
+        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
         "push {{r4-r8, lr}}",
         "ldrd r4, r5, [sp, #24]",
         "sub r4, r4, r2, lsl #2",
@@ -312,6 +314,7 @@ unsafe extern "C" fn pair(
     // On the stack, from sp on: x, x_end, where to enter the loop, finish | r4-r11, lr, and one more for the alignment |
     // y1 (40 + 16), filters, finish as they were passed. y0 is kept beside: see the offsets.
     naked_asm!(
+        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
         "push {{r3-r11, lr}}",
         // The loop takes four groups a round; it is entered so far behind its start that the last round is whole.
         "sub r4, r1, r0",
@@ -447,6 +450,7 @@ unsafe extern "C" fn single(
     finish: *const Finish,
 ) {
     naked_asm!(
+        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
         "push {{r3-r11, lr}}",
         // As in `pair`.
         "sub r4, r1, r0",
