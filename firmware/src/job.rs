@@ -98,30 +98,65 @@ fn self_test(result: &mut ResultFile) -> Result<(), JobError> {
     known(2 + 2 * (100 << 16), measure::timed(machine::spin::<100, 0>))
 }
 
-/// The job on the host's disk.
+/// The job on the host's disk, or in the image.
 struct JobFile {
-    file: File,
+    source: Source,
     header: JobHeader,
+}
+
+enum Source {
+    Disk(File),
+    /// What is still to be read.
+    Image(&'static [u8]),
+}
+
+impl Source {
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), HostError> {
+        match self {
+            Self::Disk(file) => file.read(bytes),
+            Self::Image(rest) => {
+                let (read, after) = rest.split_at_checked(bytes.len()).ok_or(HostError::End)?;
+                bytes.iter_mut().zip(read).for_each(|(to, from)| *to = *from);
+                *rest = after;
+                Ok(())
+            }
+        }
+    }
+
+    fn seek(&mut self, offset: u64) -> Result<(), HostError> {
+        match self {
+            Self::Disk(file) => file.seek(offset),
+            Self::Image(rest) => {
+                *rest = machine::job_memory().get(offset as usize..).ok_or(HostError::Offset(offset))?;
+                Ok(())
+            }
+        }
+    }
 }
 
 impl JobFile {
     fn open() -> Result<Self, JobError> {
+        if let Some((header, rest)) = machine::job_memory().split_first_chunk()
+            && let Ok(header) = JobHeader::decode(header)
+        {
+            return Ok(Self { source: Source::Image(rest), header });
+        }
         let mut file = File::open(JOB_FILE, Mode::Read).map_err(JobError::disk("opening the job"))?;
         let mut header = [0; JobHeader::LEN];
         file.read(&mut header).map_err(JobError::disk("reading the job's header"))?;
         let header = JobHeader::decode(&header).map_err(JobError::Header)?;
-        Ok(Self { file, header })
+        Ok(Self { source: Source::Disk(file), header })
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> Result<(), JobError> {
-        self.file.read(bytes).map_err(JobError::disk("reading the job"))
+        self.source.read(bytes).map_err(JobError::disk("reading the job"))
     }
 
     /// Puts an input where the model expects it.
     fn load(&mut self, input_idx: u32, model: &Model<'_>, session: &mut Session<'_, '_>) -> Result<(), JobError> {
         let JobHeader { model_bytes, input_bytes, .. } = self.header;
         let offset = JobHeader::LEN as u64 + u64::from(model_bytes) + u64::from(input_idx) * u64::from(input_bytes);
-        self.file.seek(offset).map_err(JobError::disk("seeking in the job"))?;
+        self.source.seek(offset).map_err(JobError::disk("seeking in the job"))?;
         (0..model.input_count()).try_for_each(|tensor_idx| self.read(session.input_bytes_mut(tensor_idx)))
     }
 }

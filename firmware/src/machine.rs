@@ -127,6 +127,21 @@ pub fn guard_stack() {
     unsafe { cortex_m::register::msplim::write(board::STACK_FLOOR as u32) };
 }
 
+unsafe extern "C" {
+    /// The first byte of the memory for a job that is part of the image, by the linker script.
+    static _job_start: u8;
+    /// One past its last byte, by the linker script.
+    static _job_end: u8;
+}
+
+/// The memory that holds a job if the host made one part of the image.
+pub fn job_memory() -> &'static [u8] {
+    let start = ptr::with_exposed_provenance::<u8>((&raw const _job_start).expose_provenance());
+    // SAFETY: RAM of the board outside the linker's map and outside the regions of `Memory`: the loader may have filled
+    // it, and nothing writes to it afterwards.
+    unsafe { slice::from_raw_parts(start, (&raw const _job_end).addr() - start.addr()) }
+}
+
 /// Takes the 256 MB below [`board::STACK_FLOOR`] away from everybody: the emulator would silently drop what a stack
 /// that overflows writes there. Afterwards it stops with a lockup, for the fault has no stack either.
 #[cfg(not(armv8m))]

@@ -135,7 +135,7 @@ fn model_commands(model: &Path, accuracy: f64) {
 
 #[test]
 fn wrong_usage_and_bad_input_end_with_code_2_and_a_remedy() {
-    for command in ["import", "compress", "compare", "flash", "data"] {
+    for command in ["compress", "compare", "flash", "data"] {
         let (code, message) = fail(&[command, "x", "--whatever", "y"]);
         assert_eq!((code, message), (2, format!("error: `niwaki {command}` is not built yet\n")));
     }
@@ -144,7 +144,8 @@ fn wrong_usage_and_bad_input_end_with_code_2_and_a_remedy() {
         (&["train", "--set", "train.epoch=1"], "required arguments"),
         (&["inspect", "nowhere.niwaki"], "nowhere.niwaki: cannot be read"),
         (&["inspect", "Cargo.toml"], "Cargo.toml: magic: not a .niwaki file"),
-        (&["inspect", "net.tflite"], "net.tflite: reading .tflite files is not built yet"),
+        (&["inspect", "net.tflite"], "net.tflite: cannot be read"),
+        (&["inspect", "net.onnx"], "net.onnx: reading .onnx files is not built yet"),
         (&["report", "nowhere"], "report.json: cannot be read"),
         (
             &["bench", "Cargo.toml", "--on", "cortex-m99"],

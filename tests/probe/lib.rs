@@ -5,14 +5,18 @@ use core::hint::black_box;
 use core::num::NonZeroU32;
 use niwaki_core::error::{GroupError, OperatorError, OptimError, ProxError, ShapeError, VerifyError};
 use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
-use niwaki_core::kernels::{
-    AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32, Grid, Int8, Int16Accumulator,
-    Int16x8, Interpolate, Pool2d, RescaleInt8, Resize, Softmax, SoftmaxInt8, StridedCopy, TransposeConv2d, portable,
-    reference,
-};
 use niwaki_core::kernels::tiles::filters::{self, Filter};
-use niwaki_core::kernels::tiles::{Activations, Conv2dTiled, DenseTiled, TiledInt8, Tiles};
-use niwaki_core::num::{self, Multiplier, Rounding, SmallMultiplier};
+use niwaki_core::kernels::tiles::{
+    Activations, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, TiledInt8, Tiles, depthwise_conv2d,
+};
+use niwaki_core::kernels::{
+    AddF32, AddInt, Affine, Arithmetic, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
+    Grid, HardSwishF32, HardSwishInt8, Int8, Int16Accumulator, Int16x8, Interpolate, LeakyReluF32, LeakyReluInt,
+    LogisticF32, LogisticInt8, LogisticInt16, Lookup, MeanF32, MulF32, MulInt, Pool2d, PreluF32, PreluInt, Reduce,
+    ReduceInt, Reduction, Rescale, Resize, Softmax, SoftmaxInt8, SoftmaxInt16, Steps, StridedCopy, SubF32, SubInt,
+    SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, best, portable, reference,
+};
+use niwaki_core::num::{self, Code, Multiplier, Rounding, SmallMultiplier};
 use niwaki_core::optim::{adam, sgd};
 use niwaki_core::prox::groups::{self, Layout, LayoutSpec};
 use niwaki_core::prox::wgsef::{Weights, Wgsef};
@@ -33,6 +37,7 @@ pub fn inference(file: &[u8], arena: &mut [u8], observe: &mut dyn FnMut(usize)) 
     let Ok(mut session) = Session::new(&model, arena) else { return Ok(()) };
     session.input_mut::<i8>(unknown(0)).fill(1);
     session.input_mut::<f32>(unknown(1)).fill(1.0);
+    session.input_mut::<i16>(unknown(1)).fill(1);
     session.input_bytes_mut(unknown(2)).fill(1);
     session.run_observed(observe);
     session.run();
@@ -54,7 +59,12 @@ pub fn numbers(x: i32, y: u32, real: f64, scale: f32, rounding: Rounding) {
     black_box((multiplier.apply_i64(x.into()), num::saturate_i16(x), num::saturate_i16_from_i64(x.into())));
     black_box((num::exp_on_negative(x, y), num::one_over_one_plus(x), num::saturate_i8(x), num::round_away(real)));
     black_box((num::quantize_i8(scale, unknown(scale), x), num::dequantize_i8(num::saturate_i8(x), scale, x)));
-    let (inputs, sum) = AddInt8::multipliers([scale, unknown(scale)], unknown(scale), rounding);
+    black_box((num::logistic(x, y), num::tanh(x, y), num::logistic_i16(x), num::tanh_i16(x), num::saturate_i16(x)));
+    let code = num::quantize::<i16>(scale, unknown(scale), x);
+    black_box((num::dequantize(code, scale, x), num::exp_i16(code), num::one_over_one_plus_i16(code)));
+    let (inputs, sum) = AddInt::multipliers::<i16>([scale, unknown(scale)], unknown(scale), rounding);
+    black_box((ReduceInt::mean([scale, unknown(scale)], unknown(y as usize), rounding), Steps::from_scale(scale)));
+    black_box((inputs, sum, SoftmaxInt16::from_scale(scale, rounding).exponential(x)));
     black_box((inputs, sum, SoftmaxInt8::from_scale(scale, rounding).rescale(x)));
 }
 
@@ -224,7 +234,7 @@ pub static INT16: (Int16<i32>, Int16<i64>) = (int16, int16);
 
 /// Operators without weights, int8.
 pub fn plain_int8(
-    ops: &(Pool2d, Softmax, SoftmaxInt8, AddInt8, RescaleInt8),
+    ops: &(Pool2d, Softmax, SoftmaxInt8),
     clamp: Clamp<i8>,
     x: &[i8],
     y: &mut [i8],
@@ -233,11 +243,21 @@ pub fn plain_int8(
     reference::average_pool2d(&ops.0, clamp, x, y)?;
     portable::max_pool2d(&ops.0, clamp, x, y)?;
     portable::average_pool2d(&ops.0, clamp, x, y)?;
-    reference::softmax_int8(&ops.1, &ops.2, x, y)?;
-    reference::add_int8(&ops.3, x, x, y)?;
-    portable::add_int8_in_place(&ops.3, unknown(portable::Side::Left), x, y)?;
-    portable::rescale_int8_in_place(&ops.4, y);
-    reference::rescale_int8(&ops.4, x, y)
+    reference::softmax_int8(&ops.1, &ops.2, x, y)
+}
+
+/// Operators without weights, int16.
+pub fn plain_int16(
+    ops: &(Pool2d, Softmax, SoftmaxInt16),
+    clamp: Clamp<i16>,
+    x: &[i16],
+    y: &mut [i16],
+) -> Result<(), ShapeError> {
+    reference::max_pool2d(&ops.0, clamp, x, y)?;
+    reference::average_pool2d(&ops.0, clamp, x, y)?;
+    portable::max_pool2d(&ops.0, clamp, x, y)?;
+    portable::average_pool2d(&ops.0, clamp, x, y)?;
+    reference::softmax_int16(&ops.1, &ops.2, x, y)
 }
 
 /// Operators without weights, f32.
@@ -246,11 +266,90 @@ pub fn plain_float(ops: &(Pool2d, Softmax), clamp: Clamp<f32>, x: &[f32], y: &mu
     reference::average_pool2d(&ops.0, clamp, x, y)?;
     portable::max_pool2d(&ops.0, clamp, x, y)?;
     portable::average_pool2d(&ops.0, clamp, x, y)?;
-    reference::softmax_f32(&ops.1, x, y)?;
-    reference::add_f32(clamp, x, x, y)?;
-    portable::add_f32_in_place(clamp, x, y)?;
-    portable::clamp_f32_in_place(clamp, y);
-    reference::clamp_f32(clamp, x, y)
+    reference::softmax_f32(&ops.1, x, y)
+}
+
+fn one_operand<T: Copy>(op: &impl Unary<T>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+    reference::unary(op, x, y)?;
+    portable::unary_in_place(op, y);
+    Ok(())
+}
+
+fn two_operands<T: Copy + Default>(op: &impl Binary<T>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+    let size = unknown(x.len());
+    let shape = Broadcast::try_new([size, unknown(1), 1, size], [1, size, unknown(1), size])?;
+    black_box((shape.sizes(), Broadcast::equal(size)?));
+    reference::binary(op, &shape, x, x, y)?;
+    portable::binary(op, &shape, x, x, y)?;
+    portable::binary_in_place(op, &shape, unknown(portable::Side::Left), x, y)
+}
+
+fn over_axes<T: Copy + Default + PartialOrd>(
+    by: &impl Reduction<T>,
+    x: &[T],
+    y: &mut [T],
+    at: &mut [i32],
+) -> Result<(), ShapeError> {
+    let size = unknown(x.len());
+    let op = Reduce::try_new([size, unknown(2), size, unknown(3)], unknown(5))?;
+    reference::reduce(&op, by, x, y)?;
+    portable::reduce(&op, by, x, y)?;
+    reference::arg_max(&op, x, at)?;
+    portable::arg_max(&op, x, at)
+}
+
+/// Constants of elementwise operators and reductions of codes.
+pub type Integers = (AddInt, MulInt, PreluInt, Rescale, LeakyReluInt, ReduceInt, Affine);
+
+/// Elementwise operators and reductions of codes.
+pub fn codes<T: Code>(
+    ops: &Integers,
+    x: &[T],
+    y: &mut [T],
+    real: &mut [f32],
+    at: &mut [i32],
+) -> Result<(), ShapeError> {
+    two_operands(&ops.0, x, y)?;
+    two_operands(&SubInt(ops.0), x, y)?;
+    two_operands(&ops.1, x, y)?;
+    two_operands(&ops.2, x, y)?;
+    one_operand(&ops.3, x, y)?;
+    one_operand(&ops.4, x, y)?;
+    over_axes(&ops.5, x, y, at)?;
+    reference::unary(&ops.6, x, real)?;
+    reference::unary(&ops.6, real, y)
+}
+
+/// Elementwise operators and reductions, int8 alone.
+pub fn codes_int8(ops: &Integers, table: &[i8; 256], scale: f32, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    let (zero_point, rounding) = (ops.3.input_zero_point, ops.3.rounding);
+    codes(ops, x, y, &mut [], &mut [])?;
+    black_box(Lookup::table(&LogisticInt8::from_scale(scale, zero_point, rounding)));
+    black_box(Lookup::table(&TanhInt8::from_scale(scale, zero_point, rounding)));
+    black_box(HardSwishInt8::try_new([scale; 2], [zero_point; 2], rounding).map(|op| Lookup::table(&op)));
+    one_operand(&Lookup { table }, x, y)
+}
+
+/// Elementwise operators and reductions, int16 alone.
+pub fn codes_int16(ops: &Integers, steps: Steps, x: &[i16], y: &mut [i16]) -> Result<(), ShapeError> {
+    codes(ops, x, y, &mut [], &mut [])?;
+    one_operand(&LogisticInt16(steps), x, y)?;
+    one_operand(&TanhInt16(steps), x, y)
+}
+
+/// Elementwise operators and reductions, f32.
+pub fn reals_of_operators(clamp: Clamp<f32>, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
+    two_operands(&AddF32(clamp), x, y)?;
+    two_operands(&SubF32(clamp), x, y)?;
+    two_operands(&MulF32(clamp), x, y)?;
+    two_operands(&PreluF32, x, y)?;
+    one_operand(&clamp, x, y)?;
+    one_operand(&LogisticF32, x, y)?;
+    one_operand(&TanhF32, x, y)?;
+    one_operand(&HardSwishF32, x, y)?;
+    one_operand(&LeakyReluF32 { alpha: clamp.min }, x, y)?;
+    over_axes(&SumF32, x, y, &mut [])?;
+    over_axes(&MeanF32 { count: clamp.max }, x, y, &mut [])
 }
 
 /// Layouts from any description.
@@ -301,3 +400,29 @@ pub static LEARN_F32: Generic<f32> = (grouping, envelope, optimizers);
 
 /// Learning in f64.
 pub static LEARN_F64: Generic<f64> = (grouping, envelope, optimizers);
+
+/// Depthwise convolution in tiles: proved, packed, checked and run by every back end of this target.
+pub fn depthwise_tiles(
+    window: Window,
+    int8: TiledInt8,
+    filters: &[Filter<'_>; 4],
+    words: &mut [i32],
+    scratch: &mut [i32],
+    memory: &mut Activations<'_>,
+    y: &mut [i8],
+) -> Result<(), ShapeError> {
+    let op = DepthwiseConv2dTiled::try_new(window, unknown(5), int8)?;
+    black_box((depthwise_conv2d::pack(filters, words), op.in_place(), op.scratch_len(), op.weight_words()));
+    black_box(op.check_tiles(&op.tiles(words)?).is_ok());
+    reference::depthwise_conv2d_tiled(&op, words, memory.x(), y)?;
+    portable::depthwise_conv2d_tiled(&op, words, memory, scratch)?;
+    best::depthwise_conv2d_tiled(&op, words, memory, scratch)
+}
+
+/// int8 kernels that have a faster spelling on some targets.
+pub fn best_kernels(op: (Pool2d, AddInt8), clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    best::max_pool2d_int8(&op.0, clamp, x, y)?;
+    best::average_pool2d_int8(&op.0, clamp, x, y)?;
+    best::add_int8(&op.1, x, x, y)?;
+    best::add_int8_in_place(&op.1, unknown(portable::Side::Right), x, y)
+}

@@ -116,6 +116,9 @@ fn model_seeds() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     for dtype in [DType::I8, DType::I16, DType::F32, DType::F16] {
         graphs.push(models::movement::every_movement(dtype)?);
     }
+    for dtype in [DType::I8, DType::I16, DType::F32] {
+        graphs.push(models::elementwise::every_elementwise(dtype)?);
+    }
     graphs.extend(tflm::networks()?.iter().filter_map(|bytes| import::from_bytes(bytes).ok()));
     Ok(graphs.iter().filter_map(|graph| Some(export(graph).ok()?.0.to_vec())).collect())
 }

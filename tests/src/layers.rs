@@ -1,5 +1,7 @@
 //! Random quantised layers side by side in one network, each with its own input and output.
 
+mod channelwise;
+
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
 use rand_chacha::{
     ChaCha8Rng,

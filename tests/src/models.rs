@@ -1,5 +1,6 @@
 //! Models that tests, budgets and goldens are about.
 
+pub mod elementwise;
 pub mod movement;
 
 use niwaki::export::{AlignedBytes, export};

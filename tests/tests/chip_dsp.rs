@@ -13,12 +13,18 @@ const NETWORKS: u64 = 8;
 /// Inputs of each network.
 const INPUTS: usize = 2;
 
-/// Convolutions and dense layers in a ratio of 3 to 1.
+/// Layers of every kind that has a DSP kernel.
 fn network(seed: u64) -> Layers {
     let mut layers = Layers::new(seed);
     while layers.graph.nodes.len() < LAYERS {
         // A kernel that does not fit into its input is tried again with other numbers.
-        let _ = if layers.below(4) == 0 { layers.dense() } else { layers.conv2d() };
+        let _ = match layers.below(8) {
+            0 => layers.dense(),
+            1..4 => layers.conv2d(),
+            4..6 => layers.depthwise_conv2d(),
+            6 => layers.add(),
+            _ => layers.pool2d(),
+        };
     }
     layers
 }
@@ -32,7 +38,9 @@ fn same_bytes_on(chip: Chip) {
         let (plain, _) = export(&layers.graph).expect("exports");
         let (tiled, arena) = export_for(&layers.graph, Target::Dsp).expect("exports");
         let description = describe(&Model::verify(&tiled, operators::ALL).expect("verifies"));
-        assert!(description.operators.iter().all(|o| o.op.ends_with("_tiled")), "seed {seed}: a layer was not packed");
+        let weighted = |op: &str| op.starts_with("conv") || op.starts_with("depthwise") || op.starts_with("dense");
+        let packed = description.operators.iter().all(|o| o.op.ends_with("_tiled") || !weighted(o.op));
+        assert!(packed, "seed {seed}: a layer was not packed");
         assert!(arena.bytes < 1 << 20);
         let want = chip::run(Chip::Host, &plain, &inputs, &mut |_| ()).expect("runs").outputs;
         let got = match chip::run(chip, &tiled, &inputs, &mut |_| ()) {

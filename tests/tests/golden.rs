@@ -1,7 +1,8 @@
-//! The file format does not move: a golden model verifies, answers the same bytes, and is written the same today.
+//! The file format does not move: a golden model verifies and answers the same bytes, and so do files of today.
 
 use niwaki::chip::{self, Chip, ChipError};
 use niwaki::export::{AlignedBytes, export};
+use niwaki_core::format::OpCode;
 use niwaki_core::session::{Model, Session, operators};
 use niwaki_tests::models;
 use std::{
@@ -70,19 +71,18 @@ fn the_golden_file_answers_the_golden_bytes_on_every_emulated_chip() {
 }
 
 #[test]
-fn the_exporter_writes_the_golden_file() {
-    let (new, golden) = (exported(), golden("format-v1.niwaki"));
-    let differs = new.iter().zip(&golden).position(|(a, b)| a != b);
-    assert_eq!((new.len(), differs), (golden.len(), None), "length, first byte that differs");
+fn the_exporter_writes_files_that_answer_the_golden_bytes() {
+    // Not the golden file itself: an operator may get a better form, as int8 ReLUs became tables.
+    assert_eq!(outputs(&exported(), &golden("format-v1.input.bin")), golden("format-v1.output.bin"));
 }
 
 #[test]
-fn the_golden_file_has_every_operator() {
+fn the_golden_file_has_every_operator_that_version_1_began_with() {
     let file = AlignedBytes::from(golden("format-v1.niwaki").as_slice());
     let model = Model::verify(&file, operators::ALL).expect("verifies");
     let names: Vec<&str> =
         (0..model.operator_count()).filter_map(|i| model.step(i)).map(|step| step.code().name()).collect();
-    for operator in operators::ALL {
+    for operator in operators::ALL.iter().filter(|operator| operator.code.code() <= OpCode::Reshape.code()) {
         assert!(names.contains(&operator.code.name()), "{operator:?} is not in {names:?}");
     }
 }
@@ -103,14 +103,16 @@ const FILES: [&str; 3] = ["format-v1.niwaki", "format-v1.input.bin", "format-v1.
 #[ignore = "writes the goldens: run `cargo ci --bless`"]
 fn bless() {
     let certificate = std::env::var("NIWAKI_BLESS").expect("run by `cargo ci --bless`");
-    let file = exported();
+    // The file is the witness that old files keep their meaning: it is never written again.
+    let file = golden(FILES[0]);
     let input = inputs();
-    let contents = [file.to_vec(), input.clone(), outputs(&file, &input)];
+    let contents = [file.clone(), input.clone(), outputs(&file, &input)];
     let mut readme = format!(
         "# Golden files\n\n{certificate}\n\n\
-         `format-v1.niwaki` is `niwaki_tests::models::every_operator()` as `niwaki::export::export` writes it: a small \
-         int8 model with\nevery operator of version 1 of the format (core/SPEC.md), written down in integers, without \
-         a seed. The input holds\nfour inputs, the output what `Session::run` answers to each, one after the other.\n\n\
+         `format-v1.niwaki` is `niwaki_tests::models::every_operator()` as `niwaki::export::export` wrote it first: a \
+         small int8\nmodel with every operator that version 1 of the format began with (core/SPEC.md), written down in \
+         integers, without\na seed. The input holds four inputs, the output what `Session::run` answers to each, one after \
+         the other.\n\n\
          | file | bytes | sha256 |\n| --- | --- | --- |\n"
     );
     fs::create_dir_all(folder()).expect("creates");

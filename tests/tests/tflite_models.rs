@@ -2,7 +2,7 @@
 
 use niwaki::chip::{self, Chip};
 use niwaki::data::npy::{self, AnyArray};
-use niwaki::export::{export, read};
+use niwaki::export::{Target, export, read};
 use niwaki::graph::Graph;
 use niwaki::{import, simplify::simplify};
 use std::path::{Path, PathBuf};
@@ -67,8 +67,10 @@ fn int8_models_answer_the_golden_bytes() {
         let (_, golden) = bytes(&folder.join(format!("{name}.out.npy")));
         assert!(outputs(&graph, &inputs) == golden, "{name}, as imported");
         assert!(outputs(&simplify(&graph).expect("simplifies"), &inputs) == golden, "{name}, simplified");
-        let read = read::read(&folder.join(format!("{name}.tflite"))).expect("reads");
-        assert!(run(&read.bytes, &inputs) == golden, "{name}, as `niwaki run` reads it");
+        for target in [Target::Portable, Target::Dsp] {
+            let read = read::read_for(&folder.join(format!("{name}.tflite")), target).expect("reads");
+            assert!(run(&read.bytes, &inputs) == golden, "{name}, as `niwaki run` reads it for {target:?}");
+        }
     }
 }
 
@@ -86,4 +88,14 @@ fn float_models_answer_the_golden_values() {
         }
         assert!(outputs(&simplify(&graph).expect("simplifies"), &inputs) == plain, "{name}: a pass changed a bit");
     }
+}
+
+#[test]
+fn the_dead_channels_of_the_person_detector_are_folded_away() {
+    let Some(folder) = models() else { return };
+    let graph = import::read(&folder.join("vww_96_int8.tflite")).expect("imports");
+    let small = simplify(&graph).expect("simplifies");
+    assert_eq!(graph.macs(), 7_489_664);
+    assert!(small.macs() <= 3_869_504, "{} MACs", small.macs());
+    assert!(small.parameter_count() <= 35_250, "{} weights and biases", small.parameter_count());
 }

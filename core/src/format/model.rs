@@ -6,7 +6,7 @@ use super::records::{
 use super::{Operator, verify};
 use crate::error::{OperatorError, ShapeError, VerifyError};
 use crate::kernels::Clamp;
-use crate::num::{Multiplier, Rounding};
+use crate::num::{Code, Multiplier, Rounding};
 use crate::shape::{AxisSpec, Window};
 
 /// A model file whose every record was checked; reading it cannot fail any more.
@@ -242,6 +242,15 @@ impl<'m> Step<'m> {
             Err(OperatorError::Param { name: "multiplier", value: multiplier.shift })
         }
     }
+
+    /// The clamp of codes `T`.
+    pub(crate) fn code_clamp<T: Code>(&self) -> Result<Clamp<i32>, OperatorError> {
+        let (min, max) = (self.param(param::CLAMP_MIN), self.param(param::CLAMP_MAX));
+        if min < T::MIN || max > T::MAX || min > max {
+            return Err(OperatorError::Param { name: "clamp", value: min });
+        }
+        Ok(Clamp { min, max })
+    }
 }
 
 mod sealed {
@@ -291,18 +300,21 @@ pub(crate) trait StoredClamp: Sized {
 
 impl StoredClamp for i32 {
     fn read_clamp(step: &Step<'_>) -> Result<Clamp<i32>, OperatorError> {
-        let (min, max) = (step.param(param::CLAMP_MIN), step.param(param::CLAMP_MAX));
-        if min < -128 || max > 127 || min > max {
-            return Err(OperatorError::Param { name: "clamp", value: min });
-        }
-        Ok(Clamp { min, max })
+        step.code_clamp::<i8>()
     }
 }
 
 impl StoredClamp for i8 {
     fn read_clamp(step: &Step<'_>) -> Result<Clamp<i8>, OperatorError> {
-        let Clamp { min, max } = i32::read_clamp(step)?;
-        Ok(Clamp { min: crate::num::saturate_i8(min), max: crate::num::saturate_i8(max) })
+        let Clamp { min, max } = step.code_clamp::<i8>()?;
+        Ok(Clamp { min: i8::saturate(min), max: i8::saturate(max) })
+    }
+}
+
+impl StoredClamp for i16 {
+    fn read_clamp(step: &Step<'_>) -> Result<Clamp<i16>, OperatorError> {
+        let Clamp { min, max } = step.code_clamp::<i16>()?;
+        Ok(Clamp { min: i16::saturate(min), max: i16::saturate(max) })
     }
 }
 

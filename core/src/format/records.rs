@@ -39,16 +39,22 @@ pub mod param {
     pub const PAD_LEFT: usize = 6;
     /// Padding columns after.
     pub const PAD_RIGHT: usize = 7;
-    /// Smallest output: an int8 code, or the bits of an f32.
+    /// Smallest output: a code, or the bits of an f32.
     pub const CLAMP_MIN: usize = 8;
-    /// Largest output: an int8 code, or the bits of an f32.
+    /// Largest output: a code, or the bits of an f32.
     pub const CLAMP_MAX: usize = 9;
     /// Rows of the kernel (tiled convolutions).
     pub const TILED_KERNEL_Y: usize = 10;
     /// Columns of the kernel (tiled convolutions).
     pub const TILED_KERNEL_X: usize = 11;
-    /// int8 add, clamp, softmax: mantissa of the first operand's multiplier; its shift follows, then the next pair.
+    /// Operators of codes without weights: mantissa of the first multiplier; its shift follows, then the next pair.
     pub const MULTIPLIERS: usize = 0;
+    /// int16 logistic, tanh: what a code is multiplied by; the number of bits that it is shifted right by follows.
+    pub const STEPS: usize = 0;
+    /// f32 leaky ReLU: the bits of the slope of the negative side.
+    pub const ALPHA: usize = 0;
+    /// Mean, sum, arg max: the axes that are reduced, a bit each, bit 0 for the first.
+    pub const AXES: usize = 2;
     /// int8 softmax: the smallest difference from the maximum that is not zero.
     pub const DIFFERENCE_MIN: usize = 2;
     /// Pad: elements before the input along the first axis; the other axes follow.

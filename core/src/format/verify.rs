@@ -95,7 +95,7 @@ fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
     field("offset", t.offset, t.span().1 <= room as usize && (t.offset as usize).is_multiple_of(ALIGN))?;
     field("zero_point", t.zero_point as u32, (-128..=127).contains(&t.zero_point))?;
     field("scale", t.scale.to_bits(), t.scale.is_finite() && t.scale >= 0.0)?;
-    let quantised = dtype == DType::I8 && t.location() == Some(Place::Arena);
+    let quantised = matches!(dtype, DType::I8 | DType::I16) && t.location() == Some(Place::Arena);
     field("scale", t.scale.to_bits(), !quantised || t.scale > 0.0)
 }
 

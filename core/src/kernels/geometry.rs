@@ -8,7 +8,6 @@ pub use resize::{Between, Grid, Interpolate, Resize, ResizeAxis};
 pub use strided_copy::{AXES, StridedCopy, Walk};
 pub use transpose_conv2d::{Sources, TransposeConv2d};
 
-use super::Clamp;
 use crate::error::ShapeError;
 use crate::num::{Multiplier, Rounding};
 use crate::shape::{MAX_LEN, Window, channels, expect_len};
@@ -267,74 +266,6 @@ impl Softmax {
     }
 }
 
-/// The constants of an int8 addition; specs/integer_arithmetic.md §4, ADD.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AddInt8 {
-    /// Zero points of `a` and `b`, each in `-128..=127`.
-    pub input_zero_points: [i32; 2],
-    /// Multipliers of `a` and `b`.
-    pub input_multipliers: [Multiplier; 2],
-    /// In `-128..=127`.
-    pub output_zero_point: i32,
-    /// Multiplier of the sum.
-    pub output_multiplier: Multiplier,
-    /// Within `-128..=127`.
-    pub clamp: Clamp<i32>,
-    /// How multipliers round.
-    pub rounding: Rounding,
-}
-
-impl AddInt8 {
-    /// Fraction bits that operands are given before they are scaled.
-    pub const LEFT_SHIFT: u32 = 20;
-
-    /// The three multipliers for operands of these scales: `([a, b], sum)`.
-    pub fn multipliers(input_scales: [f32; 2], output_scale: f32, rounding: Rounding) -> ([Multiplier; 2], Multiplier) {
-        let [a, b] = input_scales.map(f64::from);
-        let twice_max = 2.0 * if a > b { a } else { b };
-        let unit = (1_u64 << Self::LEFT_SHIFT) as f64;
-        (
-            [Multiplier::from_real(a / twice_max, rounding), Multiplier::from_real(b / twice_max, rounding)],
-            Multiplier::from_real(twice_max / (unit * f64::from(output_scale)), rounding),
-        )
-    }
-
-    /// One output.
-    #[inline]
-    pub fn apply(&self, a: i8, b: i8) -> i8 {
-        let [za, zb] = self.input_zero_points;
-        let [ma, mb] = self.input_multipliers;
-        let a = ma.apply((a as i32 - za) << Self::LEFT_SHIFT, self.rounding);
-        let b = mb.apply((b as i32 - zb) << Self::LEFT_SHIFT, self.rounding);
-        let sum = self.output_multiplier.apply(a.wrapping_add(b), self.rounding);
-        crate::num::saturate_i8(self.clamp.apply(sum.wrapping_add(self.output_zero_point)))
-    }
-}
-
-/// The constants of an int8 elementwise rescale with clamp: relu, relu6, requantise.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RescaleInt8 {
-    /// In `-128..=127`.
-    pub input_zero_point: i32,
-    /// In `-128..=127`.
-    pub output_zero_point: i32,
-    /// `input_scale / output_scale`.
-    pub multiplier: Multiplier,
-    /// Within `-128..=127`.
-    pub clamp: Clamp<i32>,
-    /// How the multiplier rounds.
-    pub rounding: Rounding,
-}
-
-impl RescaleInt8 {
-    /// One output.
-    #[inline]
-    pub fn apply(&self, x: i8) -> i8 {
-        let scaled = self.multiplier.apply(x as i32 - self.input_zero_point, self.rounding);
-        crate::num::saturate_i8(self.clamp.apply(scaled.wrapping_add(self.output_zero_point)))
-    }
-}
-
 /// The constants of an int8 softmax with output scale 1/256 and zero point -128; specs/integer_arithmetic.md §4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SoftmaxInt8 {
@@ -367,5 +298,28 @@ impl SoftmaxInt8 {
     pub fn rescale(&self, difference: i32) -> i32 {
         let shifted = difference.wrapping_shl(self.multiplier.shift as u32);
         crate::num::saturating_rounding_doubling_high_mul(shifted, self.multiplier.mantissa_q31)
+    }
+}
+
+/// The constants of an int16 softmax with output scale 1/32768; specs/integer_arithmetic.md §7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoftmaxInt16 {
+    /// Differences of input codes as those of the table of exponentials: `input_scale * 6553.5`.
+    pub multiplier: Multiplier,
+    /// How the multiplier rounds.
+    pub rounding: Rounding,
+}
+
+impl SoftmaxInt16 {
+    /// The constants for inputs of `scale` (beta = 1).
+    pub fn from_scale(scale: f32, rounding: Rounding) -> Self {
+        Self { multiplier: Multiplier::from_real(f64::from(scale) / (10.0 / 65535.0), rounding), rounding }
+    }
+
+    /// `exp(difference * scale)` as Q0.15 for `difference` in `-65535..=0`.
+    #[inline]
+    pub fn exponential(&self, difference: i32) -> i32 {
+        let scaled = self.multiplier.apply(difference, self.rounding).saturating_add(32767);
+        crate::num::exp_i16(crate::num::saturate_i16(scaled)).into()
     }
 }

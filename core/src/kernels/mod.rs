@@ -7,14 +7,23 @@
 mod arithmetic;
 #[cfg(arm_dsp)]
 pub mod arm_dsp;
+mod binary;
 mod geometry;
 pub mod portable;
+mod reduce;
 pub mod reference;
 pub mod tiles;
+mod unary;
 
 pub use arithmetic::{Arithmetic, Clamp, Float16, Float32, Int8, Int16Accumulator, Int16x8};
+pub use binary::{AddF32, AddInt, Binary, Broadcast, MulF32, MulInt, PreluF32, PreluInt, SubF32, SubInt};
 pub use geometry::{AXES, Between, Grid, Interpolate, Resize, ResizeAxis, Sources, StridedCopy, TransposeConv2d, Walk};
-pub use geometry::{AddInt8, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
+pub use geometry::{Conv2d, Dense, DepthwiseConv2d, Pool2d, Softmax, SoftmaxInt8, SoftmaxInt16};
+pub use reduce::{MeanF32, Reduce, ReduceInt, Reduction, SumF32};
+pub use unary::{
+    Affine, HardSwishF32, HardSwishInt8, LeakyReluF32, LeakyReluInt, LogisticF32, LogisticInt8, LogisticInt16, Lookup,
+    Rescale, Steps, TanhF32, TanhInt8, TanhInt16, Unary,
+};
 
 /// The kernels that `session` runs on this target. The choice stands here and nowhere else.
 #[cfg(arm_dsp)]

@@ -1,22 +1,27 @@
 //! The shortest correct loops of every operator. Never optimised: every other spelling is tested against these.
 
 mod depthwise_tiled;
+mod elementwise;
 mod movement;
+mod reduce;
 mod resize;
 mod tiled;
 mod transpose_conv2d;
 
 pub use depthwise_tiled::depthwise_conv2d_tiled;
+pub use elementwise::{binary, unary};
 pub use movement::{pad, strided_copy};
+pub use reduce::{arg_max, reduce};
 pub use resize::{resize_bilinear, resize_nearest};
 pub use tiled::{conv2d_tiled, dense_tiled};
 pub use transpose_conv2d::transpose_conv2d;
 
-use super::{AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, RescaleInt8, Softmax, SoftmaxInt8};
+use super::{Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, Softmax, SoftmaxInt8, SoftmaxInt16};
 use crate::error::ShapeError;
 use crate::num::saturating_rounding_doubling_high_mul as high_mul;
-use crate::num::{exp_on_negative, one_over_one_plus, rounding_divide_by_pot, saturate_i8};
-use crate::shape::expect_len;
+use crate::num::{
+    Code, exp_on_negative, one_over_one_plus, one_over_one_plus_i16, rounding_divide_by_pot, saturate_i8, saturate_i16,
+};
 
 /// `values[index]`; lengths are checked before every loop, so the default is never seen.
 fn at<T: Copy + Default>(values: &[T], index: usize) -> T {
@@ -144,22 +149,29 @@ pub trait PoolElement: Copy + Default + PartialOrd {
     fn mean(sum: Self::Sum, count: usize) -> Self;
 }
 
-impl PoolElement for i8 {
-    const LOWEST: Self = i8::MIN;
-    type Sum = i32;
+macro_rules! pool_codes {
+    ($code:ident) => {
+        impl PoolElement for $code {
+            const LOWEST: Self = $code::MIN;
+            type Sum = i32;
 
-    #[inline]
-    fn add_to(self, sum: i32) -> i32 {
-        sum.wrapping_add(self as i32)
-    }
+            #[inline]
+            fn add_to(self, sum: i32) -> i32 {
+                sum.wrapping_add(self.to_i32())
+            }
 
-    #[inline]
-    fn mean(sum: i32, count: usize) -> i8 {
-        let n = count as i32;
-        let rounded = if sum > 0 { sum.wrapping_add(n / 2) } else { sum.wrapping_sub(n / 2) };
-        saturate_i8(rounded.checked_div(n).unwrap_or(0))
-    }
+            #[inline]
+            fn mean(sum: i32, count: usize) -> Self {
+                let n = count as i32;
+                let rounded = if sum > 0 { sum.wrapping_add(n / 2) } else { sum.wrapping_sub(n / 2) };
+                Self::saturate(rounded.checked_div(n).unwrap_or(0))
+            }
+        }
+    };
 }
+
+pool_codes!(i8);
+pool_codes!(i16);
 
 impl PoolElement for f32 {
     const LOWEST: Self = f32::NEG_INFINITY;
@@ -236,48 +248,6 @@ pub fn average_pool2d<T: PoolElement>(op: &Pool2d, clamp: Clamp<T>, x: &[T], y: 
     Ok(())
 }
 
-/// int8 addition; all operands have one length.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_int8(op: &AddInt8, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    expect_len("a", y.len(), a.len())?;
-    expect_len("b", y.len(), b.len())?;
-    y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = op.apply(a, b));
-    Ok(())
-}
-
-/// f32 addition with clamp; all operands have one length.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_f32(clamp: Clamp<f32>, a: &[f32], b: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
-    expect_len("a", y.len(), a.len())?;
-    expect_len("b", y.len(), b.len())?;
-    y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = clamp.apply(a + b));
-    Ok(())
-}
-
-/// int8 rescale with clamp (relu, relu6); both operands have one length.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn rescale_int8(op: &RescaleInt8, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    expect_len("x", y.len(), x.len())?;
-    y.iter_mut().zip(x).for_each(|(y, &x)| *y = op.apply(x));
-    Ok(())
-}
-
-/// f32 clamp (relu, relu6); both operands have one length.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn clamp_f32(clamp: Clamp<f32>, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
-    expect_len("x", y.len(), x.len())?;
-    y.iter_mut().zip(x).for_each(|(y, &x)| *y = clamp.apply(x));
-    Ok(())
-}
-
 /// int8 softmax; shapes at [`Softmax`], numerics in specs/integer_arithmetic.md §4.
 ///
 /// # Errors
@@ -303,6 +273,34 @@ pub fn softmax_int8(op: &Softmax, constants: &SoftmaxInt8, x: &[i8], y: &mut [i8
                 }
                 _ => i8::MIN,
             };
+        }
+    }
+    Ok(())
+}
+
+/// int16 softmax; shapes at [`Softmax`], numerics in specs/integer_arithmetic.md §7.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn softmax_int16(op: &Softmax, constants: &SoftmaxInt16, x: &[i16], y: &mut [i16]) -> Result<(), ShapeError> {
+    op.check(x.len(), y.len())?;
+    for (x, y) in x.chunks_exact(op.depth().get()).zip(y.chunks_exact_mut(op.depth().get())) {
+        let max = x.iter().copied().max().map_or(0, i32::from);
+        // Q16.15; at least the maximum's own exponential and, with 4095 of them, below 2^27.
+        let mut sum = 0_u32;
+        for (y, &x) in y.iter_mut().zip(x) {
+            let exponential = constants.exponential(i32::from(x) - max);
+            *y = saturate_i16(exponential);
+            sum = sum.wrapping_add(exponential.unsigned_abs());
+        }
+        let headroom = sum.leading_zeros();
+        let normal = sum.wrapping_shl(headroom.wrapping_sub(1)).wrapping_add(1 << 13) >> 14;
+        let reciprocal = i32::from(one_over_one_plus_i16(saturate_i16(normal.cast_signed().wrapping_sub(98304))));
+        let shift = 31_u32.saturating_sub(headroom);
+        for y in y {
+            let product = i32::from(*y) * reciprocal;
+            let rounded = product.wrapping_add(1_i32.wrapping_shl(shift.wrapping_sub(1))).wrapping_shr(shift);
+            *y = saturate_i16(rounded.max(0));
         }
     }
     Ok(())

@@ -24,6 +24,10 @@ impl Lcg {
         (0..len).map(|_| self.next() as i8).collect()
     }
 
+    fn int16s(&mut self, len: usize) -> Vec<i16> {
+        (0..len).map(|_| self.next() as i16).collect()
+    }
+
     fn floats(&mut self, len: usize) -> Vec<f32> {
         (0..len).map(|_| self.next() as f32 / (1u64 << 30) as f32 - 1.0).collect()
     }
@@ -187,6 +191,10 @@ macro_rules! back_end_suite {
                     let x = rng.int8s(x_len);
                     let mut n = same_outputs!($back_end::max_pool2d, vec![0i8; y_len], (&op, clamp), (&x));
                     n += same_outputs!($back_end::average_pool2d, vec![0i8; y_len], (&op, clamp), (&x));
+                    let clamp = Clamp { min: -30_000i16, max: 32_000 };
+                    let x = rng.int16s(x_len);
+                    n += same_outputs!($back_end::max_pool2d, vec![0i16; y_len], (&op, clamp), (&x));
+                    n += same_outputs!($back_end::average_pool2d, vec![0i16; y_len], (&op, clamp), (&x));
                     let clamp = Clamp { min: -0.9f32, max: 0.9 };
                     let x = rng.floats(x_len);
                     n += same_outputs!($back_end::max_pool2d, vec![0f32; y_len], (&op, clamp), (&x));
@@ -197,77 +205,14 @@ macro_rules! back_end_suite {
     };
 }
 
+mod elementwise;
+
 back_end_suite!(portable_kernels, portable);
 
 mod movement;
 mod number_formats;
 mod resize;
 mod transpose_conv2d;
-
-#[test]
-fn in_place_elementwise_equals_the_reference() {
-    let mut rng = Lcg(5);
-    for _ in 0..200 {
-        let len = 1 + rng.below(200);
-        let (a, b) = (rng.int8s(len), rng.int8s(len));
-        let scales = [0.01 + rng.below(100) as f32 * 1e-3, 0.01 + rng.below(100) as f32 * 1e-3];
-        let (input_multipliers, output_multiplier) = AddInt8::multipliers(scales, 0.07, Rounding::Double);
-        let op = AddInt8 {
-            input_zero_points: [rng.zero_point(), rng.zero_point()],
-            input_multipliers,
-            output_zero_point: rng.zero_point(),
-            output_multiplier,
-            clamp: rng.clamp(),
-            rounding: Rounding::Double,
-        };
-        let mut want = vec![0; len];
-        reference::add_int8(&op, &a, &b, &mut want).unwrap();
-        let (mut left, mut right) = (a.clone(), b.clone());
-        portable::add_int8_in_place(&op, portable::Side::Left, &b, &mut left).unwrap();
-        portable::add_int8_in_place(&op, portable::Side::Right, &a, &mut right).unwrap();
-        assert_eq!((left, right), (want.clone(), want));
-        let op = RescaleInt8 {
-            input_zero_point: rng.zero_point(),
-            output_zero_point: rng.zero_point(),
-            multiplier: Multiplier::from_real(0.8, Rounding::Double),
-            clamp: rng.clamp(),
-            rounding: Rounding::Double,
-        };
-        let mut want = vec![0; len];
-        reference::rescale_int8(&op, &a, &mut want).unwrap();
-        let mut got = a.clone();
-        portable::rescale_int8_in_place(&op, &mut got);
-        assert_eq!(got, want);
-    }
-}
-
-#[test]
-fn int8_addition_is_the_rounded_real_sum() {
-    let mut rng = Lcg(6);
-    let mut off = 0;
-    for _ in 0..20_000 {
-        let scales = [0.02_f32, 0.05];
-        let (input_multipliers, output_multiplier) = AddInt8::multipliers(scales, 0.06, Rounding::Double);
-        let clamp = Clamp { min: -128, max: 127 };
-        let zero_points = [rng.zero_point(), rng.zero_point()];
-        let op = AddInt8 {
-            input_zero_points: zero_points,
-            input_multipliers,
-            output_zero_point: 3,
-            output_multiplier,
-            clamp,
-            rounding: Rounding::Double,
-        };
-        let (a, b) = (rng.next() as i8, rng.next() as i8);
-        let real = 0.02 * (a as f64 - zero_points[0] as f64) + 0.05 * (b as f64 - zero_points[1] as f64);
-        let want = ((real / 0.06).round() + 3.0).clamp(-128.0, 127.0);
-        let error = (op.apply(a, b) as f64 - want).abs();
-        assert!(error <= 1.0);
-        off += usize::from(error > 0.0);
-    }
-    // Ties and the f32 scales' own rounding: a code off by one must stay rare.
-    assert!(off < 400, "{off} of 20000 differ");
-}
 
 #[test]
 fn int8_softmax_is_within_one_code_of_the_real_one() {

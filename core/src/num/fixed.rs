@@ -63,8 +63,8 @@ pub fn exp_on_negative(a: i32, integer_bits: u32) -> i32 {
     result
 }
 
-/// `1 / (1 + a)` in Q0.31 for `a` in `[0, 1)`, Q0.31, by three Newton steps.
-pub fn one_over_one_plus(a: i32) -> i32 {
+/// `1 / ((1 + a) / 2)` in Q2.29 for `a` in `[0, 1)`, Q0.31, by three Newton steps.
+fn reciprocal_of_half_sum(a: i32) -> i32 {
     const FORTY_EIGHT_17THS_Q2: i32 = 1_515_870_810;
     const MINUS_THIRTY_TWO_17THS_Q2: i32 = -1_010_580_540;
     let sum = a as i64 + ONE_Q0 as i64;
@@ -74,5 +74,37 @@ pub fn one_over_one_plus(a: i32) -> i32 {
         let error = (1_i32 << 29).wrapping_sub(mul(half, x));
         x = x.wrapping_add(saturating_shl(mul(x, error), 2));
     }
-    saturating_shl(x, 1)
+    x
+}
+
+/// `1 / (1 + a)` in Q0.31 for `a` in `[0, 1)`, Q0.31.
+pub fn one_over_one_plus(a: i32) -> i32 {
+    saturating_shl(reciprocal_of_half_sum(a), 1)
+}
+
+/// `-|a|`, which every `i32` has.
+const fn negative_magnitude(a: i32) -> i32 {
+    if a > 0 { -a } else { a }
+}
+
+/// `1 / (1 + exp(-a))` in Q0.31 for `a` in Q`integer_bits`, `integer_bits` in `1..=14`.
+pub fn logistic(a: i32, integer_bits: u32) -> i32 {
+    let positive = one_over_one_plus(exp_on_negative(negative_magnitude(a), integer_bits));
+    match a {
+        0 => 1 << 30,
+        1.. => positive,
+        _ => ONE_Q0.wrapping_sub(positive),
+    }
+}
+
+/// The hyperbolic tangent in Q0.31 of `a` in Q`integer_bits`, `integer_bits` in `1..=14`.
+pub fn tanh(a: i32, integer_bits: u32) -> i32 {
+    // Twice `a` has the same bits with one integer bit more.
+    let exponential = exp_on_negative(negative_magnitude(a), integer_bits + 1);
+    let magnitude = saturating_shl(reciprocal_of_half_sum(exponential).wrapping_sub(1 << 29), 2);
+    match a {
+        0 => 0,
+        1.. => magnitude,
+        _ => magnitude.wrapping_neg(),
+    }
 }

@@ -2,13 +2,17 @@
 //!
 //! The only module of core that narrows integers.
 
+mod code;
 mod fixed;
 mod multiplier;
 mod small_multiplier;
+mod tables;
 
-pub use fixed::{exp_on_negative, one_over_one_plus};
+pub use code::{Code, dequantize, quantize};
+pub use fixed::{exp_on_negative, logistic, one_over_one_plus, tanh};
 pub use multiplier::{Multiplier, Rounding, rounding_divide_by_pot, saturating_rounding_doubling_high_mul};
 pub use small_multiplier::SmallMultiplier;
+pub use tables::{exp_i16, logistic_i16, one_over_one_plus_i16, tanh_i16};
 
 /// Saturates to the range of `i8`.
 #[inline]
@@ -51,19 +55,16 @@ pub fn round_away(value: f64) -> f64 {
     libm::round(value)
 }
 
-/// The int8 code of a real value: `clamp(round_away(x / scale) + zero_point)`; NaN gives the zero point.
-///
-/// The division is in f32 (specs/integer_arithmetic.md §1).
+/// [`quantize`] to int8.
 pub fn quantize_i8(x: f32, scale: f32, zero_point: i32) -> i8 {
-    let code = libm::roundf(x / scale);
-    // `as` saturates and maps NaN to 0.
-    saturate_i8((code as i32).saturating_add(zero_point))
+    quantize(x, scale, zero_point)
 }
 
-/// The real value of an int8 code: `scale * (q - zero_point)` in f32.
+/// [`dequantize`] from int8.
 pub fn dequantize_i8(q: i8, scale: f32, zero_point: i32) -> f32 {
-    scale * (q as i32 - zero_point) as f32
+    dequantize(q, scale, zero_point)
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests may panic")]
 mod tests;

@@ -162,3 +162,66 @@ fn a_wide_accumulator_is_scaled_by_fifteen_bits() {
     let scaled = |x, real| Multiplier::from_real(real, Rounding::Double).apply_i64(x);
     assert_eq!([scaled(1_000_000_000_000, 1e-8), scaled(7, 0.5), scaled(-7, 0.5)], [10_000, 4, -3]);
 }
+
+#[test]
+fn logistic_and_tanh_equal_the_vectors() {
+    for (a, want) in [
+        (1 << 27, 1_569_936_226),
+        (-(1 << 27), 577_547_421),
+        (1 << 29, 2_108_858_542),
+        (12_345_678, 1_123_089_750),
+        (0, 1 << 30),
+    ] {
+        assert_eq!(logistic(a, 4), want, "{a}");
+    }
+    for (a, want) in [(1 << 27, 1_635_510_876), (1 << 29, 2_146_043_336), (12_345_678, 196_975_628), (0, 0)] {
+        assert_eq!((tanh(a, 4), tanh(-a, 4)), (want, -want), "{a}");
+    }
+}
+
+#[test]
+fn the_sigmoid_table_is_the_formula_with_its_adjustments() {
+    const ONE_MORE: [usize; 43] = [
+        4, 8, 12, 14, 15, 16, 17, 19, 20, 21, 22, 25, 27, 28, 29, 30, 31, 33, 34, 35, 37, 39, 40, 41, 43, 44, 45, 46,
+        49, 50, 54, 62, 63, 64, 66, 82, 86, 93, 100, 103, 112, 116, 135,
+    ];
+    for (i, &got) in tables::SIGMOID.iter().enumerate() {
+        let nearest = (65536.0 / (1.0 + (-(i as f64) / 24.0).exp()) + 0.5).floor().min(65535.0) as u32;
+        let want = if i == 255 { 65535 } else { nearest + u32::from(ONE_MORE.contains(&i)) };
+        assert_eq!(u32::from(got), want, "{i}");
+    }
+    assert_eq!(tables::SIGMOID.iter().map(|&t| u32::from(t)).sum::<u32>(), 15_670_629);
+}
+
+/// The table of `f` as specs/integer_arithmetic.md §7 makes it, in f32.
+fn interpolated(f: impl Fn(f32) -> f32, input_scale: f32, input_zero: f32, output_scale: f32) -> Vec<i16> {
+    let (min, max) = (input_scale * (-32768.0 - input_zero), input_scale * (32767.0 - input_zero));
+    let step = (max - min) / 512.0;
+    let inverse = 65536.0 / (output_scale * 65535.0);
+    let code = |v: f32| v.clamp(-32768.0, 32767.0) as i16;
+    let entry = |i: u16| {
+        let x = min + f32::from(i) * step;
+        let (start, middle, end) = (f(x), f(x + step / 2.0), f(min + f32::from(i + 1) * step));
+        let sample = (start * inverse).round();
+        let interpolated = ((end * inverse + sample) / 2.0).round();
+        code(sample - ((interpolated - (middle * inverse).round()) / 2.0).round())
+    };
+    (0..512).map(entry).chain([code((f(max) * inverse).round())]).collect()
+}
+
+#[test]
+fn the_tables_of_the_16_bit_softmax_are_the_formula() {
+    assert_eq!(tables::EXP.to_vec(), interpolated(libm::expf, 10.0 / 65535.0, 32767.0, 2.0 / 65535.0));
+    let reciprocal = |x: f32| 1.0 / (1.0 + x);
+    assert_eq!(tables::ONE_OVER_ONE_PLUS.to_vec(), interpolated(reciprocal, 1.0 / 65535.0, -32768.0, 2.0 / 65535.0));
+}
+
+#[test]
+fn the_16_bit_functions_are_within_four_codes_of_the_real_ones() {
+    for d in (-120_000..=120_000).step_by(37) {
+        let x = f64::from(d) / 12288.0;
+        let near = |got: i16, real: f64| (f64::from(got) - (real * 32768.0).clamp(-32768.0, 32767.0)).abs() <= 4.0;
+        assert!(near(logistic_i16(d), 1.0 / (1.0 + (-x).exp())), "logistic {x}: {}", logistic_i16(d));
+        assert!(near(tanh_i16(d), x.tanh()), "tanh {x}: {}", tanh_i16(d));
+    }
+}

@@ -55,6 +55,24 @@ pub(crate) fn operands_from<'a, T: Pod, const INPUTS: usize>(
     Ok(Operands { inputs, output, in_place })
 }
 
+/// Operand 0 and the output of `step`, which share no memory and may have different element types.
+pub(crate) fn conversion<'a, X: Element, Y: Element>(
+    step: &Step<'a>,
+    arena: &'a mut [u8],
+) -> Result<(&'a [X], &'a mut [Y]), OperatorError> {
+    let Operands::<'a, u8, 1> { inputs: [x], output, .. } = operands(step, arena)?;
+    let missing = |operand| move |_| OperatorError::Missing { operand };
+    let x = bytemuck::try_cast_slice(x).map_err(missing(0))?;
+    Ok((x, bytemuck::try_cast_slice_mut(output).map_err(missing(usize::MAX))?))
+}
+
+/// Sizes of the axes of `tensor`, the last at the end and 1 in front.
+pub(crate) fn axes(tensor: &TensorRecord) -> [usize; 4] {
+    let mut axes = [1; 4];
+    axes.iter_mut().rev().zip(tensor.shape().iter().rev()).for_each(|(axis, &size)| *axis = size as usize);
+    axes
+}
+
 /// Operand 0, the output and the scratch memory of a tiled operator; the first two may overlap.
 pub(crate) fn tiled_operands<'a>(
     step: &Step<'_>,

@@ -18,8 +18,8 @@ pub const STACK_FLOOR: usize = 0x2000_0000;
 /// Room for the arena: SRAM behind the stack (256 KB) and the statics (64 KB).
 pub const ARENA: Region = Region { address: 0x2005_0000, bytes: 0x3b_0000 };
 
-/// Room for the model: PSRAM up to its last megabyte.
-pub const MODEL: Region = Region { address: 0x2100_0000, bytes: 15 << 20 };
+/// Room for the model; behind it the linker has the room for a job that is part of the image.
+pub const MODEL: Region = Region { address: 0x2100_0000, bytes: 7 << 20 };
 
 /// Room for time stamps, one for each operator: the last megabyte of PSRAM.
 pub const STAMPS: Region = Region { address: 0x21f0_0000, bytes: 1 << 20 };

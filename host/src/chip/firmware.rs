@@ -105,7 +105,7 @@ pub fn flash_bytes(path: &Path) -> Result<u64, ChipError> {
 }
 
 /// The address of a symbol.
-fn symbol(path: &Path, name: &str) -> Result<Option<u64>, ChipError> {
+pub(super) fn symbol(path: &Path, name: &str) -> Result<Option<u64>, ChipError> {
     with_elf(path, |elf| elf.symbol_by_name(name).map(|symbol| symbol.address()))
 }
 

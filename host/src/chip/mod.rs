@@ -7,6 +7,7 @@ mod host;
 mod qemu;
 mod report;
 pub mod setup;
+mod standalone;
 #[cfg(test)]
 mod tests;
 
@@ -187,6 +188,28 @@ pub fn estimate_cycles(
         return Err(ChipError::Estimate { traced: estimate.instructions, counted: cost.instructions });
     }
     Ok(Some(estimate))
+}
+
+/// Writes an image that runs `model` on `input` and needs no file, for tools that run or trace images; where it is.
+/// On [`Chip::Host`] there is none. The next call for the same chip replaces it.
+///
+/// # Errors
+/// [`ChipError`], as for [`run`]; or the model and its input do not fit into the board's memory for them (8 MB).
+pub fn bench_image(
+    chip: Chip,
+    model: &[u8],
+    input: &[u8],
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Option<PathBuf>, ChipError> {
+    let Some(board) = board(chip) else { return Ok(None) };
+    let inputs = [input.to_vec()];
+    let image = firmware::build(board, &host::operators(chip, model)?, progress)?;
+    let path = image.runner.with_file_name("bench.elf");
+    let mut job = Vec::new();
+    let written = qemu::Job { header: header(model, &inputs)?, model, inputs: &inputs }.write_to(&mut job);
+    written.map_err(ChipError::io("a job in memory"))?;
+    standalone::write(&image.runner, &job, &path)?;
+    Ok(Some(path))
 }
 
 /// One piece of code of known length, timed on an emulated chip.

@@ -37,10 +37,14 @@ impl Job<'_> {
     pub(super) fn write(&self, folder: &Path) -> Result<(), ChipError> {
         let path = folder.join(file_name(JOB_FILE));
         let mut file = BufWriter::new(File::create(&path).map_err(ChipError::io(&path))?);
+        self.write_to(&mut file).and_then(|()| file.flush()).map_err(ChipError::io(&path))
+    }
+
+    /// Writes the job's bytes.
+    pub(super) fn write_to(&self, to: &mut dyn io::Write) -> io::Result<()> {
         let header = self.header.encode();
         let mut parts = [&header, self.model].into_iter().chain(self.inputs.iter().map(Vec::as_slice));
-        let written = parts.try_for_each(|part| file.write_all(part));
-        written.and_then(|()| file.flush()).map_err(ChipError::io(&path))
+        parts.try_for_each(|part| to.write_all(part))
     }
 }
 

@@ -36,9 +36,10 @@ pub(super) fn bench(args: BenchArgs) -> Result<(), CliError> {
     let mut progress = Progress::new(args.verbose);
     let measured = chip::run(on, &bytes, &inputs, &mut |step| progress.chip(step));
     let estimate = chip::estimate_cycles(on, &bytes, &inputs[0], &mut |step| progress.chip(step));
+    let image = chip::bench_image(on, &bytes, &inputs[0], &mut |step| progress.chip(step));
     progress.finish();
     let cost = measured?.cost.ok_or_else(|| CliError::Input(format!("{on} measures nothing")))?;
-    let estimate = estimate?;
+    let (estimate, image) = (estimate?, image?);
     if args.json {
         return print_json(&json!({
             "chip": on.to_string(),
@@ -53,7 +54,7 @@ pub(super) fn bench(args: BenchArgs) -> Result<(), CliError> {
             "flash_model_bytes": description.file_bytes,
             "macs": description.macs,
             "per_op": per_op(&description, &cost),
-            "elf": cost.elf,
+            "elf": image,
         }));
     }
     print(&text(&description, &cost, estimate.as_ref(), &on.to_string()))

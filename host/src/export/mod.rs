@@ -1,6 +1,7 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
 mod aligned;
+mod elementwise;
 pub mod read;
 pub mod rust;
 mod tiles;
@@ -8,8 +9,8 @@ mod tiles;
 pub use aligned::AlignedBytes;
 pub use tiles::Target;
 
-use crate::graph::lower::{Lowered, ROUNDING, Scaling};
-use crate::graph::{Data, Graph, GraphError, Node, Role, TensorId};
+use crate::graph::lower::{Lowered, Scaling};
+use crate::graph::{Data, Graph, GraphError, Node, Op, Role, TensorId};
 use crate::plan::{Arena, Memory, Placement, plan};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
@@ -87,7 +88,7 @@ fn assemble(file: &File<'_>, operators: &[u8], io: &[u8]) -> Result<AlignedBytes
     let mut header = Header {
         magic: MAGIC,
         version: VERSION,
-        flags: u16::from(ROUNDING == Rounding::Single),
+        flags: u16::from(graph.rounding == Rounding::Single),
         checksum: 0,
         file_bytes: narrow("file size", file_bytes)?,
         arena_bytes: narrow("arena size", file.arena.bytes)?,
@@ -166,13 +167,16 @@ impl File<'_> {
         Ok(index)
     }
 
-    /// An operand that may be an activation or a constant.
+    /// An activation, or a constant in its place with its quantisation.
     fn operand(&mut self, id: TensorId) -> Result<u16, ExportError> {
         let tensor = &self.graph[id];
-        match &tensor.data {
-            Some(data) => self.graph_data(&tensor.shape, data),
-            None => self.activation(id),
+        let (Some(data), None) = (&tensor.data, self.ids[id.0]) else { return self.activation(id) };
+        let index = self.graph_data(&tensor.shape, data)?;
+        if let (Some(q), Some(record)) = (&tensor.quant, self.tensors.get_mut(usize::from(index))) {
+            (record.scale, record.zero_point) = (q.scales[0], q.zero_point);
         }
+        self.ids[id.0] = Some(index);
+        Ok(index)
     }
 
     fn constant(&mut self, dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<u16, ExportError> {
@@ -231,24 +235,26 @@ impl File<'_> {
                 pooling(&mut params, &op.window)?;
                 OpCode::AveragePool2d
             }
-            Lowered::AddF32(clamp) => {
-                clamp_f32(&mut params, *clamp);
-                OpCode::Add
+            Lowered::Lookup(table) => {
+                inputs.push(self.constant(DType::I8, &[table.len()], bytemuck::cast_slice(table.as_slice()))?);
+                OpCode::Lookup
             }
-            Lowered::AddInt8(op) => {
-                let [a, b] = op.input_multipliers;
-                multipliers(&mut params, &[a, b, op.output_multiplier]);
-                clamp_int8(&mut params, op.clamp);
-                OpCode::Add
+            Lowered::Unary(op) => elementwise::unary(&mut params, op),
+            Lowered::Binary(_, op) => {
+                inputs.push(self.operand(node.inputs[1])?);
+                elementwise::binary(&mut params, op)
             }
-            Lowered::ClampF32(clamp) => {
-                clamp_f32(&mut params, *clamp);
-                OpCode::Clamp
+            Lowered::Over(_, op) => {
+                let axes = match &node.op {
+                    Op::Mean { axes, .. } | Op::Sum { axes, .. } => axes,
+                    Op::ArgMax { axis } => &vec![*axis],
+                    _ => &vec![],
+                };
+                elementwise::over(&mut params, op, axes)
             }
-            Lowered::ClampInt8(op) => {
-                multipliers(&mut params, &[op.multiplier]);
-                clamp_int8(&mut params, op.clamp);
-                OpCode::Clamp
+            Lowered::SoftmaxInt16(_, constants) => {
+                multipliers(&mut params, &[constants.multiplier]);
+                OpCode::Softmax
             }
             Lowered::SoftmaxF32(_) => OpCode::Softmax,
             Lowered::SoftmaxInt8(_, constants) => {
@@ -259,11 +265,11 @@ impl File<'_> {
             Lowered::Reshape => OpCode::Reshape,
         };
         match lowered {
-            Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].quant {
-                Some(_) => clamp_int8(&mut params, Clamp { min: -128, max: 127 }),
-                None => clamp_f32(&mut params, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }),
+            Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].element {
+                DType::I8 => clamp_int8(&mut params, Clamp { min: -128, max: 127 }),
+                DType::I16 => clamp_int8(&mut params, Clamp { min: i16::MIN.into(), max: i16::MAX.into() }),
+                _ => clamp_f32(&mut params, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }),
             },
-            Lowered::AddF32(_) | Lowered::AddInt8(_) => inputs.push(self.activation(node.inputs[1])?),
             _ => {}
         }
         if let (Some(tiled), Some(Scaling::Int8 { clamp, .. })) = (tiled, lowered.scaling()) {
@@ -292,7 +298,7 @@ impl File<'_> {
         }
         let dtype = match lowered.scaling() {
             Some(_) => graph.weighted_dtype(node),
-            None => graph[node.inputs[0]].element,
+            None => graph[node.inputs[0]].dtype(),
         };
         let mut operands = [NONE; 6];
         operands[..inputs.len()].copy_from_slice(&inputs);

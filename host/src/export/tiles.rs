@@ -1,6 +1,6 @@
 //! Weighted int8 operators packed in tiles of four filters for chips with DSP instructions.
 
-use crate::graph::lower::{Lowered, ROUNDING, Scaling};
+use crate::graph::lower::{Lowered, Scaling};
 use crate::graph::{Data, Graph, Node};
 use crate::plan::{Memory, Share};
 use niwaki_core::format::OpCode;
@@ -130,7 +130,7 @@ fn pack(
     let int8 = scaling.int8()?;
     let Data::I32(bias) = graph.bias_data(node) else { return None };
     let len = weights.len() / outputs;
-    if ROUNDING != Rounding::Double {
+    if graph.rounding != Rounding::Double {
         return None;
     }
     let filters: Option<Vec<Filter<'_>>> = (0..outputs)

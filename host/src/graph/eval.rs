@@ -1,11 +1,14 @@
 //! Evaluates a graph for one sample with core's reference kernels: the yardstick for engine, exporter and chip.
 
-use super::lower::{Lowered, ROUNDING, Scaling};
-use super::{Data, Graph, GraphError, Node, Op, TensorId};
+mod elementwise;
+
+use super::lower::{Lowered, Movement, Scaling};
+use super::{Data, Graph, GraphError, Node, Op, Tensor, TensorId};
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{Arithmetic, Clamp, Float16, reference};
-use niwaki_core::num::{dequantize_i8, quantize_i8};
+use niwaki_core::num::{dequantize, quantize};
+use std::borrow::Cow;
 
 /// The elements of an activation.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,14 +19,36 @@ pub enum Value {
     I8(Vec<i8>),
     /// int16 codes.
     I16(Vec<i16>),
+    /// Indices.
+    I32(Vec<i32>),
 }
 
 impl Value {
+    /// Real values as the elements of `tensor`: floats, or codes where it is quantised.
+    pub fn of_reals(tensor: &Tensor, x: &[f32]) -> Self {
+        match (&tensor.quant, tensor.dtype()) {
+            (Some(q), DType::I16) => Self::I16(x.iter().map(|&v| quantize(v, q.scales[0], q.zero_point)).collect()),
+            (Some(q), _) => Self::I8(x.iter().map(|&v| quantize(v, q.scales[0], q.zero_point)).collect()),
+            (None, _) => Self::F32(x.to_vec()),
+        }
+    }
+
+    /// The values of a constant, if operators take such as activations.
+    fn of_data(data: &Data) -> Option<Self> {
+        match data {
+            Data::F32(v) => Some(Self::F32(v.clone())),
+            Data::I8(v) => Some(Self::I8(v.clone())),
+            Data::I16(v) => Some(Self::I16(v.clone())),
+            Data::I32(v) => Some(Self::I32(v.clone())),
+            _ => None,
+        }
+    }
+
     /// Floats, if these are floats.
     pub fn f32s(&self) -> Option<&[f32]> {
         match self {
             Self::F32(v) => Some(v),
-            Self::I8(_) | Self::I16(_) => None,
+            _ => None,
         }
     }
 
@@ -33,6 +58,7 @@ impl Value {
             Self::F32(v) => bytemuck::cast_slice(v).to_vec(),
             Self::I8(v) => bytemuck::cast_slice(v).to_vec(),
             Self::I16(v) => bytemuck::cast_slice(v).to_vec(),
+            Self::I32(v) => bytemuck::cast_slice(v).to_vec(),
         }
     }
 }
@@ -64,14 +90,7 @@ impl Graph {
             let (got, shape) = (x.len(), &tensor.shape);
             return Err(GraphError::Eval(format!("input `{}` has shape {shape:?}, got {got} values", tensor.name)));
         }
-        values[input.0] = Some(match &tensor.quant {
-            None => Value::F32(x.to_vec()),
-            Some(q) if tensor.element == DType::I16 => {
-                // `as` saturates.
-                Value::I16(x.iter().map(|&v| (v / q.scales[0]).round() as i16).collect())
-            }
-            Some(q) => Value::I8(x.iter().map(|&v| quantize_i8(v, q.scales[0], q.zero_point)).collect()),
-        });
+        values[input.0] = Some(Value::of_reals(tensor, x));
         for node in &self.nodes {
             let y = self.evaluate_node(node, &values)?;
             values[node.output.0] = Some(y);
@@ -88,9 +107,12 @@ impl Graph {
         match (self.evaluate(x)?.swap_remove(output.0), &self[output].quant) {
             (Some(Value::F32(y)), _) => Ok(y),
             (Some(Value::I8(y)), Some(q)) => {
-                Ok(y.into_iter().map(|v| dequantize_i8(v, q.scales[0], q.zero_point)).collect())
+                Ok(y.into_iter().map(|v| dequantize(v, q.scales[0], q.zero_point)).collect())
             }
-            (Some(Value::I16(y)), Some(q)) => Ok(y.into_iter().map(|v| q.scales[0] * f32::from(v)).collect()),
+            (Some(Value::I16(y)), Some(q)) => {
+                Ok(y.into_iter().map(|v| dequantize(v, q.scales[0], q.zero_point)).collect())
+            }
+            (Some(Value::I32(y)), _) => Ok(y.into_iter().map(|v| v as f32).collect()),
             _ => Err(GraphError::Eval("the network's output is never written".into())),
         }
     }
@@ -100,33 +122,36 @@ impl Graph {
         let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
         let operand = |i: usize| {
             let id: TensorId = node.inputs[i];
-            values[id.0].as_ref().ok_or_else(|| fail(&format!("operand `{}` is no activation", self[id].name)))
+            let constant = || self[id].data.as_ref().and_then(Value::of_data).map(Cow::Owned);
+            let value = values[id.0].as_ref().map(Cow::Borrowed).or_else(constant);
+            value.ok_or_else(|| fail(&format!("operand `{}` has no value", self[id].name)))
         };
         let len = self[node.output].element_count();
         if let Op::BatchNorm { epsilon, activation, .. } = node.op {
             let (scale, shift) = self.batch_norm_affine(node, epsilon).ok_or_else(|| fail("needs f32 statistics"))?;
             let clamp = super::lower::clamp_f32(activation);
-            let x = operand(0)?.f32s().ok_or_else(|| fail("runs in f32 only"))?;
+            let x = operand(0)?;
+            let x = x.f32s().ok_or_else(|| fail("runs in f32 only"))?;
             let channels = scale.len().max(1);
             let y = x.iter().enumerate().map(|(i, &x)| clamp.apply(x * scale[i % channels] + shift[i % channels]));
             return Ok(Value::F32(y.collect()));
         }
         let lowered = self.lower(node)?;
-        if let Lowered::Movement(movement) = &lowered {
-            let bytes = |i: usize| match &self[node.inputs[i]].data {
-                Some(constant) => Ok(constant.bytes().to_vec()),
-                None => Ok(operand(i)?.to_bytes()),
-            };
-            let operands: Result<Vec<_>, GraphError> = (0..node.inputs.len()).map(bytes).collect();
-            let dtype = self[node.output].element;
-            let bytes = movement.evaluate(&operands?, dtype, len).map_err(|e| fail(&e.to_string()))?;
-            return Ok(match dtype {
-                DType::I8 => Value::I8(bytemuck::cast_slice(&bytes).to_vec()),
-                DType::I16 => Value::I16(i16s(&bytes)),
-                _ => Value::F32(f32s(&bytes)),
-            });
+        let x = operand(0)?;
+        let x = x.as_ref();
+        let done = match &lowered {
+            Lowered::Movement(movement) => Some(self.move_elements(node, movement, values)),
+            Lowered::Lookup(table) => Some(elementwise::lookup(table, x)),
+            Lowered::Unary(op) => Some(elementwise::unary(op, x, self[node.output].element)),
+            Lowered::Binary(shape, op) => Some(elementwise::binary(shape, op, x, operand(1)?.as_ref())),
+            Lowered::Over(op, over) => Some(elementwise::over(op, over, x)),
+            Lowered::Reshape => Some(Ok(x.clone())),
+            _ => None,
+        };
+        if let Some(done) = done {
+            return done.map_err(|what| fail(&what));
         }
-        match operand(0)? {
+        match x {
             Value::F32(x) => {
                 let mut y = vec![0.0; len];
                 let all = Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY };
@@ -144,13 +169,7 @@ impl Graph {
                     }
                     Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
                     Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
-                    Lowered::AddF32(clamp) => {
-                        let b = operand(1)?.f32s().ok_or_else(|| fail("operand 1 is not f32"))?;
-                        reference::add_f32(*clamp, x, b, &mut y)
-                    }
-                    Lowered::ClampF32(clamp) => reference::clamp_f32(*clamp, x, &mut y),
                     Lowered::SoftmaxF32(op) => reference::softmax_f32(op, x, &mut y),
-                    Lowered::Reshape => return Ok(Value::F32(x.clone())),
                     _ => return Err(fail("operands are f32 but the operator is quantised")),
                 }
                 .map_err(|e| fail(&e.to_string()))?;
@@ -171,13 +190,7 @@ impl Graph {
                     }
                     Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
                     Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
-                    Lowered::AddInt8(op) => match operand(1)? {
-                        Value::I8(b) => reference::add_int8(op, x, b, &mut y),
-                        _ => return Err(fail("operand 1 is not int8")),
-                    },
-                    Lowered::ClampInt8(op) => reference::rescale_int8(op, x, &mut y),
                     Lowered::SoftmaxInt8(op, constants) => reference::softmax_int8(op, constants, x, &mut y),
-                    Lowered::Reshape => return Ok(Value::I8(x.clone())),
                     _ => return Err(fail("operands are int8 but the operator is f32")),
                 }
                 .map_err(|e| fail(&e.to_string()))?;
@@ -185,15 +198,40 @@ impl Graph {
             }
             Value::I16(x) => {
                 let mut y = vec![0; len];
-                match &lowered {
+                let all = Clamp { min: i16::MIN, max: i16::MAX };
+                let done = match &lowered {
                     weighted if weighted.scaling().is_some() => self.run_int16x8(node, weighted, x, &mut y),
-                    Lowered::Reshape => return Ok(Value::I16(x.clone())),
+                    Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y).map_err(|e| e.to_string()),
+                    Lowered::AveragePool2d(op) => {
+                        reference::average_pool2d(op, all, x, &mut y).map_err(|e| e.to_string())
+                    }
+                    Lowered::SoftmaxInt16(op, constants) => {
+                        reference::softmax_int16(op, constants, x, &mut y).map_err(|e| e.to_string())
+                    }
                     _ => return Err(fail("operands are int16 but the operator is not")),
-                }
-                .map_err(|e| fail(&e))?;
+                };
+                done.map_err(|e| fail(&e))?;
                 Ok(Value::I16(y))
             }
+            Value::I32(_) => Err(fail("cannot compute with indices")),
         }
+    }
+
+    /// An operator that moves elements, on the bytes of its operands.
+    fn move_elements(&self, node: &Node, movement: &Movement, values: &[Option<Value>]) -> Result<Value, String> {
+        let bytes = |id: &TensorId| match (&self[*id].data, &values[id.0]) {
+            (Some(constant), _) => Ok(constant.bytes().to_vec()),
+            (None, Some(value)) => Ok(value.to_bytes()),
+            (None, None) => Err(format!("operand `{}` has no value", self[*id].name)),
+        };
+        let operands = node.inputs.iter().map(bytes).collect::<Result<Vec<_>, _>>()?;
+        let (dtype, len) = (self[node.output].element, self[node.output].element_count());
+        let bytes = movement.evaluate(&operands, dtype, len).map_err(|e| e.to_string())?;
+        Ok(match dtype {
+            DType::I8 => Value::I8(bytemuck::cast_slice(&bytes).to_vec()),
+            DType::I16 => Value::I16(i16s(&bytes)),
+            _ => Value::F32(f32s(&bytes)),
+        })
     }
 
     /// An int16 operator with weights; the type of its bias is that of its sums.
@@ -201,8 +239,8 @@ impl Graph {
         let scaling = lowered.scaling().ok_or("has no weights")?;
         let Some(Data::I8(w)) = &self[node.inputs[1]].data else { return Err("weights must be int8".into()) };
         let ran = match self.bias_data(node) {
-            Data::I64(bias) => scaling.int16x8(ROUNDING).map(|a| run_weighted(lowered, &a, x, w, &bias, y)),
-            Data::I32(bias) => scaling.int16x8(ROUNDING).map(|a| run_weighted(lowered, &a, x, w, &bias, y)),
+            Data::I64(bias) => scaling.int16x8(self.rounding).map(|a| run_weighted(lowered, &a, x, w, &bias, y)),
+            Data::I32(bias) => scaling.int16x8(self.rounding).map(|a| run_weighted(lowered, &a, x, w, &bias, y)),
             _ => return Err("the bias must be int64 or int32".into()),
         };
         ran.ok_or("input, weights and output must be of int16, int8 and int16")?.map_err(|e| e.to_string())

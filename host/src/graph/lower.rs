@@ -1,21 +1,20 @@
 //! What core runs for a node: proved geometry and, for int8, the integer constants. Evaluation and export share it.
 
+mod elementwise;
 mod movement;
 mod number_formats;
 
+pub use elementwise::{Binary, Over, Unary};
 pub use movement::Movement;
 pub use number_formats::clamp_int16;
 
 use super::{Activation, Data, Graph, GraphError, Node, Op, Quant, Role, Tensor, TensorId};
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{
-    AddInt8, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, RescaleInt8, Softmax, SoftmaxInt8,
-    TransposeConv2d,
+    Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, Reduce, Softmax, SoftmaxInt8,
+    SoftmaxInt16, TransposeConv2d,
 };
-use niwaki_core::num::{Multiplier, Rounding, quantize_i8};
-
-/// How requantisation rounds in every model that this crate writes.
-pub const ROUNDING: Rounding = Rounding::Double;
+use niwaki_core::num::{Code, Multiplier, Rounding, quantize};
 
 /// An operator in the terms of `niwaki_core::kernels`.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,18 +33,20 @@ pub enum Lowered {
     MaxPool2d(Pool2d),
     /// Mean over windows.
     AveragePool2d(Pool2d),
-    /// f32 sum.
-    AddF32(Clamp<f32>),
-    /// int8 sum.
-    AddInt8(AddInt8),
-    /// f32 clamp.
-    ClampF32(Clamp<f32>),
-    /// int8 clamp with rescale.
-    ClampInt8(RescaleInt8),
+    /// int8 operator of one operand, as the output of every code (by the code's unsigned byte).
+    Lookup(Box<[i8; 256]>),
+    /// Any other operator of one operand, element by element.
+    Unary(Unary),
+    /// Operator of two operands, element by element.
+    Binary(Broadcast, Binary),
+    /// Operator over axes.
+    Over(Reduce, Over),
     /// f32 softmax.
     SoftmaxF32(Softmax),
     /// int8 softmax.
     SoftmaxInt8(Softmax, SoftmaxInt8),
+    /// int16 softmax.
+    SoftmaxInt16(Softmax, SoftmaxInt16),
     /// The same elements in another shape.
     Reshape,
 }
@@ -78,6 +79,8 @@ pub enum Scaling {
         shifts: Vec<i8>,
         /// Fused activation in output codes.
         clamp: Clamp<i32>,
+        /// How multipliers round.
+        rounding: Rounding,
     },
     /// int16 requantisation.
     Int16x8 {
@@ -95,14 +98,16 @@ impl Scaling {
     pub fn int8(&self) -> Option<Int8<'_>> {
         match self {
             Self::F32(_) | Self::Int16x8 { .. } => None,
-            Self::Int8 { input_zero_point, output_zero_point, multipliers_q31, shifts, clamp } => Some(Int8 {
-                input_zero_point: *input_zero_point,
-                output_zero_point: *output_zero_point,
-                multipliers_q31,
-                shifts,
-                clamp: *clamp,
-                rounding: ROUNDING,
-            }),
+            Self::Int8 { input_zero_point, output_zero_point, multipliers_q31, shifts, clamp, rounding } => {
+                Some(Int8 {
+                    input_zero_point: *input_zero_point,
+                    output_zero_point: *output_zero_point,
+                    multipliers_q31,
+                    shifts,
+                    clamp: *clamp,
+                    rounding: *rounding,
+                })
+            }
         }
     }
 }
@@ -113,13 +118,13 @@ pub fn clamp_f32(activation: Activation) -> Clamp<f32> {
     Clamp { min, max }
 }
 
-/// The clamp of `activation` in the codes of a tensor (specs/integer_arithmetic.md §2, fused activation).
-pub fn clamp_int8(activation: Activation, quant: &Quant) -> Clamp<i32> {
+/// The clamp of `activation` in the codes `T` of a tensor (specs/integer_arithmetic.md §2, fused activation).
+pub fn clamp_codes<T: Code>(activation: Activation, quant: &Quant) -> Clamp<i32> {
     let (min, max) = activation.range();
-    let code = |v: f32| i32::from(quantize_i8(v, quant.scales[0], quant.zero_point));
+    let code = |v: f32| quantize::<T>(v, quant.scales[0], quant.zero_point).to_i32();
     Clamp {
-        min: if min.is_finite() { code(min) } else { i8::MIN.into() },
-        max: if max.is_finite() { code(max) } else { i8::MAX.into() },
+        min: if min.is_finite() { code(min) } else { T::MIN },
+        max: if max.is_finite() { code(max) } else { T::MAX },
     }
 }
 
@@ -133,6 +138,9 @@ impl Graph {
         let fail = |what: String| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
         let shape = |e: niwaki_core::error::ShapeError| fail(e.to_string());
         self.infer_node(node)?;
+        if let Some(lowered) = self.lower_elementwise(node)? {
+            return Ok(lowered);
+        }
         let x = &self[node.inputs[0]];
         let y = &self[node.output];
         let quants = match (&x.quant, &y.quant) {
@@ -179,41 +187,22 @@ impl Graph {
                     _ => Lowered::AveragePool2d(op),
                 }
             }
-            Op::Add { activation } => match quants {
-                None => Lowered::AddF32(clamp_f32(*activation)),
-                Some((a, out)) => {
-                    let b =
-                        self[node.inputs[1]].quant.as_ref().ok_or_else(|| fail("operand 1 is not quantised".into()))?;
-                    let scales = [a.scales[0], b.scales[0]];
-                    let (input_multipliers, output_multiplier) = AddInt8::multipliers(scales, out.scales[0], ROUNDING);
-                    Lowered::AddInt8(AddInt8 {
-                        input_zero_points: [a.zero_point, b.zero_point],
-                        input_multipliers,
-                        output_zero_point: out.zero_point,
-                        output_multiplier,
-                        clamp: clamp_int8(*activation, out),
-                        rounding: ROUNDING,
-                    })
-                }
-            },
-            Op::Activation(activation) => match quants {
-                None => Lowered::ClampF32(clamp_f32(*activation)),
-                Some((x, y)) => Lowered::ClampInt8(RescaleInt8 {
-                    input_zero_point: x.zero_point,
-                    output_zero_point: y.zero_point,
-                    multiplier: Multiplier::from_real(f64::from(x.scales[0]) / f64::from(y.scales[0]), ROUNDING),
-                    clamp: clamp_int8(*activation, y),
-                    rounding: ROUNDING,
-                }),
-            },
             Op::Softmax => {
                 let op = Softmax::try_new(x.shape.last().copied().unwrap_or(0)).map_err(shape)?;
                 match quants {
                     None => Lowered::SoftmaxF32(op),
-                    Some((x, y)) if (y.scales[0], y.zero_point) == (1.0 / 256.0, -128) => {
-                        Lowered::SoftmaxInt8(op, SoftmaxInt8::from_scale(x.scales[0], ROUNDING))
-                    }
-                    Some(_) => return Err(fail("an int8 softmax has output scale 1/256 and zero point -128".into())),
+                    Some((quant, to)) => match (x.element, y.element, to.scales[0], to.zero_point) {
+                        (DType::I8, DType::I8, scale, -128) if scale == 1.0 / 256.0 => {
+                            Lowered::SoftmaxInt8(op, SoftmaxInt8::from_scale(quant.scales[0], self.rounding))
+                        }
+                        (DType::I16, DType::I16, scale, 0) if scale == 1.0 / 32768.0 => {
+                            Lowered::SoftmaxInt16(op, SoftmaxInt16::from_scale(quant.scales[0], self.rounding))
+                        }
+                        (_, DType::I16, ..) => {
+                            return Err(fail("an int16 softmax has output scale 1/32768 and zero point 0".into()));
+                        }
+                        _ => return Err(fail("an int8 softmax has output scale 1/256 and zero point -128".into())),
+                    },
                 }
             }
             Op::Reshape { .. } => {
@@ -247,7 +236,7 @@ impl Graph {
             } else {
                 f64::from(x.scales[0]) * f64::from(scale)
             };
-            Multiplier::from_real(product / f64::from(y.scales[0]), ROUNDING)
+            Multiplier::from_real(product / f64::from(y.scales[0]), self.rounding)
         };
         let (multipliers_q31, shifts) =
             w.scales.iter().map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
@@ -259,7 +248,8 @@ impl Graph {
             output_zero_point: y.zero_point,
             multipliers_q31,
             shifts,
-            clamp: clamp_int8(activation, y),
+            clamp: clamp_codes::<i8>(activation, y),
+            rounding: self.rounding,
         })
     }
 

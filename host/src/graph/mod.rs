@@ -10,6 +10,7 @@ pub mod lower;
 pub mod shape;
 
 use niwaki_core::format::DType;
+use niwaki_core::num::Rounding;
 use niwaki_core::shape::{AxisSpec, Window, same_padding};
 
 /// Index of a tensor in [`Graph::tensors`].
@@ -485,6 +486,8 @@ pub struct Graph {
     pub inputs: Vec<TensorId>,
     /// Tensors that the caller reads.
     pub outputs: Vec<TensorId>,
+    /// How requantisation rounds.
+    pub rounding: Rounding,
 }
 
 /// Why a graph is not a network.

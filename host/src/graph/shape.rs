@@ -62,16 +62,33 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
             }
             Ok(inputs[0].to_vec())
         }
-        Op::Activation(_) | Op::Softmax => {
+        Op::Activation(_)
+        | Op::Softmax
+        | Op::Logistic
+        | Op::Tanh
+        | Op::LeakyRelu { .. }
+        | Op::HardSwish
+        | Op::Quantize
+        | Op::Dequantize => {
             arity(1..=1)?;
             Ok(inputs[0].to_vec())
         }
-        Op::Add { .. } => {
+        Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } => {
             arity(2..=2)?;
-            if inputs[0] != inputs[1] {
-                return Err("both operands must have one shape".into());
-            }
-            Ok(inputs[0].to_vec())
+            broadcast(inputs[0], inputs[1])
+        }
+        Op::Prelu => {
+            arity(2..=2)?;
+            let shape = broadcast(inputs[0], inputs[1])?;
+            if shape == inputs[0] { Ok(shape) } else { Err("alpha must broadcast to x".into()) }
+        }
+        Op::Mean { axes, keep_axes } | Op::Sum { axes, keep_axes } => {
+            arity(1..=1)?;
+            reduced(inputs[0], axes, *keep_axes)
+        }
+        Op::ArgMax { axis } => {
+            arity(1..=1)?;
+            reduced(inputs[0], &[*axis], false)
         }
         Op::MaxPool2d { kernel, sliding } | Op::AveragePool2d { kernel, sliding } => {
             arity(1..=1)?;
@@ -96,7 +113,28 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         | Op::ResizeNearest { .. }
         | Op::ResizeBilinear { .. }
         | Op::TransposeConv2d { .. } => movement::infer(op, inputs),
-        _ => Err("has no shape rule yet".into()),
+    }
+}
+
+/// NumPy's rule: axes aligned at the last, of one size or of size 1 in either.
+fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
+    let rank = a.len().max(b.len());
+    let axis = |shape: &[usize], i: usize| (i + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
+    let size = |i: usize| match (axis(a, i), axis(b, i)) {
+        (a, b) if a == b || b == 1 => Ok(a),
+        (1, b) => Ok(b),
+        _ => Err("the operands' shapes do not broadcast: axes must have one size or 1, counted from the last".into()),
+    };
+    (0..rank).map(size).collect()
+}
+
+/// `shape` without `axes`, or with 1 in their place.
+fn reduced(shape: &[usize], axes: &[usize], keep: bool) -> Result<Vec<usize>, String> {
+    if axes.is_sorted_by(|a, b| a < b) && axes.last().is_none_or(|&last| last < shape.len()) {
+        let sizes = shape.iter().enumerate();
+        Ok(sizes.filter_map(|(i, &size)| if axes.contains(&i) { keep.then_some(1) } else { Some(size) }).collect())
+    } else {
+        Err(format!("axes {axes:?} must ascend and be axes of x"))
     }
 }
 

@@ -274,7 +274,7 @@ fn what_no_converter_writes_is_refused_where_it_stands() {
         assert!(fault.contains(expected), "{fault}");
     }
     for (bytes, expected) in
-        [(&b""[..], "TFL3"), (b"\0\0\0\0TFL3", "0 subgraphs"), (b"\xff\xff\xff\xffTFL3", "out of bounds")]
+        [(&b""[..], "TFL3"), (b"\0\0\0\0TFL3", "0 subgraphs"), (b"\xff\xff\xff\xffTFL3", "no .tflite file")]
     {
         let fault = from_bytes(bytes).expect_err("is refused").to_string();
         assert!(fault.contains(expected), "{fault}");

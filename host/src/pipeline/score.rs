@@ -5,7 +5,7 @@ use crate::graph::{
     Graph, GraphError,
     eval::{Value, f32s},
 };
-use niwaki_core::{format::DType, num::quantize_i8};
+use niwaki_core::format::DType;
 
 /// The samples of a split as input bytes of `graph`: float, or quantised if its input is.
 ///
@@ -23,11 +23,7 @@ pub fn inputs(graph: &Graph, split: &Split) -> Result<Vec<Vec<u8>>, GraphError> 
                 let (shape, got) = (&tensor.shape, x.len());
                 return Err(GraphError::Eval(format!("the network takes {shape:?}, a sample has {got} values")));
             }
-            Ok(match &tensor.quant {
-                None => Value::F32(x.to_vec()),
-                Some(q) => Value::I8(x.iter().map(|&v| quantize_i8(v, q.scales[0], q.zero_point)).collect()),
-            }
-            .to_bytes())
+            Ok(Value::of_reals(tensor, x).to_bytes())
         })
         .collect()
 }

@@ -37,7 +37,7 @@ impl Memory {
                 true
             }
             // Both operands may not be one tensor: it would be read after it was written.
-            Op::Add { .. } => node.inputs[0] != node.inputs[1],
+            Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => node.inputs[0] != node.inputs[1],
             _ => false,
         };
         Self { scratch_bytes: 0, share: if in_place { Share::Place } else { Share::Nothing } }

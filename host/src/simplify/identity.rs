@@ -1,7 +1,7 @@
 //! Operators that hand their operand on as it is: reshapes that nobody minds, clamps that never bite, round trips of codes.
 
 use super::replace;
-use crate::graph::lower::clamp_int8;
+use crate::graph::lower::clamp_codes;
 use crate::graph::{Activation, Graph, Node, Op, TensorId};
 use niwaki_core::format::DType;
 
@@ -53,7 +53,7 @@ fn same_as(graph: &Graph, node: &Node) -> Option<TensorId> {
         Op::Activation(Activation::None) => true,
         Op::Activation(activation) => match &to.quant {
             Some(quant) if to.element == DType::I8 => {
-                let clamp = clamp_int8(*activation, quant);
+                let clamp = clamp_codes::<i8>(*activation, quant);
                 clamp.min <= i8::MIN.into() && clamp.max >= i8::MAX.into()
             }
             _ => false,

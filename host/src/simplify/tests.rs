@@ -131,12 +131,21 @@ fn random_network(seed: u64, dead: u32) -> Graph {
     let quant = net.quant(0.3);
     net.push(Op::Add { activation: Activation::Relu }, &[a, b], quant);
     net.same(Op::Activation(Activation::Relu6));
+    match net.below(4) {
+        0 => net.same(Op::LeakyRelu { alpha: 0.1 }),
+        1 => net.same(Op::HardSwish),
+        2 => net.same(Op::Pad { pads: vec![[1, 0], [0, 1], [0, 0]], value: 0.0 }),
+        _ => net.end,
+    };
     net.conv(7, 2, second);
-    if net.below(2) == 0 {
-        net.same(Op::MaxPool2d { kernel: [2, 2], sliding: Sliding::unit(Padding::Same) });
-    } else {
-        net.same(Op::AveragePool2d { kernel: [2, 1], sliding: Sliding::unit(Padding::Same) });
-    }
+    match net.below(3) {
+        0 => net.same(Op::MaxPool2d { kernel: [2, 2], sliding: Sliding::unit(Padding::Same) }),
+        1 => net.same(Op::AveragePool2d { kernel: [2, 1], sliding: Sliding::unit(Padding::Same) }),
+        _ => {
+            let quant = net.quant(0.1);
+            net.push(Op::Mean { axes: vec![0, 1], keep_axes: false }, &[net.end], quant)
+        }
+    };
     let len = net.graph[net.end].element_count();
     net.same(Op::Reshape { shape: vec![1, len] });
     net.same(Op::Reshape { shape: vec![len] });
@@ -266,6 +275,23 @@ fn a_border_of_zeros_becomes_padding_and_another_one_stays() {
     net.same(Op::Pad { pads, value: 0.0 });
     net.same(Op::AveragePool2d { kernel: [2, 2], sliding });
     assert_eq!(names(&simplified(&net.done())), ["pad", "average_pool2d"], "a mean counts the taps of the border");
+}
+
+#[test]
+fn codes_that_were_real_values_in_between_stay_codes() {
+    let mut net = Net::new(6, &[4, 4, 2], 0);
+    net.conv(3, 1, Padding::Same);
+    let quant = net.graph[net.end].quant.clone().expect("quantised");
+    let other = Quant { scales: vec![quant.scales[0] * 1.1], ..quant.clone() };
+    for (again, expected) in
+        [(quant, vec!["conv2d", "conv2d"]), (other, vec!["conv2d", "dequantize", "quantize", "conv2d"])]
+    {
+        let mut net = Net { graph: net.graph.clone(), rng: net.rng.clone(), ..net };
+        let real = net.graph.push("real", Op::Dequantize, &[net.end]).expect("fits");
+        net.push(Op::Quantize, &[real], again);
+        net.conv(2, 1, Padding::Same);
+        assert_eq!(names(&simplified(&net.done())), expected);
+    }
 }
 
 #[test]

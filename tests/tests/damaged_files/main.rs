@@ -1,5 +1,6 @@
 //! Damaged models: every kind of damage is refused by name, and whatever is not refused runs.
 
+mod elementwise;
 mod file;
 mod memory;
 mod movement;
@@ -26,6 +27,10 @@ struct Models {
     moving: Editor,
     /// The same in int16.
     int16: Editor,
+    /// int8 with every elementwise operator and reduction.
+    codes: Editor,
+    /// The same in int16.
+    halves: Editor,
 }
 
 fn models() -> Models {
@@ -39,6 +44,8 @@ fn models() -> Models {
         float: file(models::every_operator_f32().expect("builds")),
         moving: file(models::movement::every_movement(DType::I8).expect("builds")),
         int16: file(models::movement::every_movement(DType::I16).expect("builds")),
+        codes: file(models::elementwise::every_elementwise(DType::I8).expect("builds")),
+        halves: file(models::elementwise::every_elementwise(DType::I16).expect("builds")),
     }
 }
 
@@ -70,6 +77,14 @@ fn moving(models: &Models) -> &Editor {
 
 fn int16(models: &Models) -> &Editor {
     &models.int16
+}
+
+fn codes(models: &Models) -> &Editor {
+    &models.codes
+}
+
+fn halves(models: &Models) -> &Editor {
+    &models.halves
 }
 
 fn header(field: &'static str, value: u32) -> E {
@@ -107,7 +122,8 @@ fn point(file: &mut Editor, code: OpCode, index: usize, tensor: u16) -> u16 {
 #[test]
 fn every_kind_of_damage_is_refused_by_name() {
     let models = models();
-    let tables = [file::ROWS, tensors::ROWS, operators::ROWS, params::ROWS, memory::ROWS, movement::ROWS];
+    let tables =
+        [file::ROWS, tensors::ROWS, operators::ROWS, params::ROWS, memory::ROWS, movement::ROWS, elementwise::ROWS];
     for row in tables.into_iter().flatten() {
         let mut file = (row.of)(&models).clone();
         assert!(Model::verify(&file.aligned(), kernels::ALL).is_ok());

@@ -17,7 +17,9 @@ fn whatever_is_not_refused_runs() {
         |dtype| Editor::new(&export(&networks::movement::every_movement(dtype).expect("builds")).expect("exports").0);
     let [int8, int16, half] = [DType::I8, DType::I16, DType::F16].map(moving);
     let moving = [("moving int8", &int8), ("moving int16", &int16), ("moving f32 with f16 weights", &half)];
-    let files = [("int8", &every), ("f32", &float), ("residual", &small)].into_iter().chain(moving);
+    let (codes, halves) = (models().codes, models().halves);
+    let elementwise = [("elementwise int8", &codes), ("elementwise int16", &halves)];
+    let files = [("int8", &every), ("f32", &float), ("residual", &small)].into_iter().chain(moving).chain(elementwise);
     for (seed, (name, whole)) in files.enumerate() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed as u64);
         let mut ran = 0;

@@ -4,7 +4,7 @@
 
 use crate::error::ShapeError;
 use crate::kernels::portable::{self, Side};
-use crate::kernels::{AddInt8, Clamp, reference};
+use crate::kernels::{AddInt, Clamp};
 use crate::num::{Multiplier, Rounding, SmallMultiplier, saturate_i8};
 use crate::shape::expect_len;
 use core::arch::global_asm;
@@ -100,7 +100,7 @@ struct Addition {
 }
 
 impl Addition {
-    fn new(op: &AddInt8) -> Option<Self> {
+    fn new(op: &AddInt) -> Option<Self> {
         let sum = SmallMultiplier::new(op.output_multiplier).filter(|_| op.rounding == Rounding::Double)?;
         let [first, second] = op.input_multipliers;
         let [first_zero, second_zero] = op.input_zero_points;
@@ -153,12 +153,12 @@ fn clamp(clamp: Clamp<i32>, y: &mut [i8]) {
     }
 }
 
-/// [`reference::add_int8`]'s twin.
+/// [`portable::add_int8`]'s twin.
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_int8(op: &AddInt8, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    let Some(addition) = Addition::new(op) else { return reference::add_int8(op, a, b, y) };
+pub fn add_int8(op: &AddInt, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    let Some(addition) = Addition::new(op) else { return portable::add_int8(op, a, b, y) };
     expect_len("a", y.len(), a.len())?;
     expect_len("b", y.len(), b.len())?;
     // SAFETY: both have the length of `y`.
@@ -171,7 +171,7 @@ pub fn add_int8(op: &AddInt8, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), Sh
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_int8_in_place(op: &AddInt8, side: Side, other: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+pub fn add_int8_in_place(op: &AddInt, side: Side, other: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
     let Some(addition) = Addition::new(op) else { return portable::add_int8_in_place(op, side, other, y) };
     expect_len("b", y.len(), other.len())?;
     let own = y.as_mut_ptr().cast_const();

@@ -10,6 +10,9 @@ use core::arch::global_asm;
 /// Channels of a word.
 const CHANNELS: usize = 4;
 
+/// Channels whose sums are held at a time.
+const BLOCK: usize = 32;
+
 /// Taps whose sum of codes fits 16 bits.
 const MAX_TAPS: usize = 256;
 
@@ -113,15 +116,15 @@ impl Window {
         Some(())
     }
 
-    /// The sums of four channels from `first` on.
-    fn sum(self, op: &Pool2d, x: &[i8], first: usize) -> Option<[i32; CHANNELS]> {
-        let mut sums = [0; 2];
+    /// Writes the sums of the channels from `first` on, those of 0 and 2 and of 1 and 3 in 16 bits each, for every four.
+    fn sum(self, op: &Pool2d, x: &[i8], first: usize, sums: &mut [[i32; 2]]) -> Option<()> {
+        let channels = sums.len() * CHANNELS;
         let to = sums.as_mut_ptr_range();
-        let patch = Self { start: self.start + first, ..self }.patch(op, x, CHANNELS, to.start, to.end.cast_const())?;
-        // SAFETY: `patch` proved what is read; the code writes the two words of `sums`.
+        let window = Self { start: self.start + first, ..self };
+        let patch = window.patch(op, x, channels, to.start.cast(), to.end.cast_const().cast())?;
+        // SAFETY: `patch` proved what is read; the code writes two words for every four channels, all of `sums`.
         unsafe { niwaki_pool_sum(&patch) }
-        let [even, odd] = sums;
-        Some([even << 16 >> 16, odd << 16 >> 16, even >> 16, odd >> 16])
+        Some(())
     }
 
     /// The operands of the code, if all that it reads for `channels` channels lies in `x` and there are taps.
@@ -200,13 +203,19 @@ pub fn average_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]
     for_each(op, y, |window, y| {
         let taps = window.rows * window.columns;
         let mut first = 0;
-        for y in y.chunks_mut(CHANNELS) {
-            let whole = if y.len() == CHANNELS { window.sum(op, x, first) } else { None };
-            let sums = whole.unwrap_or_else(|| {
-                core::array::from_fn(|f| if f < y.len() { window.fold(op, x, first + f, 0, |a, b| a + b) } else { 0 })
-            });
-            y.iter_mut().zip(sums).for_each(|(y, sum)| *y = clamp.apply(i8::mean(sum, taps)));
-            first += CHANNELS;
+        for y in y.chunks_mut(BLOCK) {
+            let mut sums = [[0; 2]; BLOCK / CHANNELS];
+            let words = sums.get_mut(..y.len() / CHANNELS).unwrap_or_default();
+            let whole = window.sum(op, x, first, words).map_or(0, |()| words.len() * CHANNELS);
+            let (summed, rest) = y.split_at_mut_checked(whole).unwrap_or_default();
+            for (y, [even, odd]) in summed.chunks_exact_mut(CHANNELS).zip(sums) {
+                let sums = [even << 16 >> 16, odd << 16 >> 16, even >> 16, odd >> 16];
+                y.iter_mut().zip(sums).for_each(|(y, sum)| *y = clamp.apply(i8::mean(sum, taps)));
+            }
+            for (f, y) in rest.iter_mut().enumerate() {
+                *y = clamp.apply(i8::mean(window.fold(op, x, first + whole + f, 0, |a, b| a + b), taps));
+            }
+            first += BLOCK;
         }
     });
     Ok(())

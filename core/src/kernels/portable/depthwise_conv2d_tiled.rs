@@ -80,11 +80,12 @@ impl Work<'_> {
     /// The constants of the tile in the form that [`PairRows`] takes.
     fn blocks(&self, blocks: &mut [i32]) {
         let &[w0, w1, w2, w3, w4, w5, w6, w7, w8] = self.tile.weights else { return };
-        let rows = [[w0, w1, w2], [w3, w4, w5], [w6, w7, w8]].map(|row| row.map(i32::to_le_bytes));
+        let rows = [[w0, w1, w2], [w3, w4, w5], [w6, w7, w8]];
         let twice = 2 * self.op.int8.output_zero_point + 1;
         let constants = self.tile.start.iter().zip(&self.tile.multipliers).enumerate();
         for (block, (f, (start, multiplier))) in blocks.chunks_exact_mut(BLOCK_WORDS).zip(constants) {
-            let of = |word: [u8; 4]| 2 * i16::from(word.get(f).copied().unwrap_or_default() as i8);
+            let before = 24_u32.saturating_sub(8 * f as u32) & 31;
+            let of = |word: i32| (word << before >> 24) * 2;
             let [upper, middle, lower] = rows.map(|row| row.map(of));
             let [u0, u1, u2] = upper;
             let [m0, m1, m2] = middle;
@@ -181,8 +182,8 @@ fn word(bytes: [i8; FILTERS]) -> i32 {
     i32::from_le_bytes(bytes.map(|byte| byte as u8))
 }
 
-fn halves(low: i16, high: i16) -> i32 {
-    low as u16 as i32 | (high as i32) << 16
+fn halves(low: i32, high: i32) -> i32 {
+    (low & 0xFFFF) | high << 16
 }
 
 fn low(pair: i32) -> i32 {

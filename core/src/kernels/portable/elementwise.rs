@@ -1,49 +1,119 @@
-//! Elementwise operators whose output replaces an input.
+//! Element by element: rows without index arithmetic, and outputs that replace an input.
 
 use crate::error::ShapeError;
-use crate::kernels::{AddInt8, Clamp, RescaleInt8};
-use crate::shape::expect_len;
+use crate::kernels::{AddInt, Binary, Broadcast, Unary};
+
+/// [`unary`](crate::kernels::reference::unary) in place.
+pub fn unary_in_place<T: Copy, U: Unary<T>>(op: &U, y: &mut [T]) {
+    y.iter_mut().for_each(|y| *y = op.apply(*y));
+}
 
 /// Which operand of a binary operator lies in the output's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// `y = y + other`
+    /// `y = op(y, other)`
     Left,
-    /// `y = other + y`
+    /// `y = op(other, y)`
     Right,
 }
 
-/// [`add_int8`](crate::kernels::reference::add_int8) with one operand in `y`.
+/// Calls `row(y, positions, strides)` for every row of the output; a stride is 0 or 1.
+#[inline]
+fn for_each_row<T>(shape: &Broadcast, y: &mut [T], mut row: impl FnMut(&mut [T], [usize; 2], [usize; 2])) {
+    let [third, second, first, inner] = shape.merged();
+    let mut rows = y.chunks_exact_mut(inner.len.max(1));
+    for i in 0..third.len {
+        for j in 0..second.len {
+            for k in 0..first.len {
+                let Some(y) = rows.next() else { return };
+                let mut at = [0; 2];
+                for (axis, index) in [(third, i), (second, j), (first, k)] {
+                    at.iter_mut().zip(axis.strides).for_each(|(at, stride)| *at += index * stride);
+                }
+                row(y, at, inner.strides);
+            }
+        }
+    }
+}
+
+/// [`reference::binary`](crate::kernels::reference::binary), row by row.
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_int8_in_place(op: &AddInt8, side: Side, other: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    expect_len("b", y.len(), other.len())?;
-    y.iter_mut().zip(other).for_each(|(y, &other)| {
-        *y = match side {
-            Side::Left => op.apply(*y, other),
-            Side::Right => op.apply(other, *y),
+pub fn binary<T: Copy + Default, B: Binary<T>>(
+    op: &B,
+    shape: &Broadcast,
+    a: &[T],
+    b: &[T],
+    y: &mut [T],
+) -> Result<(), ShapeError> {
+    shape.check(a.len(), b.len(), y.len())?;
+    for_each_row(shape, y, |y, [at_a, at_b], strides| {
+        let (a, b) = (a.get(at_a..).unwrap_or_default(), b.get(at_b..).unwrap_or_default());
+        if strides == [1, 1] {
+            y.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = op.apply(a, b));
+            return;
+        }
+        let [stride_a, stride_b] = strides;
+        for (i, y) in y.iter_mut().enumerate() {
+            if let (Some(&a), Some(&b)) = (a.get(i * stride_a), b.get(i * stride_b)) {
+                *y = op.apply(a, b);
+            }
         }
     });
     Ok(())
 }
 
-/// [`add_f32`](crate::kernels::reference::add_f32) with one operand in `y`; float addition commutes.
+/// [`binary`] with the operand of `side`, which has the output's shape, in `y`.
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_f32_in_place(clamp: Clamp<f32>, other: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
-    expect_len("b", y.len(), other.len())?;
-    y.iter_mut().zip(other).for_each(|(y, &other)| *y = clamp.apply(*y + other));
+pub fn binary_in_place<T: Copy + Default, B: Binary<T>>(
+    op: &B,
+    shape: &Broadcast,
+    side: Side,
+    other: &[T],
+    y: &mut [T],
+) -> Result<(), ShapeError> {
+    let other_is_b = side == Side::Left;
+    let [a_len, b_len] = if other_is_b { [y.len(), other.len()] } else { [other.len(), y.len()] };
+    shape.check(a_len, b_len, y.len())?;
+    match op.swapped() {
+        None if !other_is_b => fold_in(shape, other_is_b, other, y, |y, other| op.apply(other, y)),
+        swapped => {
+            let op = swapped.filter(|_| !other_is_b).unwrap_or(*op);
+            fold_in(shape, other_is_b, other, y, |y, other| op.apply(y, other));
+        }
+    }
     Ok(())
 }
 
-/// [`rescale_int8`](crate::kernels::reference::rescale_int8) in place.
-pub fn rescale_int8_in_place(op: &RescaleInt8, y: &mut [i8]) {
-    y.iter_mut().for_each(|y| *y = op.apply(*y));
+/// Replaces every element of `y` by `fold` of it and the element of `other` over it.
+#[inline]
+fn fold_in<T: Copy>(shape: &Broadcast, other_is_b: bool, other: &[T], y: &mut [T], fold: impl Fn(T, T) -> T) {
+    let of_other = |[a, b]: [usize; 2]| if other_is_b { b } else { a };
+    for_each_row(shape, y, |y, at, strides| {
+        let (other, stride) = (other.get(of_other(at)..).unwrap_or_default(), of_other(strides));
+        if stride == 1 {
+            y.iter_mut().zip(other).for_each(|(y, &other)| *y = fold(*y, other));
+        } else if let Some(&other) = other.first() {
+            y.iter_mut().for_each(|y| *y = fold(*y, other));
+        }
+    });
 }
 
-/// [`clamp_f32`](crate::kernels::reference::clamp_f32) in place.
-pub fn clamp_f32_in_place(clamp: Clamp<f32>, y: &mut [f32]) {
-    y.iter_mut().for_each(|y| *y = clamp.apply(*y));
+/// [`binary`] of an int8 sum of operands that have one shape, for which some instruction sets have kernels.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn add_int8(op: &AddInt, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    binary(op, &Broadcast::equal(y.len())?, a, b, y)
+}
+
+/// [`add_int8`] with one operand in `y`.
+///
+/// # Errors
+/// [`ShapeError::Len`] names the operand with the wrong length.
+pub fn add_int8_in_place(op: &AddInt, side: Side, other: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    binary_in_place(op, &Broadcast::equal(y.len())?, side, other, y)
 }

@@ -6,15 +6,20 @@ use crate::error::OperatorError;
 use crate::format::{DType, Element, OpCode, Operator, Overlap, Step, StoredClamp};
 use crate::kernels::Pool2d;
 use crate::kernels::best as kernels;
+use crate::kernels::reference::PoolElement;
 
 operator!(/// int8 maximum over windows
     MAX_POOL2D_I8 = MaxPool2d, I8, Overlap::Never, check_pool::<i8>, run_max_pool_int8);
+operator!(/// int16 maximum over windows
+    MAX_POOL2D_I16 = MaxPool2d, I16, Overlap::Never, check_pool::<i16>, run_max_pool::<i16>);
 operator!(/// f32 maximum over windows
-    MAX_POOL2D_F32 = MaxPool2d, F32, Overlap::Never, check_pool::<f32>, run_max_pool_f32);
+    MAX_POOL2D_F32 = MaxPool2d, F32, Overlap::Never, check_pool::<f32>, run_max_pool::<f32>);
 operator!(/// int8 mean over windows
     AVERAGE_POOL2D_I8 = AveragePool2d, I8, Overlap::Never, check_pool::<i8>, run_average_pool_int8);
+operator!(/// int16 mean over windows
+    AVERAGE_POOL2D_I16 = AveragePool2d, I16, Overlap::Never, check_pool::<i16>, run_average_pool::<i16>);
 operator!(/// f32 mean over windows
-    AVERAGE_POOL2D_F32 = AveragePool2d, F32, Overlap::Never, check_pool::<f32>, run_average_pool_f32);
+    AVERAGE_POOL2D_F32 = AveragePool2d, F32, Overlap::Never, check_pool::<f32>, run_average_pool::<f32>);
 
 fn pool(step: &Step<'_>) -> Result<Pool2d, OperatorError> {
     let (input, channels) = image(&step.input(0)?, 0)?;
@@ -34,9 +39,9 @@ fn run_max_pool_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     Ok(kernels::max_pool2d_int8(&pool(step)?, StoredClamp::read_clamp(step)?, x, output)?)
 }
 
-fn run_max_pool_f32(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
+fn run_max_pool<T: Element + StoredClamp + PoolElement>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::max_pool2d::<f32>(&pool(step)?, StoredClamp::read_clamp(step)?, x, output)?)
+    Ok(kernels::max_pool2d(&pool(step)?, T::read_clamp(step)?, x, output)?)
 }
 
 fn run_average_pool_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
@@ -44,7 +49,7 @@ fn run_average_pool_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     Ok(kernels::average_pool2d_int8(&pool(step)?, StoredClamp::read_clamp(step)?, x, output)?)
 }
 
-fn run_average_pool_f32(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
+fn run_average_pool<T: Element + StoredClamp + PoolElement>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::average_pool2d::<f32>(&pool(step)?, StoredClamp::read_clamp(step)?, x, output)?)
+    Ok(kernels::average_pool2d(&pool(step)?, T::read_clamp(step)?, x, output)?)
 }

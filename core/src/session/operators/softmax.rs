@@ -5,10 +5,12 @@ use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, OpCode, Operator, Overlap, Step, param};
 use crate::kernels::best as kernels;
-use crate::kernels::{Softmax, SoftmaxInt8};
+use crate::kernels::{Softmax, SoftmaxInt8, SoftmaxInt16};
 
 operator!(/// int8 softmax
     SOFTMAX_I8 = Softmax, I8, Overlap::Never, check_softmax_int8, run_softmax_int8);
+operator!(/// int16 softmax
+    SOFTMAX_I16 = Softmax, I16, Overlap::Never, check_softmax_int16, run_softmax_int16);
 operator!(/// f32 softmax
     SOFTMAX_F32 = Softmax, F32, Overlap::Never, check_softmax_f32, run_softmax_f32);
 
@@ -36,6 +38,22 @@ fn check_softmax_int8(step: &Step<'_>) -> Outcome {
 fn run_softmax_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
     Ok(kernels::softmax_int8(&softmax(step)?, &softmax_constants(step)?, x, output)?)
+}
+
+fn softmax_constants_int16(step: &Step<'_>) -> Result<SoftmaxInt16, OperatorError> {
+    Ok(SoftmaxInt16 { multiplier: step.multiplier(param::MULTIPLIERS)?, rounding: step.model.rounding() })
+}
+
+fn check_softmax_int16(step: &Step<'_>) -> Outcome {
+    softmax_constants_int16(step)?;
+    let op = softmax(step)?;
+    let (x, y) = (activation::<i16>(step, 0)?, output::<i16>(step)?);
+    Ok(op.check(x.element_count(), y.element_count())?)
+}
+
+fn run_softmax_int16(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
+    let Operands { inputs: [x], output, .. } = operands(step, arena)?;
+    Ok(kernels::softmax_int16(&softmax(step)?, &softmax_constants_int16(step)?, x, output)?)
 }
 
 fn check_softmax_f32(step: &Step<'_>) -> Outcome {

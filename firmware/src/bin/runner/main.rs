@@ -3,6 +3,7 @@
 #![no_main]
 
 mod fault;
+mod log;
 
 use niwaki_firmware::{error::text, job, machine, semihosting::exit};
 

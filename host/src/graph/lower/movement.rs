@@ -1,6 +1,5 @@
 //! Operators that move elements: one description for the evaluator and for the file.
 
-use super::ROUNDING;
 use crate::graph::{Graph, GraphError, Grid, Node, Op, Tensor};
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::{DType, OpCode, PARAM_COUNT, param};
@@ -138,7 +137,7 @@ impl Graph {
             Op::ResizeBilinear { size, grid } => {
                 set_grid(&mut params, grid);
                 let op = resize(x, *size, grid, 1).map_err(say)?;
-                (OpCode::ResizeBilinear, Kernel::Bilinear(op, ROUNDING))
+                (OpCode::ResizeBilinear, Kernel::Bilinear(op, self.rounding))
             }
             _ => return Err("moves nothing".into()),
         };

@@ -1,10 +1,10 @@
 //! The log: defmt's frames on the emulator's standard output, and no panic on the way there.
 #![expect(unsafe_code, reason = "the trait that defmt asks for; its functions have no unsafe operation")]
 
-use crate::semihosting::File;
 use core::cell::RefCell;
 use critical_section::Mutex;
 use defmt::Encoder;
+use niwaki_firmware::semihosting::File;
 
 /// A frame on its way.
 struct State {
