@@ -1,10 +1,9 @@
 //! Why a job was given up.
 
-use crate::board;
+use crate::{board, semihosting::HostError};
 use core::fmt::{self, Write as _};
 use niwaki_core::error::{SessionError, VerifyError};
 use niwaki_protocol::ProtocolError;
-use semihosting::io;
 
 /// Why a job was given up.
 #[derive(Debug)]
@@ -15,7 +14,7 @@ pub enum JobError {
         /// Which part of which file.
         what: &'static str,
         /// What the host said.
-        source: io::Error,
+        source: HostError,
     },
     /// The job is none.
     Header(ProtocolError),
@@ -61,7 +60,7 @@ impl core::error::Error for JobError {}
 
 impl JobError {
     /// For `map_err`: what the host said, and about what.
-    pub(crate) fn disk(what: &'static str) -> impl Fn(io::Error) -> Self {
+    pub(crate) fn disk(what: &'static str) -> impl Fn(HostError) -> Self {
         move |source| Self::Disk { what, source }
     }
 }

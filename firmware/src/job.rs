@@ -5,16 +5,13 @@ use crate::{
     error::{JobError, text},
     machine::{self, Memory},
     measure,
+    semihosting::{File, HostError, Mode},
 };
 use niwaki_core::{
     format::Model,
     session::{Session, operators},
 };
 use niwaki_protocol::{JOB_FILE, JobHeader, RESULT_FILE, RESULT_MAGIC, Record};
-use semihosting::{
-    fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-};
 
 /// Does the job and writes the result, a failure too.
 ///
@@ -109,22 +106,22 @@ struct JobFile {
 
 impl JobFile {
     fn open() -> Result<Self, JobError> {
-        let mut file = File::open(JOB_FILE).map_err(JobError::disk("opening the job"))?;
+        let mut file = File::open(JOB_FILE, Mode::Read).map_err(JobError::disk("opening the job"))?;
         let mut header = [0; JobHeader::LEN];
-        file.read_exact(&mut header).map_err(JobError::disk("reading the job's header"))?;
+        file.read(&mut header).map_err(JobError::disk("reading the job's header"))?;
         let header = JobHeader::decode(&header).map_err(JobError::Header)?;
         Ok(Self { file, header })
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> Result<(), JobError> {
-        self.file.read_exact(bytes).map_err(JobError::disk("reading the job"))
+        self.file.read(bytes).map_err(JobError::disk("reading the job"))
     }
 
     /// Puts an input where the model expects it.
     fn load(&mut self, input_idx: u32, model: &Model<'_>, session: &mut Session<'_, '_>) -> Result<(), JobError> {
         let JobHeader { model_bytes, input_bytes, .. } = self.header;
         let offset = JobHeader::LEN as u64 + u64::from(model_bytes) + u64::from(input_idx) * u64::from(input_bytes);
-        self.file.seek(SeekFrom::Start(offset)).map_err(JobError::disk("seeking in the job"))?;
+        self.file.seek(offset).map_err(JobError::disk("seeking in the job"))?;
         (0..model.input_count()).try_for_each(|tensor_idx| self.read(session.input_bytes_mut(tensor_idx)))
     }
 }
@@ -133,9 +130,9 @@ impl JobFile {
 pub struct ResultFile(File);
 
 impl ResultFile {
-    fn create() -> io::Result<Self> {
-        let mut file = File::create(RESULT_FILE)?;
-        file.write_all(&RESULT_MAGIC)?;
+    fn create() -> Result<Self, HostError> {
+        let mut file = File::open(RESULT_FILE, Mode::Create)?;
+        file.write(&RESULT_MAGIC)?;
         Ok(Self(file))
     }
 
@@ -143,10 +140,9 @@ impl ResultFile {
     ///
     /// # Errors
     /// The host's.
-    pub fn append() -> io::Result<Self> {
-        let mut file = File::options().read(true).write(true).open(RESULT_FILE)?;
-        let end = file.metadata()?.len();
-        file.seek(SeekFrom::Start(end))?;
+    pub fn append() -> Result<Self, HostError> {
+        let mut file = File::open(RESULT_FILE, Mode::Update)?;
+        file.seek_end()?;
         Ok(Self(file))
     }
 
@@ -175,6 +171,6 @@ impl ResultFile {
     }
 
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), JobError> {
-        self.0.write_all(bytes).map_err(JobError::disk("writing the result"))
+        self.0.write(bytes).map_err(JobError::disk("writing the result"))
     }
 }

@@ -6,5 +6,7 @@ use cortex_m as _; // its critical section, which the logger needs
 pub mod board;
 pub mod error;
 pub mod job;
+pub mod log;
 pub mod machine;
 pub mod measure;
+pub mod semihosting;

@@ -1,4 +1,4 @@
-//! The machine under the program: memory regions, the clock's registers, the stack. The only file with `unsafe`.
+//! The machine under the program: memory regions, the clock's registers, the stack.
 #![expect(unsafe_code, reason = "registers, the stack and memory outside the linker's map; each block has its proof")]
 
 use crate::board::{self, Region};

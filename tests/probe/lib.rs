@@ -3,15 +3,18 @@
 
 use core::hint::black_box;
 use core::num::NonZeroU32;
-use niwaki_core::error::{GroupError, OptimError, ProxError, ShapeError, VerifyError};
+use niwaki_core::error::{GroupError, OperatorError, OptimError, ProxError, ShapeError, VerifyError};
 use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
-use niwaki_core::kernels::tiles::filters::Filter;
-use niwaki_core::kernels::tiles::{Activations, DepthwiseConv2dTiled, TiledInt8, depthwise_conv2d};
-use niwaki_core::kernels::{
-    AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, RescaleInt8, Softmax,
-    SoftmaxInt8, best, portable, reference,
+use niwaki_core::kernels::tiles::filters::{self, Filter};
+use niwaki_core::kernels::tiles::{
+    Activations, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, TiledInt8, Tiles, depthwise_conv2d,
 };
-use niwaki_core::num::{self, Multiplier, Rounding};
+use niwaki_core::kernels::{
+    AddInt8, Arithmetic, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32, Grid, Int8, Int16Accumulator,
+    Int16x8, Interpolate, Pool2d, RescaleInt8, Resize, Softmax, SoftmaxInt8, StridedCopy, TransposeConv2d, best,
+    portable, reference,
+};
+use niwaki_core::num::{self, Multiplier, Rounding, SmallMultiplier};
 use niwaki_core::optim::{adam, sgd};
 use niwaki_core::prox::groups::{self, Layout, LayoutSpec};
 use niwaki_core::prox::wgsef::{Weights, Wgsef};
@@ -50,6 +53,7 @@ pub fn numbers(x: i32, y: u32, real: f64, scale: f32, rounding: Rounding) {
     ));
     black_box(Multiplier { mantissa_q31: x, shift: unknown(x) }.apply(unknown(x), rounding));
     black_box((num::saturating_rounding_doubling_high_mul(x, unknown(x)), num::rounding_divide_by_pot(x, y)));
+    black_box((multiplier.apply_i64(x.into()), num::saturate_i16(x), num::saturate_i16_from_i64(x.into())));
     black_box((num::exp_on_negative(x, y), num::one_over_one_plus(x), num::saturate_i8(x), num::round_away(real)));
     black_box((num::quantize_i8(scale, unknown(scale), x), num::dequantize_i8(num::saturate_i8(x), scale, x)));
     let (inputs, sum) = AddInt8::multipliers([scale, unknown(scale)], unknown(scale), rounding);
@@ -87,14 +91,49 @@ pub fn geometry(axis: AxisSpec, sizes: [usize; 3]) -> Result<(), ShapeError> {
     black_box((same_padding(a, b, c, unknown(2)), window.y.taps(a), window.output_area()));
     black_box((Conv2d::try_new(window, a, b)?, DepthwiseConv2d::try_new(window, a, b)?, Pool2d::try_new(window, a)?));
     black_box((Dense::try_new(a, b)?, Softmax::try_new(c)?));
+    black_box(TransposeConv2d::try_new(window, a, b)?);
+    black_box((TransposeConv2d::sources(&window.y, a), StridedCopy::transpose([a; 4], unknown([b; 4]), c)?));
+    let grid = Grid { align_corners: unknown(true), half_pixel_centers: unknown(false) };
+    let resize = Resize::try_new([a, b], [b, c], a, grid)?;
+    black_box((resize.x.nearest(a), resize.y.between_q10(b), resize.y.between(c)));
     Ok(())
 }
+
+/// Copies between any places.
+pub fn movement(
+    index: [usize; 4],
+    shape: [usize; 4],
+    strides: [isize; 4],
+    x: &[u8],
+    y: &mut [u8],
+) -> Result<(), ShapeError> {
+    let slice = StridedCopy::slice(shape, index, strides, unknown(shape), unknown(2))?;
+    let placed = StridedCopy::place(shape, index, unknown(shape), unknown(4))?;
+    black_box((slice.from().element(index), slice.to().element(index), slice.element_bytes()));
+    reference::strided_copy(&slice, x, y)?;
+    portable::strided_copy(&slice, x, y)?;
+    reference::pad(&placed, x, x, y)?;
+    portable::pad(&placed, x, x, y)
+}
+
+fn resized<T: Interpolate>(op: &Resize, rounding: Rounding, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+    reference::resize_nearest(op, x, y)?;
+    portable::resize_nearest(op, x, y)?;
+    reference::resize_bilinear(op, rounding, x, y)?;
+    portable::resize_bilinear(op, rounding, x, y)
+}
+
+/// The functions that resizes of each element type become.
+pub type Resized<T> = fn(&Resize, Rounding, &[T], &mut [T]) -> Result<(), ShapeError>;
+
+/// Resizes.
+pub static RESIZED: (Resized<i8>, Resized<i16>, Resized<f32>) = (resized, resized, resized);
 
 macro_rules! weighted {
     ($name:ident, $module:ident) => {
         /// Weighted operators in one spelling and one number format.
         pub fn $name<A: Arithmetic>(
-            ops: &(Conv2d, DepthwiseConv2d, Dense),
+            ops: &Geometry,
             arithmetic: &A,
             x: &[A::Input],
             w: &[A::Weight],
@@ -103,6 +142,7 @@ macro_rules! weighted {
         ) -> Result<(), ShapeError> {
             $module::conv2d(&ops.0, arithmetic, x, w, bias, y)?;
             $module::depthwise_conv2d(&ops.1, arithmetic, x, w, bias, y)?;
+            $module::transpose_conv2d(&ops.3, arithmetic, x, w, bias, y)?;
             $module::dense(&ops.2, arithmetic, x, w, bias, y)
         }
     };
@@ -111,7 +151,7 @@ macro_rules! weighted {
 weighted!(weighted_reference, reference);
 weighted!(weighted_portable, portable);
 
-type Geometry = (Conv2d, DepthwiseConv2d, Dense);
+type Geometry = (Conv2d, DepthwiseConv2d, Dense, TransposeConv2d);
 
 /// Weighted int8 operators.
 pub fn int8(ops: &Geometry, a: &Int8<'_>, x: &[i8], w: &[i8], b: &[i32], y: &mut [i8]) -> Result<(), ShapeError> {
@@ -119,11 +159,70 @@ pub fn int8(ops: &Geometry, a: &Int8<'_>, x: &[i8], w: &[i8], b: &[i32], y: &mut
     weighted_portable(ops, a, x, w, b, y)
 }
 
+/// Operators in tiles: the record, the geometry, every spelling.
+pub fn tiled(
+    ops: &(Conv2dTiled, DenseTiled),
+    numerics: &TiledInt8,
+    words: &mut [i32],
+    sizes: [usize; 2],
+    activations: &mut Activations<'_>,
+    scratch: &mut [i32],
+    output: &mut [i8],
+) -> Result<(), OperatorError> {
+    let [filters, weight_words] = sizes;
+    let multiplier = SmallMultiplier::new(Multiplier { mantissa_q31: unknown(1), shift: unknown(-1) });
+    let filter = Filter { weights: unknown(&[1, 2]), start: unknown(3), multiplier: multiplier.unwrap_or_default() };
+    black_box(filters::pack(&[filter, Filter::constant(unknown(1)), filter, Filter::MISSING], words));
+    let tiles = Tiles::try_new(words, filters, weight_words)?;
+    for tile in tiles.iter() {
+        black_box((filters::start(&tile, unknown(1)), filters::weight(&tile, unknown(1), unknown(5))));
+        black_box(tile.multipliers.map(|m| numerics.finish(unknown(1), m)));
+    }
+    black_box((ops.0.lead(), ops.0.scratch_words(), ops.1.scratch_words(), ops.0.patch_len()));
+    ops.0.check_tiles(&tiles)?;
+    ops.1.check_tiles(&tiles)?;
+    reference::conv2d_tiled(&ops.0, numerics, &tiles, activations.x(), output)?;
+    reference::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?;
+    portable::conv2d_tiled(&ops.0, numerics, &tiles, activations, scratch)?;
+    Ok(portable::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?)
+}
+
 /// Weighted f32 operators.
 pub fn float(ops: &Geometry, a: &Float32, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
     weighted_reference(ops, a, x, w, b, y)?;
     weighted_portable(ops, a, x, w, b, y)
 }
+
+/// Weighted f32 operators with binary16 weights.
+pub fn half(
+    ops: &Geometry,
+    a: &Float16,
+    x: &[f32],
+    w: &[<Float16 as Arithmetic>::Weight],
+    b: &[f32],
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    weighted_reference(ops, a, x, w, b, y)?;
+    weighted_portable(ops, a, x, w, b, y)
+}
+
+fn int16<B: Int16Accumulator>(
+    ops: &Geometry,
+    a: &Int16x8<'_, B>,
+    x: &[i16],
+    w: &[i8],
+    b: &[B],
+    y: &mut [i16],
+) -> Result<(), ShapeError> {
+    weighted_reference(ops, a, x, w, b, y)?;
+    weighted_portable(ops, a, x, w, b, y)
+}
+
+/// The functions that weighted int16 operators with a bias of each type become.
+pub type Int16<B> = fn(&Geometry, &Int16x8<'_, B>, &[i16], &[i8], &[B], &mut [i16]) -> Result<(), ShapeError>;
+
+/// Weighted int16 operators.
+pub static INT16: (Int16<i32>, Int16<i64>) = (int16, int16);
 
 /// Operators without weights, int8.
 pub fn plain_int8(

@@ -1,5 +1,7 @@
 //! What tests, gates and benchmarks share.
 
 pub mod edit;
+pub mod fuzz;
 pub mod layers;
 pub mod models;
+pub mod tflm;

@@ -1,5 +1,7 @@
 //! Models that tests, budgets and goldens are about.
 
+pub mod movement;
+
 use niwaki::export::{AlignedBytes, export};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Role, Sliding, TensorId};
 use niwaki::quantize::{Calibration, fold_batch_norm, fuse_activations, post_training};

@@ -179,6 +179,27 @@ fn quantised_networks_answer_bit_for_bit_what_this_machine_answers_on_every_chip
 }
 
 #[test]
+fn the_cycles_of_a_run_are_estimated_where_the_timings_are_known() {
+    let model = int8_model("small-cnn", &[8, 8, 1], 10);
+    let input = vec![7; 64];
+    // The call itself compares the instructions with the chip's counter.
+    let Some(estimate) = unless_missing(chip::estimate_cycles(Chip::CortexM4, &model, &input, &mut show)) else {
+        return;
+    };
+    let estimate = estimate.unwrap();
+    println!("{} instructions, {} cycles", estimate.instructions, estimate.cycles);
+    let per_instruction = estimate.cycles as f64 / estimate.instructions as f64;
+    assert!((1.0..2.0).contains(&per_instruction), "{per_instruction}");
+    let first = &estimate.functions[0];
+    assert!(first.name.contains("run_conv2d") && 10 * first.cycles > 9 * estimate.cycles, "{first:?}");
+    let same_input = chip::estimate_cycles(Chip::CortexM4, &model, &input, &mut show).unwrap();
+    assert_eq!(same_input, Some(estimate), "the same work must always cost the same");
+    for chip in [Chip::Host, Chip::CortexM7] {
+        assert_eq!(chip::estimate_cycles(chip, &model, &input, &mut show).unwrap(), None);
+    }
+}
+
+#[test]
 fn a_broken_model_is_refused_with_the_reason() {
     let mut model = softmax_model();
     let half = model.len() / 2;

@@ -2,12 +2,13 @@
 
 use niwaki::chip::{self, Chip};
 use niwaki::export::read::{Port, read};
+use niwaki_tests::tflm::{self, folder};
 use safetensors::SafeTensors;
 use std::{
     collections::HashMap,
     fs,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Elements of outputs to random inputs that every operator and type must be compared on.
@@ -17,11 +18,7 @@ const ELEMENTS_MIN: usize = 20_000;
 const EXTREMES: usize = 2;
 
 /// Golden files whose type core does not have for the operator: import must refuse them by the operator's name.
-const NOT_SUPPORTED: &[&str] = &[];
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/tflm")
-}
+const NOT_SUPPORTED: &[&str] = &["prelu.int16x8"];
 
 /// The birth certificate.
 fn certificate() -> toml::Table {
@@ -145,10 +142,8 @@ fn every_operator_and_type_answers_what_tflite_micro_answered() {
     let mut table = format!("{:<28} {:<8} {:>6} {:>9}\n", "operator", "type", "models", "elements");
     for Golden { file, operator, dtype, random_elements, .. } in goldens() {
         let bytes = fs::read(folder().join(&file)).expect("a golden file");
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("a header");
-        let metadata = metadata.metadata().as_ref().expect("metadata").clone();
+        let (models, metadata) = tflm::metadata(&bytes).expect("a header");
         let tensors = SafeTensors::deserialize(&bytes).expect("tensors");
-        let models: usize = metadata["models"].parse().expect("a number");
         let name = file.trim_end_matches(".safetensors");
         let mut elements = 0;
         for k in 0..models {

@@ -68,8 +68,8 @@ pub(crate) fn tiled_operands<'a>(
     let (before, rest) = arena.split_at_mut_checked(scratch_start).ok_or(lost)?;
     let (scratch, behind) = rest.split_at_mut_checked(scratch_bytes).ok_or(lost)?;
     let scratch = bytemuck::try_cast_slice_mut(scratch).map_err(|_| lost)?;
-    let before: &mut [i8] = bytemuck::cast_slice_mut(before);
-    let behind: &mut [i8] = bytemuck::cast_slice_mut(behind);
+    let before: &mut [i8] = bytemuck::try_cast_slice_mut(before).map_err(|_| lost)?;
+    let behind: &mut [i8] = bytemuck::try_cast_slice_mut(behind).map_err(|_| lost)?;
     let end = scratch_start + scratch_bytes;
     let inside = |(from, to): (usize, usize)| (from.wrapping_sub(end), to.wrapping_sub(end));
     let memory = match (x.1 <= scratch_start, y.1 <= scratch_start) {

@@ -103,6 +103,14 @@ pub enum ChipError {
         /// What.
         source: ProtocolError,
     },
+    /// Two ways to count the same instructions do not agree.
+    #[error("the traced run executed {traced} instructions, the counter shows {counted}: no cycles can be estimated")]
+    Estimate {
+        /// By the blocks that were executed.
+        traced: u64,
+        /// By the chip's clock.
+        counted: u64,
+    },
     /// The result lacks a record.
     #[error("result.bin ended without {what}")]
     Incomplete {

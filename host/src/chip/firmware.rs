@@ -109,7 +109,8 @@ fn symbol(path: &Path, name: &str) -> Result<Option<u64>, ChipError> {
     with_elf(path, |elf| elf.symbol_by_name(name).map(|symbol| symbol.address()))
 }
 
-fn with_elf<T>(path: &Path, read: impl FnOnce(&ElfFile32<'_, Endianness>) -> T) -> Result<T, ChipError> {
+/// What `read` finds in an image.
+pub(super) fn with_elf<T>(path: &Path, read: impl FnOnce(&ElfFile32<'_, Endianness>) -> T) -> Result<T, ChipError> {
     let bytes = fs::read(path).map_err(ChipError::io(path))?;
     let elf = ElfFile32::parse(bytes.as_slice())
         .map_err(|error| ChipError::Image { path: path.into(), detail: error.to_string() })?;

@@ -1,9 +1,9 @@
 //! A session on this machine.
 
 use super::{Chip, ChipError, Step};
-use crate::export::AlignedBytes;
+use crate::export::{AlignedBytes, rust::operator_names};
 use niwaki_core::{
-    format::{DType, Model},
+    format::Model,
     session::{Session, operators},
 };
 use std::{collections::BTreeSet, fmt::Display};
@@ -47,12 +47,7 @@ pub(super) fn run(
 pub(super) fn operators(chip: Chip, model: &[u8]) -> Result<BTreeSet<String>, ChipError> {
     let file = AlignedBytes::from(model);
     let model = Model::verify(&file, operators::ALL).map_err(|error| refused(chip)(&error))?;
-    let steps = (0..model.operator_count()).filter_map(|idx| model.step(idx));
-    let names = steps.filter_map(|step| {
-        let dtype = DType::from_code(step.record.dtype)?;
-        Some(format!("{}_{}", step.code().name(), dtype.name()).to_uppercase())
-    });
-    Ok(names.collect())
+    Ok(operator_names(&model))
 }
 
 fn refused(chip: Chip) -> impl Fn(&dyn Display) -> ChipError {

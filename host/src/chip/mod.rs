@@ -1,5 +1,6 @@
 //! Where an exported model runs: on this machine, or on an emulated microcontroller with what it costs there.
 
+pub mod cycles;
 mod error;
 mod firmware;
 mod host;
@@ -12,6 +13,7 @@ mod tests;
 pub use error::ChipError;
 pub use firmware::{Image, flash_bytes};
 
+use crate::export::Target;
 use niwaki_protocol::JobHeader;
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
 
@@ -46,6 +48,11 @@ const CHIPS: &[(&str, Chip)] = &[
 impl Chip {
     /// The chips that are emulated microcontrollers.
     pub const EMULATED: &[Self] = &[Self::CortexM3, Self::CortexM4, Self::CortexM7, Self::CortexM33, Self::CortexM55];
+
+    /// What a model that runs here is exported for.
+    pub fn target(self) -> Target {
+        if self.has_dsp() { Target::Dsp } else { Target::Portable }
+    }
 
     /// Whether its kernels use the DSP instructions of Arm, so that weights packed for them pay.
     pub fn has_dsp(self) -> bool {
@@ -149,6 +156,37 @@ pub fn run(
     let image = firmware::build(board, &operators, progress)?;
     let emulation = qemu::Emulation { emulator: &emulator, board, image: &image.runner, patience: qemu::PATIENCE };
     emulation.run(&qemu::Job { header, model, inputs }, progress)?.measured(&image)
+}
+
+/// Instructions by which the counter and a trace of the same run may differ: the ends of their windows.
+const TRACE_TOLERANCE: u64 = 10;
+
+/// Estimates the cycles of one `Session::run`, in total and for each function of the firmware.
+///
+/// The timings are those of the Cortex-M4; for other chips the answer is `None`. `input` is one as for [`run`]. The
+/// model runs twice, once of it block by block: a network of 10⁷ instructions takes some seconds.
+///
+/// # Errors
+/// [`ChipError`], as for [`run`]; [`ChipError::Estimate`] if the blocks do not add up to the instructions that the
+/// chip's clock counts.
+pub fn estimate_cycles(
+    chip: Chip,
+    model: &[u8],
+    input: &[u8],
+    progress: &mut dyn FnMut(Step<'_>),
+) -> Result<Option<cycles::Estimate>, ChipError> {
+    let Some(board) = board(chip).filter(|_| chip == Chip::CortexM4) else { return Ok(None) };
+    let inputs = [input.to_vec()];
+    let Some(cost) = run(chip, model, &inputs, progress)?.cost else { return Ok(None) };
+    let emulator = setup::Machine::here().emulator(progress)?;
+    let folder = qemu::folder()?;
+    qemu::Job { header: header(model, &inputs)?, model, inputs: &inputs }.write(folder.path())?;
+    progress(Step::Doing("listing the blocks that it executes"));
+    let estimate = cycles::of_job(&emulator, board.name, &cost.elf, folder.path())?;
+    if estimate.instructions.abs_diff(cost.instructions) > TRACE_TOLERANCE {
+        return Err(ChipError::Estimate { traced: estimate.instructions, counted: cost.instructions });
+    }
+    Ok(Some(estimate))
 }
 
 /// One piece of code of known length, timed on an emulated chip.

@@ -13,6 +13,7 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 
 /// `-icount shift`: an instruction takes 2⁶ ns of virtual time. A tick of 40 ns is then 5/8 of an instruction, so that
 /// the clock resolves single instructions.
@@ -31,6 +32,23 @@ pub(super) struct Job<'a> {
     pub(super) inputs: &'a [Vec<u8>],
 }
 
+impl Job<'_> {
+    /// Writes the job where the firmware looks for it if `folder` is its working directory.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), ChipError> {
+        let path = folder.join(file_name(JOB_FILE));
+        let mut file = BufWriter::new(File::create(&path).map_err(ChipError::io(&path))?);
+        let header = self.header.encode();
+        let mut parts = [&header, self.model].into_iter().chain(self.inputs.iter().map(Vec::as_slice));
+        let written = parts.try_for_each(|part| file.write_all(part));
+        written.and_then(|()| file.flush()).map_err(ChipError::io(&path))
+    }
+}
+
+/// A folder for one job; it is gone with this value.
+pub(super) fn folder() -> Result<TempDir, ChipError> {
+    tempfile::Builder::new().prefix("niwaki-chip-").tempdir().map_err(ChipError::io("a new folder"))
+}
+
 /// An image on a board that the emulator imitates.
 pub(super) struct Emulation<'a> {
     pub(super) emulator: &'a Path,
@@ -46,9 +64,8 @@ impl Emulation<'_> {
     /// # Errors
     /// [`ChipError`]: the firmware refused the job, broke, or was silent for too long.
     pub(super) fn run(&self, job: &Job<'_>, progress: &mut dyn FnMut(Step<'_>)) -> Result<Report, ChipError> {
-        let folder =
-            tempfile::Builder::new().prefix("niwaki-chip-").tempdir().map_err(ChipError::io("a new folder"))?;
-        write_job(&folder.path().join(file_name(JOB_FILE)), job)?;
+        let folder = folder()?;
+        job.write(folder.path())?;
         let table = log_table(self.image)?;
         let mut log = table.as_ref().map(Table::new_stream_decoder);
         progress(Step::Doing(&format!("running on {} in QEMU", self.board.name)));
@@ -114,14 +131,6 @@ impl Emulation<'_> {
 
 fn file_name(name: &CStr) -> &str {
     name.to_str().unwrap_or_default()
-}
-
-fn write_job(path: &Path, job: &Job<'_>) -> Result<(), ChipError> {
-    let mut file = BufWriter::new(File::create(path).map_err(ChipError::io(path))?);
-    let header = job.header.encode();
-    let mut parts = [&header, job.model].into_iter().chain(job.inputs.iter().map(Vec::as_slice));
-    let written = parts.try_for_each(|part| file.write_all(part));
-    written.and_then(|()| file.flush()).map_err(ChipError::io(path))
 }
 
 /// How to read the log of an image, if it has one.

@@ -1,8 +1,8 @@
 //! `niwaki bench`: what a model costs on an emulated chip.
 
 use super::{CliError, chip, print, print_json, progress::Progress};
-use crate::chip::{self, Chip, Cost};
-use crate::export::read::{Description, ModelFile, OperatorInfo, read};
+use crate::chip::{self, Chip, Cost, cycles};
+use crate::export::read::{Description, ModelFile, OperatorInfo, read_for};
 use crate::report::{console, format};
 use clap::Args;
 use serde_json::json;
@@ -31,19 +31,22 @@ pub(super) fn bench(args: BenchArgs) -> Result<(), CliError> {
     if on == Chip::Host {
         return Err(CliError::Input("bench counts instructions on an emulated chip: give --on cortex-m4".into()));
     }
-    let ModelFile { bytes, description } = read(&args.model)?;
-    let len: usize = description.inputs.iter().map(|p| p.bytes).sum();
-    let inputs: Vec<Vec<u8>> = (0..INPUTS).map(|k| input(&description, len, k)).collect();
+    let ModelFile { bytes, description } = read_for(&args.model, on.target())?;
+    let inputs: Vec<Vec<u8>> = (0..INPUTS).map(|k| input(&description, k)).collect();
     let mut progress = Progress::new(args.verbose);
     let measured = chip::run(on, &bytes, &inputs, &mut |step| progress.chip(step));
+    let estimate = chip::estimate_cycles(on, &bytes, &inputs[0], &mut |step| progress.chip(step));
     progress.finish();
     let cost = measured?.cost.ok_or_else(|| CliError::Input(format!("{on} measures nothing")))?;
+    let estimate = estimate?;
     if args.json {
         return print_json(&json!({
             "chip": on.to_string(),
             "instructions": cost.instructions,
             "instructions_min": cost.instructions_min,
             "instructions_max": cost.instructions_max,
+            "est_cycles": estimate.as_ref().map(|estimate| estimate.cycles),
+            "est_cycles_per_function": estimate.as_ref().map(per_function),
             "arena_bytes": cost.arena_bytes,
             "stack_bytes": cost.stack_bytes,
             "flash_code_bytes": cost.code_bytes,
@@ -53,21 +56,26 @@ pub(super) fn bench(args: BenchArgs) -> Result<(), CliError> {
             "elf": cost.elf,
         }));
     }
-    print(&text(&description, &cost, &on.to_string()))
+    print(&text(&description, &cost, estimate.as_ref(), &on.to_string()))
 }
 
 /// Input `k`: the codes of a linear congruential generator; floats in -0.5..0.5.
-fn input(description: &Description, len: usize, k: usize) -> Vec<u8> {
+fn input(description: &Description, k: usize) -> Vec<u8> {
     let mut state = 1000 + k as u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state
     };
-    if description.inputs.iter().all(|p| p.dtype == "i8") {
-        (0..len).map(|_| ((next() >> 33) & 255) as u8).collect()
-    } else {
-        (0..len / 4).flat_map(|_| ((next() >> 40) as f32 / (1 << 24) as f32 - 0.5).to_le_bytes()).collect()
+    let mut bytes = Vec::new();
+    for port in &description.inputs {
+        match port.dtype {
+            "f32" => bytes.extend(
+                (0..port.bytes / 4).flat_map(|_| ((next() >> 40) as f32 / (1 << 24) as f32 - 0.5).to_le_bytes()),
+            ),
+            _ => bytes.extend((0..port.bytes).map(|_| ((next() >> 33) & 255) as u8)),
+        }
     }
+    bytes
 }
 
 fn per_op(description: &Description, cost: &Cost) -> serde_json::Value {
@@ -78,7 +86,20 @@ fn per_op(description: &Description, cost: &Cost) -> serde_json::Value {
     rows.collect()
 }
 
-fn text(description: &Description, cost: &Cost, chip: &str) -> String {
+fn per_function(estimate: &cycles::Estimate) -> serde_json::Value {
+    let rows = estimate.functions.iter();
+    rows.map(|f| json!({ "name": f.name, "instructions": f.instructions, "cycles": f.cycles })).collect()
+}
+
+/// The estimate beside the count; nothing for chips whose timings are not known.
+fn cycles_line(estimate: Option<&cycles::Estimate>) -> String {
+    let Some(estimate) = estimate else { return String::new() };
+    let ratio = estimate.cycles as f64 / estimate.instructions.max(1) as f64;
+    let cycles = format::exact(estimate.cycles);
+    format!("estimated cycles {cycles} ({}), {ratio:.2} an instruction\n", cycles::ASSUMPTIONS)
+}
+
+fn text(description: &Description, cost: &Cost, estimate: Option<&cycles::Estimate>, chip: &str) -> String {
     let sum: u64 = cost.per_op.iter().sum();
     let row = |(n, (o, &instructions)): (usize, (&OperatorInfo, &u64))| {
         vec![
@@ -102,8 +123,9 @@ fn text(description: &Description, cost: &Cost, chip: &str) -> String {
     format!(
         "{table}\n\n\
          {chip}: {} instructions an inference{spread}, median of {INPUTS} inputs; a count, not cycles\n\
-         arena {} · stack {} · code {} · model {} · {} MACs\n",
+         {}arena {} · stack {} · code {} · model {} · {} MACs\n",
         format::exact(cost.instructions),
+        cycles_line(estimate),
         format::bytes(cost.arena_bytes),
         format::bytes(cost.stack_bytes),
         format::bytes(cost.code_bytes),

@@ -1,8 +1,8 @@
 //! `niwaki import`: a network of another tool as a model file.
 
-use super::{CliError, print, print_json};
+use super::{CliError, chip, print, print_json};
 use crate::data::atomic;
-use crate::export::read::read;
+use crate::export::{self, read::read_for};
 use crate::report::format;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -48,10 +48,15 @@ pub(super) fn import(args: ImportArgs) -> Result<(), CliError> {
     if args.model.extension().is_some_and(|e| e == "niwaki") {
         return Err(CliError::Input(format!("{}: is a model file already; give a .tflite file", args.model.display())));
     }
-    let model = read(&args.model)?;
+    let value = args.options.target.to_possible_value();
+    let target = value.map(|v| v.get_name().to_owned()).unwrap_or_default();
+    let kernels = match args.options.target {
+        Target::Portable => export::Target::Portable,
+        _ => chip(&target)?.target(),
+    };
+    let model = read_for(&args.model, kernels)?;
     atomic::write(&args.output, &model.bytes)?;
     let d = &model.description;
-    let target = args.options.target.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
     if args.json {
         return print_json(&json!({
             "output": args.output,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod error;
+mod export;
 mod import;
 mod model;
 mod progress;
@@ -48,9 +49,8 @@ enum Command {
     /// A table of methods and seeds (not built yet)
     #[command(disable_help_flag = true)]
     Compare(Rest),
-    /// A model as a Rust module for other firmware (not built yet)
-    #[command(disable_help_flag = true)]
-    Export(Rest),
+    /// A model as a Rust module for other firmware
+    Export(export::ExportArgs),
     /// Write a model to a real board (not built yet)
     #[command(disable_help_flag = true)]
     Flash(Rest),
@@ -113,7 +113,7 @@ pub fn main() -> Result<(), CliError> {
         Command::Import(args) => import::import(args),
         Command::Compress(_) => Err(CliError::NotBuilt { command: "compress" }),
         Command::Compare(_) => Err(CliError::NotBuilt { command: "compare" }),
-        Command::Export(_) => Err(CliError::NotBuilt { command: "export" }),
+        Command::Export(args) => export::export(args),
         Command::Flash(_) => Err(CliError::NotBuilt { command: "flash" }),
         Command::Data(_) => Err(CliError::NotBuilt { command: "data" }),
     }

@@ -3,7 +3,7 @@
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip;
 use crate::data::npy::{self, AnyArray};
-use crate::export::read::{ModelFile, OperatorInfo, Port, read};
+use crate::export::read::{ModelFile, OperatorInfo, Port, read, read_for};
 use crate::graph::eval::f32s;
 use crate::pipeline::score::{class_of, elements};
 use crate::report::{console, format};
@@ -165,7 +165,7 @@ fn model_inputs(path: &Path, array: AnyArray, port: &Port) -> Result<Vec<Vec<u8>
 }
 
 pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
-    let model = read(&args.model)?;
+    let model = read_for(&args.model, chip(&args.on)?.target())?;
     let (input, output) = (model.input()?, model.output()?);
     let inputs = model_inputs(&args.input, npy::read_any(&args.input)?, input)?;
     let measured = model.run(&args.on, &inputs, args.verbose)?;
@@ -194,7 +194,7 @@ pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
 }
 
 pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
-    let model = read(&args.model)?;
+    let model = read_for(&args.model, chip(&args.on)?.target())?;
     let port = model.input()?;
     let (inputs, labels) = labelled(&args.data, port)?;
     if inputs.len() != labels.len() {

@@ -2,6 +2,7 @@
 
 mod aligned;
 pub mod read;
+pub mod rust;
 mod tiles;
 
 pub use aligned::AlignedBytes;
@@ -165,6 +166,15 @@ impl File<'_> {
         Ok(index)
     }
 
+    /// An operand that may be an activation or a constant.
+    fn operand(&mut self, id: TensorId) -> Result<u16, ExportError> {
+        let tensor = &self.graph[id];
+        match &tensor.data {
+            Some(data) => self.graph_data(&tensor.shape, data),
+            None => self.activation(id),
+        }
+    }
+
     fn constant(&mut self, dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<u16, ExportError> {
         self.data.resize(self.data.len().next_multiple_of(ALIGN), 0);
         let record = record(dtype, 1, shape, self.data.len())?;
@@ -191,7 +201,7 @@ impl File<'_> {
         let graph = self.graph;
         let Kernel { lowered, tiled } = kernel;
         let mut params = [0; PARAM_COUNT];
-        let mut inputs = vec![self.activation(node.inputs[0])?];
+        let mut inputs = vec![self.operand(node.inputs[0])?];
         let code = match lowered {
             Lowered::Conv2d(op, _) => {
                 convolution(&mut params, &op.window)?;
@@ -200,6 +210,17 @@ impl File<'_> {
             Lowered::DepthwiseConv2d(op, _) => {
                 convolution(&mut params, &op.window)?;
                 OpCode::DepthwiseConv2d
+            }
+            Lowered::TransposeConv2d(op, _) => {
+                convolution(&mut params, &op.window)?;
+                OpCode::TransposeConv2d
+            }
+            Lowered::Movement(movement) => {
+                params = movement.params;
+                for &id in &node.inputs[1..] {
+                    inputs.push(self.operand(id)?);
+                }
+                movement.code
             }
             Lowered::Dense(..) => OpCode::Dense,
             Lowered::MaxPool2d(op) => {
@@ -260,7 +281,8 @@ impl File<'_> {
             inputs.push(self.graph_data(&graph[node.output].shape[graph[node.output].shape.len() - 1..], &bias)?);
             match scaling {
                 Scaling::F32(arithmetic) => clamp_f32(&mut params, arithmetic.clamp),
-                Scaling::Int8 { multipliers_q31, shifts, clamp, .. } => {
+                Scaling::Int8 { multipliers_q31, shifts, clamp, .. }
+                | Scaling::Int16x8 { multipliers_q31, shifts, clamp } => {
                     clamp_int8(&mut params, *clamp);
                     let shape = [shifts.len()];
                     inputs.push(self.constant(DType::I32, &shape, bytemuck::cast_slice(multipliers_q31))?);
@@ -268,7 +290,10 @@ impl File<'_> {
                 }
             }
         }
-        let dtype = graph[node.inputs[0]].element;
+        let dtype = match lowered.scaling() {
+            Some(_) => graph.weighted_dtype(node),
+            None => graph[node.inputs[0]].element,
+        };
         let mut operands = [NONE; 6];
         operands[..inputs.len()].copy_from_slice(&inputs);
         Ok(OperatorRecord {

@@ -1,6 +1,6 @@
 //! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
 
-use super::{AlignedBytes, ExportError, export};
+use super::{AlignedBytes, ExportError, Target, export_for};
 use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
@@ -57,16 +57,24 @@ pub struct ModelFile {
     pub description: Description,
 }
 
-/// Reads and verifies a model file; imports, simplifies and exports a `.tflite` file on the way.
+/// [`read_for`] any chip.
+///
+/// # Errors
+/// As [`read_for`].
+pub fn read(path: &Path) -> Result<ModelFile, ReadError> {
+    read_for(path, Target::Portable)
+}
+
+/// Reads and verifies a model file; imports, simplifies and exports a `.tflite` file for `target` on the way.
 ///
 /// # Errors
 /// [`ReadError`] names the file and what is wrong with it.
-pub fn read(path: &Path) -> Result<ModelFile, ReadError> {
+pub fn read_for(path: &Path, target: Target) -> Result<ModelFile, ReadError> {
     let bytes = match path.extension().and_then(|e| e.to_str()) {
         Some("onnx") => return Err(ReadError::NotBuilt { path: path.into(), format: ".onnx" }),
         Some("tflite") => {
             let graph = import::read(path)?;
-            let exported = simplify(&graph).map_err(ExportError::from).and_then(|graph| export(&graph));
+            let exported = simplify(&graph).map_err(ExportError::from).and_then(|graph| export_for(&graph, target));
             exported.map_err(|source| ReadError::Export { path: path.into(), source })?.0
         }
         _ => {
@@ -182,6 +190,7 @@ pub fn describe(model: &Model<'_>) -> Description {
                 OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled => {
                     y.dim(0) * y.dim(1) * weights
                 }
+                OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
                 OpCode::Dense | OpCode::DenseTiled => weights,
                 _ => 0,
             };

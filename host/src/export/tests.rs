@@ -1,5 +1,8 @@
 //! What stands in an exported file is what stood in the graph.
 
+mod movement;
+mod number_formats;
+
 use super::*;
 use crate::graph::{Activation, Op};
 use crate::quantize::{Calibration, post_training};
@@ -58,4 +61,46 @@ fn batch_norm_must_be_folded_and_says_so() {
     let graph = zoo::by_name("ds-cnn").expect("in the zoo").build(&[49, 10, 1], 12, 1).expect("fits");
     let error = export(&graph).expect_err("has batch norm");
     assert!(error.to_string().contains("batch_norm `conv.norm`: fold batch norm"), "{error}");
+}
+
+/// Runs the file of `graph` on this machine and demands the evaluator's bytes.
+fn file_equals_evaluation(graph: &Graph, x: &[f32]) -> Vec<u8> {
+    let values = graph.evaluate(x).expect("evaluates");
+    let value = |id: TensorId| values[id.0].as_ref().expect("was computed").to_bytes();
+    let (file, _) = export(graph).expect("exports");
+    let input = vec![value(graph.inputs[0])];
+    let run = crate::chip::run(crate::chip::Chip::Host, &file, &input, &mut |_| ()).expect("runs");
+    assert_eq!(run.outputs[0], value(graph.outputs[0]));
+    value(graph.outputs[0])
+}
+
+#[test]
+fn a_file_for_dsp_chips_answers_as_any_other_and_needs_no_larger_arena() {
+    for (name, input) in [("small-cnn", [8, 8, 1]), ("ds-cnn", [49, 10, 1]), ("tiny-resnet", [16, 16, 3])] {
+        let graph = quantized(name, input);
+        let ((plain, _), (tiled, arena)) =
+            (export(&graph).expect("exports"), export_for(&graph, Target::Dsp).expect("exports"));
+        let d = describe(&Model::verify(&tiled, operators::ALL).expect("verifies"));
+        assert!(d.operators.iter().all(|o| o.macs == 0 || o.op.ends_with("_tiled")), "{name}");
+        assert_eq!((d.macs, d.params), (graph.macs() as u64, graph.parameter_count() as u64), "{name}");
+        assert_eq!(d.arena_bytes, arena.bytes as u64);
+        let len = input.iter().product::<usize>();
+        let inputs: Vec<Vec<u8>> = (0..3).map(|k| (0..len).map(|i| (i * i * 31 + i * k + 7) as u8).collect()).collect();
+        let run =
+            |file: &[u8]| crate::chip::run(crate::chip::Chip::Host, file, &inputs, &mut |_| ()).expect("runs").outputs;
+        assert!(run(&plain) == run(&tiled), "{name}");
+    }
+}
+
+#[test]
+fn weights_that_do_not_fit_tiles_keep_the_plain_operator() {
+    let mut graph = quantized("small-cnn", [8, 8, 1]);
+    let weights = graph.nodes[0].inputs[1];
+    // Next to a negative neighbour -128 is no i16.
+    if let Some(Data::I8(codes)) = &mut graph[weights].data {
+        codes.fill(-128);
+    }
+    let (file, _) = export_for(&graph, Target::Dsp).expect("exports");
+    let d = describe(&Model::verify(&file, operators::ALL).expect("verifies"));
+    assert_eq!([d.operators[0].op, d.operators[1].op], ["conv2d", "conv2d_tiled"]);
 }

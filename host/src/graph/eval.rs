@@ -1,9 +1,10 @@
 //! Evaluates a graph for one sample with core's reference kernels: the yardstick for engine, exporter and chip.
 
-use super::lower::{Lowered, Scaling};
+use super::lower::{Lowered, ROUNDING, Scaling};
 use super::{Data, Graph, GraphError, Node, Op, TensorId};
 use niwaki_core::error::ShapeError;
-use niwaki_core::kernels::{Arithmetic, Clamp, reference};
+use niwaki_core::format::DType;
+use niwaki_core::kernels::{Arithmetic, Clamp, Float16, reference};
 use niwaki_core::num::{dequantize_i8, quantize_i8};
 
 /// The elements of an activation.
@@ -13,6 +14,8 @@ pub enum Value {
     F32(Vec<f32>),
     /// int8 codes.
     I8(Vec<i8>),
+    /// int16 codes.
+    I16(Vec<i16>),
 }
 
 impl Value {
@@ -20,7 +23,7 @@ impl Value {
     pub fn f32s(&self) -> Option<&[f32]> {
         match self {
             Self::F32(v) => Some(v),
-            Self::I8(_) => None,
+            Self::I8(_) | Self::I16(_) => None,
         }
     }
 
@@ -29,6 +32,7 @@ impl Value {
         match self {
             Self::F32(v) => bytemuck::cast_slice(v).to_vec(),
             Self::I8(v) => bytemuck::cast_slice(v).to_vec(),
+            Self::I16(v) => bytemuck::cast_slice(v).to_vec(),
         }
     }
 }
@@ -36,6 +40,11 @@ impl Value {
 /// The floats that `bytes` hold, little-endian; a part of one at the end is left out.
 pub fn f32s(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// The int16 codes that `bytes` hold, little-endian; a part of one at the end is left out.
+pub fn i16s(bytes: &[u8]) -> Vec<i16> {
+    bytes.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
 }
 
 impl Graph {
@@ -57,6 +66,10 @@ impl Graph {
         }
         values[input.0] = Some(match &tensor.quant {
             None => Value::F32(x.to_vec()),
+            Some(q) if tensor.element == DType::I16 => {
+                // `as` saturates.
+                Value::I16(x.iter().map(|&v| (v / q.scales[0]).round() as i16).collect())
+            }
             Some(q) => Value::I8(x.iter().map(|&v| quantize_i8(v, q.scales[0], q.zero_point)).collect()),
         });
         for node in &self.nodes {
@@ -77,39 +90,57 @@ impl Graph {
             (Some(Value::I8(y)), Some(q)) => {
                 Ok(y.into_iter().map(|v| dequantize_i8(v, q.scales[0], q.zero_point)).collect())
             }
+            (Some(Value::I16(y)), Some(q)) => Ok(y.into_iter().map(|v| q.scales[0] * f32::from(v)).collect()),
             _ => Err(GraphError::Eval("the network's output is never written".into())),
         }
     }
 
-    fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
+    /// What `node` makes of `values`, which hold its operands that are not weights.
+    pub(crate) fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
         let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
         let operand = |i: usize| {
             let id: TensorId = node.inputs[i];
             values[id.0].as_ref().ok_or_else(|| fail(&format!("operand `{}` is no activation", self[id].name)))
         };
         let len = self[node.output].element_count();
-        let x = operand(0)?;
         if let Op::BatchNorm { epsilon, activation, .. } = node.op {
             let (scale, shift) = self.batch_norm_affine(node, epsilon).ok_or_else(|| fail("needs f32 statistics"))?;
             let clamp = super::lower::clamp_f32(activation);
-            let x = x.f32s().ok_or_else(|| fail("runs in f32 only"))?;
+            let x = operand(0)?.f32s().ok_or_else(|| fail("runs in f32 only"))?;
             let channels = scale.len().max(1);
             let y = x.iter().enumerate().map(|(i, &x)| clamp.apply(x * scale[i % channels] + shift[i % channels]));
             return Ok(Value::F32(y.collect()));
         }
         let lowered = self.lower(node)?;
-        match x {
+        if let Lowered::Movement(movement) = &lowered {
+            let bytes = |i: usize| match &self[node.inputs[i]].data {
+                Some(constant) => Ok(constant.bytes().to_vec()),
+                None => Ok(operand(i)?.to_bytes()),
+            };
+            let operands: Result<Vec<_>, GraphError> = (0..node.inputs.len()).map(bytes).collect();
+            let dtype = self[node.output].element;
+            let bytes = movement.evaluate(&operands?, dtype, len).map_err(|e| fail(&e.to_string()))?;
+            return Ok(match dtype {
+                DType::I8 => Value::I8(bytemuck::cast_slice(&bytes).to_vec()),
+                DType::I16 => Value::I16(i16s(&bytes)),
+                _ => Value::F32(f32s(&bytes)),
+            });
+        }
+        match operand(0)? {
             Value::F32(x) => {
                 let mut y = vec![0.0; len];
                 let all = Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY };
                 match &lowered {
                     weighted if weighted.scaling().is_some() => {
-                        let (Some(Scaling::F32(a)), Some(w), Data::F32(bias)) =
-                            (weighted.scaling(), self[node.inputs[1]].f32s(), self.bias_data(node))
-                        else {
-                            return Err(fail("weights and bias must be f32"));
-                        };
-                        run_weighted(weighted, a, x, w, &bias, &mut y)
+                        match (weighted.scaling(), &self[node.inputs[1]].data, self.bias_data(node)) {
+                            (Some(Scaling::F32(a)), Some(Data::F32(w)), Data::F32(bias)) => {
+                                run_weighted(weighted, a, x, w, &bias, &mut y)
+                            }
+                            (Some(Scaling::F32(a)), Some(Data::F16(w)), Data::F32(bias)) => {
+                                run_weighted(weighted, &Float16 { clamp: a.clamp }, x, w, &bias, &mut y)
+                            }
+                            _ => return Err(fail("weights and bias must be f32 or f16")),
+                        }
                     }
                     Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y),
                     Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
@@ -142,7 +173,7 @@ impl Graph {
                     Lowered::AveragePool2d(op) => reference::average_pool2d(op, all, x, &mut y),
                     Lowered::AddInt8(op) => match operand(1)? {
                         Value::I8(b) => reference::add_int8(op, x, b, &mut y),
-                        Value::F32(_) => return Err(fail("operand 1 is not int8")),
+                        _ => return Err(fail("operand 1 is not int8")),
                     },
                     Lowered::ClampInt8(op) => reference::rescale_int8(op, x, &mut y),
                     Lowered::SoftmaxInt8(op, constants) => reference::softmax_int8(op, constants, x, &mut y),
@@ -152,7 +183,29 @@ impl Graph {
                 .map_err(|e| fail(&e.to_string()))?;
                 Ok(Value::I8(y))
             }
+            Value::I16(x) => {
+                let mut y = vec![0; len];
+                match &lowered {
+                    weighted if weighted.scaling().is_some() => self.run_int16x8(node, weighted, x, &mut y),
+                    Lowered::Reshape => return Ok(Value::I16(x.clone())),
+                    _ => return Err(fail("operands are int16 but the operator is not")),
+                }
+                .map_err(|e| fail(&e))?;
+                Ok(Value::I16(y))
+            }
         }
+    }
+
+    /// An int16 operator with weights; the type of its bias is that of its sums.
+    fn run_int16x8(&self, node: &Node, lowered: &Lowered, x: &[i16], y: &mut [i16]) -> Result<(), String> {
+        let scaling = lowered.scaling().ok_or("has no weights")?;
+        let Some(Data::I8(w)) = &self[node.inputs[1]].data else { return Err("weights must be int8".into()) };
+        let ran = match self.bias_data(node) {
+            Data::I64(bias) => scaling.int16x8(ROUNDING).map(|a| run_weighted(lowered, &a, x, w, &bias, y)),
+            Data::I32(bias) => scaling.int16x8(ROUNDING).map(|a| run_weighted(lowered, &a, x, w, &bias, y)),
+            _ => return Err("the bias must be int64 or int32".into()),
+        };
+        ran.ok_or("input, weights and output must be of int16, int8 and int16")?.map_err(|e| e.to_string())
     }
 
     /// Batch norm at inference as `x * scale + shift`, one pair a channel; `None` where a statistic is not f32.
@@ -176,6 +229,7 @@ fn run_weighted<A: Arithmetic>(
 ) -> Result<(), ShapeError> {
     match lowered {
         Lowered::Conv2d(op, _) => reference::conv2d(op, arithmetic, x, w, bias, y),
+        Lowered::TransposeConv2d(op, _) => reference::transpose_conv2d(op, arithmetic, x, w, bias, y),
         Lowered::DepthwiseConv2d(op, _) => reference::depthwise_conv2d(op, arithmetic, x, w, bias, y),
         Lowered::Dense(op, _) => reference::dense(op, arithmetic, x, w, bias, y),
         _ => Ok(()),

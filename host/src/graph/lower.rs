@@ -1,8 +1,16 @@
 //! What core runs for a node: proved geometry and, for int8, the integer constants. Evaluation and export share it.
 
+mod movement;
+mod number_formats;
+
+pub use movement::Movement;
+pub use number_formats::clamp_int16;
+
 use super::{Activation, Data, Graph, GraphError, Node, Op, Quant, Role, Tensor, TensorId};
+use niwaki_core::format::DType;
 use niwaki_core::kernels::{
     AddInt8, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, RescaleInt8, Softmax, SoftmaxInt8,
+    TransposeConv2d,
 };
 use niwaki_core::num::{Multiplier, Rounding, quantize_i8};
 
@@ -18,6 +26,10 @@ pub enum Lowered {
     DepthwiseConv2d(DepthwiseConv2d, Scaling),
     /// Fully connected layer.
     Dense(Dense, Scaling),
+    /// Transposed convolution.
+    TransposeConv2d(TransposeConv2d, Scaling),
+    /// Elements that move.
+    Movement(Movement),
     /// Maximum over windows.
     MaxPool2d(Pool2d),
     /// Mean over windows.
@@ -43,6 +55,7 @@ impl Lowered {
     pub fn scaling(&self) -> Option<&Scaling> {
         match self {
             Self::Conv2d(_, scaling) | Self::DepthwiseConv2d(_, scaling) | Self::Dense(_, scaling) => Some(scaling),
+            Self::TransposeConv2d(_, scaling) => Some(scaling),
             _ => None,
         }
     }
@@ -66,13 +79,22 @@ pub enum Scaling {
         /// Fused activation in output codes.
         clamp: Clamp<i32>,
     },
+    /// int16 requantisation.
+    Int16x8 {
+        /// Q0.31 mantissas, one an output channel.
+        multipliers_q31: Vec<i32>,
+        /// Exponents.
+        shifts: Vec<i8>,
+        /// Fused activation in output codes.
+        clamp: Clamp<i32>,
+    },
 }
 
 impl Scaling {
     /// The arithmetic of an int8 operator.
     pub fn int8(&self) -> Option<Int8<'_>> {
         match self {
-            Self::F32(_) => None,
+            Self::F32(_) | Self::Int16x8 { .. } => None,
             Self::Int8 { input_zero_point, output_zero_point, multipliers_q31, shifts, clamp } => Some(Int8 {
                 input_zero_point: *input_zero_point,
                 output_zero_point: *output_zero_point,
@@ -118,6 +140,9 @@ impl Graph {
             (Some(x), Some(y)) => Some((x, y)),
             _ => return Err(fail("input and output must both be quantised or both be f32".into())),
         };
+        if let Some(movement) = self.movement(node)? {
+            return Ok(Lowered::Movement(movement));
+        }
         let image = |t: &Tensor| ([t.shape[0], t.shape[1]], *t.shape.last().unwrap_or(&0));
         Ok(match &node.op {
             Op::Conv2d { sliding, activation } => {
@@ -131,6 +156,12 @@ impl Graph {
                 let window = sliding.window(input, [w[0], w[1]]).map_err(shape)?;
                 let op = DepthwiseConv2d::try_new(window, channels, w[2]).map_err(shape)?;
                 Lowered::DepthwiseConv2d(op, self.scaling(node, *activation)?)
+            }
+            Op::TransposeConv2d { sliding, size, activation } => {
+                let w = &self[node.inputs[1]].shape;
+                let window = sliding.window(*size, [w[1], w[2]]).map_err(shape)?;
+                let op = TransposeConv2d::try_new(window, w[3], w[0]).map_err(shape)?;
+                Lowered::TransposeConv2d(op, self.scaling(node, *activation)?)
             }
             Op::Dense { activation } => {
                 let w = &self[node.inputs[1]].shape;
@@ -218,11 +249,11 @@ impl Graph {
             };
             Multiplier::from_real(product / f64::from(y.scales[0]), ROUNDING)
         };
-        // One scale stands for every output channel.
-        let channels =
-            if w.axis.is_none() { self[node.output].shape.last().copied().unwrap_or(0) } else { w.scales.len() };
-        let scales = w.scales.iter().cycle().take(channels);
-        let (multipliers_q31, shifts) = scales.map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
+        let (multipliers_q31, shifts) =
+            w.scales.iter().map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
+        if self[node.inputs[0]].element == DType::I16 {
+            return Ok(Scaling::Int16x8 { multipliers_q31, shifts, clamp: clamp_int16(activation, y) });
+        }
         Ok(Scaling::Int8 {
             input_zero_point: x.zero_point,
             output_zero_point: y.zero_point,
@@ -232,13 +263,13 @@ impl Graph {
         })
     }
 
-    /// The bias of a weighted node, zeros where it has none.
+    /// The bias of a weighted node, zeros where it has none; a binary16 one as f32.
     pub fn bias_data(&self, node: &Node) -> Data {
         let channels = self[node.output].shape.last().copied().unwrap_or(0);
         match node.inputs.get(2).and_then(|&b| self[b].data.clone()) {
+            Some(Data::F16(bias)) => Data::F32(bias.into_iter().map(f32::from).collect()),
             Some(bias) => bias,
-            None if self[node.inputs[1]].quant.is_some() => Data::I32(vec![0; channels]),
-            None => Data::F32(vec![0.0; channels]),
+            None => self.no_bias(node, channels),
         }
     }
 

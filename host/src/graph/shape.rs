@@ -1,5 +1,7 @@
 //! Shape rules of every operator, and the check of a whole graph.
 
+mod movement;
+
 use super::{Graph, GraphError, Node, Op, Role};
 
 /// The output shape of `op` for these input shapes; `Err` says what does not fit.
@@ -87,6 +89,13 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
             }
             Ok(shape.clone())
         }
+        Op::Pad { .. }
+        | Op::Concat { .. }
+        | Op::Slice { .. }
+        | Op::Transpose { .. }
+        | Op::ResizeNearest { .. }
+        | Op::ResizeBilinear { .. }
+        | Op::TransposeConv2d { .. } => movement::infer(op, inputs),
         _ => Err("has no shape rule yet".into()),
     }
 }

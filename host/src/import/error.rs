@@ -21,7 +21,7 @@ pub enum ImportError {
         /// The file.
         path: PathBuf,
         /// The place in it and the reason.
-        source: Fault,
+        source: Box<Fault>,
     },
 }
 

@@ -29,7 +29,7 @@ const IDENTIFIER: &[u8] = b"TFL3";
 /// [`ImportError`] names the file, the tensor or operator, and the remedy.
 pub fn read(path: &Path) -> Result<Graph, ImportError> {
     let bytes = std::fs::read(path).map_err(|source| ImportError::Read { path: path.into(), source })?;
-    from_bytes(&bytes).map_err(|source| ImportError::File { path: path.into(), source })
+    from_bytes(&bytes).map_err(|source| ImportError::File { path: path.into(), source: Box::new(source) })
 }
 
 /// The network in the bytes of a `.tflite` file, whatever they are.

@@ -6,7 +6,7 @@ pub mod score;
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
-use crate::export::{ExportError, export};
+use crate::export::{ExportError, Target, export_for};
 use crate::graph::{Graph, GraphError};
 use crate::quantize::post_training;
 use crate::report::{Report, ReportError, Stage};
@@ -141,7 +141,7 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     let samples = recipe.quantize.samples.min(data.train.len());
     let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
     let quantized = post_training(trained.last(), &samples, recipe.quantize.calibration)?;
-    let (file, arena) = export(&quantized)?;
+    let (file, arena) = export_for(&quantized, options.chip.map_or(Target::Portable, Chip::target))?;
     atomic::write(&options.dir.join(MODEL_FILE), &file)?;
     let test = score::inputs(&quantized, &data.test)?;
     let outputs = chip::run(Chip::Host, &file, &test, &mut |_| ())?.outputs;
@@ -165,10 +165,15 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         match chip::run(chip, &file, &test, &mut |step| tell(Event::Chip(step))) {
             Ok(measured) => {
                 bytes_equal = Some(measured.outputs == outputs);
+                let est_cycles = match test.first() {
+                    Some(input) => chip::estimate_cycles(chip, &file, input, &mut |step| tell(Event::Chip(step)))?,
+                    None => None,
+                };
                 let on_chip = Stage {
                     name: format!("int8-{chip}"),
                     accuracy: score::accuracy(&quantized, &measured.outputs, &data.test.y),
                     instructions: measured.cost.as_ref().map(|c| c.instructions),
+                    est_cycles: est_cycles.map(|estimate| estimate.cycles),
                     arena_bytes: measured.cost.as_ref().map(|c| c.arena_bytes),
                     stack_bytes: measured.cost.as_ref().map(|c| c.stack_bytes),
                     code_bytes: measured.cost.as_ref().map(|c| c.code_bytes),

@@ -40,7 +40,7 @@ const DIM: &str = "2";
 
 /// Title, table, verdict; ends with a newline.
 ///
-/// Where the table is too wide, it loses the time, then its ratios, then both; at last, stages become lists.
+/// Where the table is too wide, it loses time and estimates, then its ratios, then both; at last, stages become lists.
 pub fn render(report: &Report, terminal: Terminal) -> String {
     let line = |code: &str, text: &str| terminal.paint(code, &wrapped(&printable(text), terminal.columns)) + "\n";
     let mut out = line(BOLD, &report.title);
@@ -48,12 +48,15 @@ pub fn render(report: &Report, terminal: Terminal) -> String {
     out.push('\n');
     if !report.stages.is_empty() {
         let layouts = [(true, true), (true, false), (false, true), (false, false)];
-        let mut tables = layouts.into_iter().map(|(ratios, time)| table(&report.stages, Show { ratios, time }));
+        let mut tables = layouts.into_iter().map(|(ratios, extras)| table(&report.stages, Show { ratios, extras }));
         let body = tables.find(|t| terminal.fits(t)).unwrap_or_else(|| list(&report.stages));
         let (head, rows) = body.split_once('\n').unwrap_or((&body, ""));
         out += &format!("{}\n{rows}\n", terminal.paint(BOLD, head));
         if report.stages.iter().any(|s| s.instructions.is_some()) {
             out += &line(DIM, format::INSTRUCTIONS_NOTE);
+        }
+        if body.contains(CYCLES) {
+            out += &line(DIM, format::CYCLES_NOTE);
         }
         out.push('\n');
     }
@@ -75,6 +78,7 @@ struct Column {
 }
 
 const TIME: &str = "time";
+const CYCLES: &str = "est. cycles";
 
 const COLUMNS: &[Column] = &[
     Column { head: "accuracy", text: |s| Some(format::percent(s.accuracy)), compared: |_| None },
@@ -82,6 +86,7 @@ const COLUMNS: &[Column] = &[
     Column { head: "MACs", text: |s| Some(format::count(s.macs)), compared: |s| Some(s.macs) },
     Column { head: "model", text: |s| s.model_bytes.map(format::bytes), compared: |s| s.model_bytes },
     Column { head: "instructions", text: |s| s.instructions.map(format::count), compared: |s| s.instructions },
+    Column { head: CYCLES, text: |s| s.est_cycles.map(format::count), compared: |s| s.est_cycles },
     Column { head: TIME, text: |s| (s.seconds > 0.0).then(|| format::seconds(s.seconds)), compared: |_| None },
 ];
 
@@ -101,7 +106,8 @@ const STYLE: TableStyle = presets::NOTHING.header_separator(LineStyle::none().fi
 #[derive(Clone, Copy)]
 struct Show {
     ratios: bool,
-    time: bool,
+    /// Time and estimates.
+    extras: bool,
 }
 
 fn table(stages: &[Stage], show: Show) -> String {
@@ -118,7 +124,7 @@ fn table(stages: &[Stage], show: Show) -> String {
             row.push(cell.unwrap_or_else(|| missing.into()));
         }
     };
-    for column in COLUMNS.iter().filter(|c| show.time || c.head != TIME) {
+    for column in COLUMNS.iter().filter(|c| show.extras || ![TIME, CYCLES].contains(&c.head)) {
         add(column.head, "–", 2, stages.iter().map(column.text).collect());
         if show.ratios {
             add("", "", 0, stages.iter().map(|s| column.ratio(s, &stages[0])).collect());

@@ -1,6 +1,6 @@
 //! The report as one HTML page: style and drawings inline, no script, nothing fetched.
 
-use super::{OperatorRow, Report, Stage, arena, charts, format};
+use super::{OperatorRow, Report, Stage, arena, charts, format, operator_bars};
 use std::fmt::{self, Write};
 
 const STYLE: &str = include_str!("style.css");
@@ -119,6 +119,7 @@ const COLUMNS: &[Column] = &[
     ("MACs", |s, first| Some((format::count(s.macs), format::ratio(s.macs, first.macs)))),
     ("model", |s, first| with_ratio(s.model_bytes, first.model_bytes, format::bytes)),
     ("instructions", |s, first| with_ratio(s.instructions, first.instructions, format::count)),
+    ("est. cycles", |s, first| with_ratio(s.est_cycles, first.est_cycles, format::count)),
     ("arena", |s, first| with_ratio(s.arena_bytes, first.arena_bytes, format::bytes)),
     ("stack", |s, _| s.stack_bytes.map(|n| (format::bytes(n), None))),
     ("code", |s, _| s.code_bytes.map(|n| (format::bytes(n), None))),
@@ -151,6 +152,9 @@ fn stages(report: &Report) -> String {
     if report.stages.iter().any(|s| s.instructions.is_some()) {
         let _ = write!(out, "<p class=\"about\">{}</p>", format::INSTRUCTIONS_NOTE);
     }
+    if report.stages.iter().any(|s| s.est_cycles.is_some()) {
+        let _ = write!(out, "<p class=\"about\">{}</p>", format::CYCLES_NOTE);
+    }
     // One bar compares nothing.
     if report.stages.len() > 1 { out + &row("", charts::bars(&report.stages)) } else { out }
 }
@@ -162,7 +166,8 @@ fn operators(report: &Report) -> String {
     let instructions = report.operators.iter().any(|o| o.instructions.is_some());
     let cost = |o: &OperatorRow| if instructions { o.instructions.unwrap_or(0) } else { o.macs };
     let total: u64 = report.operators.iter().map(cost).sum();
-    let mut out = String::from("<div class=\"scroll\"><table><thead><tr><th>operator</th><th class=\"left\">kind</th>");
+    let mut out = operator_bars::chart(&report.operators);
+    out += "<div class=\"scroll\"><table><thead><tr><th>operator</th><th class=\"left\">kind</th>";
     out += "<th>input</th><th>output</th><th>weights</th><th>MACs</th>";
     out += if instructions { "<th>instructions</th><th>per MAC</th>" } else { "" };
     out += "<th class=\"left\">share</th></tr></thead><tbody>";

@@ -8,6 +8,7 @@ mod charts;
 pub mod console;
 pub mod format;
 pub mod html;
+mod operator_bars;
 #[cfg(test)]
 mod tests;
 
@@ -74,6 +75,9 @@ pub struct Stage {
     /// Executed instructions of one inference on the chip: a count, not cycles.
     #[serde(default)]
     pub instructions: Option<u64>,
+    /// Estimated cycles of one inference on a Cortex-M4, see [`crate::chip::cycles`].
+    #[serde(default)]
+    pub est_cycles: Option<u64>,
     /// Working memory for tensors.
     #[serde(default)]
     pub arena_bytes: Option<u64>,

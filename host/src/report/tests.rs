@@ -19,6 +19,7 @@ fn sample() -> Report {
     let int8 = Stage {
         model_bytes: Some(5_012),
         instructions: Some(301_204),
+        est_cycles: Some(398_120),
         arena_bytes: Some(2_560),
         stack_bytes: Some(612),
         code_bytes: Some(14_336),
@@ -94,12 +95,13 @@ fn the_table_reads_well_without_a_terminal() {
 digits, small-cnn, half the filters
 digits · small-cnn · seed 1
 
-stage    accuracy   params          MACs            model          instructions     time
-────────────────────────────────────────────────────────────────────────────────────────
-dense      97.2 %   14.6 k         527 k         57.2 KiB                     –   12.3 s
-sparse     96.7 %   3.80 k 0.26×   135 k 0.26×   14.8 KiB  0.26×              –   6.00 s
-int8       96.4 %   3.80 k 0.26×   135 k 0.26×   4.89 KiB 0.086×          301 k   0.42 s
+stage    accuracy   params          MACs            model          instructions   est. cycles     time
+──────────────────────────────────────────────────────────────────────────────────────────────────────
+dense      97.2 %   14.6 k         527 k         57.2 KiB                     –             –   12.3 s
+sparse     96.7 %   3.80 k 0.26×   135 k 0.26×   14.8 KiB  0.26×              –             –   6.00 s
+int8       96.4 %   3.80 k 0.26×   135 k 0.26×   4.89 KiB 0.086×          301 k         398 k   0.42 s
 Instructions are counted on the emulated chip; they are not cycles.
+Cycles are estimated for a Cortex-M4: zero wait states, taken branch 1+2.
 
 int8 classifies 96.4 % of the test samples right, 0.8 points below dense, at 0.086× the size and 0.26× the MACs.
 It needs 2.50 KiB of arena, 612 B of stack, 14.0 KiB of code. Host and chip give the same bytes.
@@ -199,6 +201,20 @@ fn the_page_shows_every_part_of_a_run() {
     }
     assert!(page.contains("<title>conv2: 1.00 KiB at 512, from conv2 to max_pool</title>"));
     assert!(page.contains("they are not cycles"), "a count must not pass for a time");
+    assert!(page.contains("<td>398 k</td>") && page.contains("estimated for a Cortex-M4"), "nor an estimate");
+}
+
+#[test]
+fn every_operator_that_ran_on_a_chip_has_a_bar_of_its_share() {
+    let mut report = sample();
+    let page = html::render(&report);
+    let figure =
+        page.split("<svg class=\"operators\"").nth(1).expect("a chart").split("</svg>").next().expect("its end");
+    assert_eq!(figure.matches("<rect").count(), report.operators.len());
+    assert!(figure.contains("<title>conv2, conv2d: 152 k · 50.6 % · 2.07 per MAC</title>"), "{figure}");
+    assert_eq!(figure.matches("<g class=\"t0\">").count(), 3, "one colour for the three convolutions");
+    report.operators.iter_mut().for_each(|operator| operator.instructions = None);
+    assert!(!html::render(&report).contains("<svg class=\"operators\""));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod file;
 mod memory;
+mod movement;
 mod operators;
 mod params;
 mod random;
@@ -21,6 +22,10 @@ struct Models {
     residual: Editor,
     /// f32 with every operator.
     float: Editor,
+    /// int8 with every operator that moves elements.
+    moving: Editor,
+    /// The same in int16.
+    int16: Editor,
 }
 
 fn models() -> Models {
@@ -32,6 +37,8 @@ fn models() -> Models {
         cnn: int8("small-cnn", [8, 8, 1], 10),
         residual: int8("tiny-resnet", [12, 12, 3], 5),
         float: file(models::every_operator_f32().expect("builds")),
+        moving: file(models::movement::every_movement(DType::I8).expect("builds")),
+        int16: file(models::movement::every_movement(DType::I16).expect("builds")),
     }
 }
 
@@ -55,6 +62,14 @@ fn residual(models: &Models) -> &Editor {
 
 fn float(models: &Models) -> &Editor {
     &models.float
+}
+
+fn moving(models: &Models) -> &Editor {
+    &models.moving
+}
+
+fn int16(models: &Models) -> &Editor {
+    &models.int16
 }
 
 fn header(field: &'static str, value: u32) -> E {
@@ -92,7 +107,7 @@ fn point(file: &mut Editor, code: OpCode, index: usize, tensor: u16) -> u16 {
 #[test]
 fn every_kind_of_damage_is_refused_by_name() {
     let models = models();
-    let tables = [file::ROWS, tensors::ROWS, operators::ROWS, params::ROWS, memory::ROWS];
+    let tables = [file::ROWS, tensors::ROWS, operators::ROWS, params::ROWS, memory::ROWS, movement::ROWS];
     for row in tables.into_iter().flatten() {
         let mut file = (row.of)(&models).clone();
         assert!(Model::verify(&file.aligned(), kernels::ALL).is_ok());

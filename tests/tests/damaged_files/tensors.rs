@@ -8,10 +8,10 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "element type of a tensor unknown",
         of: cnn,
         edit: |f| {
-            f.edit_tensor(0, |t| t.dtype = 4);
-            tensor(0, "dtype", 4)
+            f.edit_tensor(0, |t| t.dtype = 200);
+            tensor(0, "dtype", 200)
         },
-        says: "dtype = 4",
+        says: "dtype = 200",
     },
     Damage {
         name: "rank 5",

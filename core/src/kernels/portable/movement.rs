@@ -25,7 +25,9 @@ impl Plan {
         let mut plan = Self { run_bytes: op.element_bytes(), lines: [Line { size: 1, from: 0, to: 0 }; AXES] };
         let mut free = plan.lines.iter_mut().rev();
         let mut merging = true;
-        for ((size, from), to) in op.sizes().into_iter().zip(op.from().steps).zip(op.to().steps).rev() {
+        // Each is reversed by itself: a reversed `zip` has a panic path.
+        let (sizes, [from, to]) = (op.sizes(), [op.from(), op.to()].map(|walk| walk.steps.into_iter().rev()));
+        for ((size, from), to) in sizes.into_iter().rev().zip(from).zip(to) {
             let (from, to) = (from.wrapping_mul(bytes), to.wrapping_mul(bytes));
             if size == 1 {
                 continue;

@@ -40,6 +40,12 @@ impl Conv2dTiled {
         self.has_whole_rows() && row_len.is_multiple_of(GROUP)
     }
 
+    /// Whether every window is one pixel of the input, in the order of the pixels.
+    pub(super) const fn is_pointwise(&self) -> bool {
+        let window = &self.conv.window;
+        window.kernel_area() == 1 && window.input_area() == window.output_area()
+    }
+
     /// Words of scratch memory: the inputs of two pixels, expanded to 16 bits, and where they must be copied together
     /// first, those too, with a group behind them for what word-wise copies write too much.
     pub const fn scratch_words(&self) -> usize {

@@ -58,13 +58,19 @@ pub(crate) fn conv2d<L: Leaf>(
     let gather = Gather::new(op, numerics.input_zero_point);
     let (out_c, patch_len) = (op.conv.out_channels().get(), op.patch_len());
     let mut pixels = Pixels::new(op);
-    let mut at = 0;
+    // Where every window is one pixel and the next one the next pixel, there is nothing to find out.
+    let pointwise = gather.direct.filter(|_| op.is_pointwise());
+    let (mut at, mut place) = (0, 0);
     for _ in 0..op.conv.window.output_area() / 2 {
-        let (first, second) = (pixels.next(), pixels.next());
         let x = activations.x();
-        match (gather.direct, first.whole, second.whole) {
-            (Some(rows), Some(first), Some(second)) => L::expand(x, [first, second], rows, pairs),
-            _ => {
+        if let Some(rows) = pointwise {
+            L::expand(x, [place, place + rows.len], rows, pairs);
+            place += 2 * rows.len;
+        } else {
+            let (first, second) = (pixels.next(), pixels.next());
+            if let (Some(rows), Some(first), Some(second)) = (gather.direct, first.whole, second.whole) {
+                L::expand(x, [first, second], rows, pairs);
+            } else {
                 gather.patch::<L>(x, &first, patches);
                 gather.patch::<L>(x, &second, patches.get_mut(patch_len..).unwrap_or_default());
                 L::expand(patches, [0, patch_len], Rows { count: 1, len: patch_len, pitch: 0 }, pairs);
@@ -76,7 +82,8 @@ pub(crate) fn conv2d<L: Leaf>(
     }
     if !op.conv.window.output_area().is_multiple_of(2) {
         let patch: &mut [i8] = bytemuck::try_cast_slice_mut(pairs).map_err(|_| lost)?;
-        gather.patch::<L>(activations.x(), &pixels.next(), patch);
+        let last = if pointwise.is_some() { Pixel { whole: Some(place), ..pixels.next() } } else { pixels.next() };
+        gather.patch::<L>(activations.x(), &last, patch);
         let y = activations.y().get_mut(at..at + out_c).unwrap_or_default();
         L::single(numerics, tiles, patch.get(..patch_len).unwrap_or_default(), y);
     }

@@ -6,9 +6,8 @@ use core::{
     panic::PanicInfo,
     sync::atomic::{AtomicBool, Ordering},
 };
-use niwaki_firmware::{error::text, job::ResultFile};
+use niwaki_firmware::{error::text, job::ResultFile, semihosting::exit};
 use niwaki_protocol::Record;
-use semihosting::process;
 
 /// Leaves the reason in the result and in the log and ends the program.
 fn give_up(reason: fmt::Arguments<'_>) -> ! {
@@ -19,7 +18,7 @@ fn give_up(reason: fmt::Arguments<'_>) -> ! {
         let _ = ResultFile::append().map(|mut result| result.write(&Record::Failure(reason.as_bytes())));
         defmt::error!("{=str}", reason.as_str());
     }
-    process::exit(1)
+    exit(1)
 }
 
 #[panic_handler]

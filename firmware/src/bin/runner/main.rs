@@ -4,18 +4,16 @@
 
 mod fault;
 
-use defmt_semihosting as _;
-use niwaki_firmware::{error::text, job, machine};
-use semihosting::process;
+use niwaki_firmware::{error::text, job, machine, semihosting::exit};
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     machine::guard_stack();
     match job::run() {
-        Ok(()) => process::exit(0),
+        Ok(()) => exit(0),
         Err(error) => {
             defmt::error!("{=str}", text(&error).as_str());
-            process::exit(1)
+            exit(1)
         }
     }
 }

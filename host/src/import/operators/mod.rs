@@ -30,7 +30,6 @@ const fn row(name: &'static str, elements: &'static [i8], import: Import) -> Row
 
 const ARITHMETIC: &[i8] = &[F32, I8, I16];
 const FLOAT_INT8: &[i8] = &[F32, I8];
-const ANY: &[i8] = &[F32, I8, I16, I32];
 
 /// Every operator that can be imported.
 const ROWS: &[Row] = &[
@@ -65,9 +64,9 @@ const ROWS: &[Row] = &[
     Row { name: "SPLIT", data: 1, elements: ARITHMETIC, import: movement::split },
     row("SLICE", ARITHMETIC, movement::slice),
     row("STRIDED_SLICE", ARITHMETIC, movement::strided_slice),
-    row("RESHAPE", ANY, movement::reshape),
-    row("SQUEEZE", ANY, movement::reshape),
-    row("EXPAND_DIMS", ANY, movement::reshape),
+    row("RESHAPE", ARITHMETIC, movement::reshape),
+    row("SQUEEZE", ARITHMETIC, movement::reshape),
+    row("EXPAND_DIMS", ARITHMETIC, movement::reshape),
     row("TRANSPOSE", ARITHMETIC, movement::transpose),
 ];
 

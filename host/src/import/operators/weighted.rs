@@ -26,7 +26,7 @@ pub(super) fn conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), R
     else {
         return Err(Refusal::damaged("its weights must have 4 axes"));
     };
-    if read < channels && channels % read == 0 {
+    if read < channels && channels.is_multiple_of(read) {
         let what = format!("it is grouped: its filters read {read} of {channels} channels");
         return Err(Refusal::new(what, "split it into one convolution a group, or use a depthwise convolution"));
     }
@@ -66,7 +66,7 @@ pub(super) fn fully_connected(network: &mut Network<'_>, call: &Call<'_>) -> Res
         return Err(Refusal::damaged("its weights must be [O, I]"));
     };
     let len: usize = network.file(call.input(0)?)?.shape.iter().product();
-    if len > read && len % read == 0 {
+    if len > read && len.is_multiple_of(read) {
         let what = format!("it runs over {} rows at once", len / read);
         return Err(Refusal::new(what, "use a 1x1 convolution, which keeps rows apart"));
     }

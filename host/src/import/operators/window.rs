@@ -62,7 +62,14 @@ pub(super) fn arg_max(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), 
     if network.file(call.output()?)?.element != I32 {
         return Err(Refusal::new("its indices are not int32", "give it output_type int32"));
     }
-    let x = network.operand(call, 0)?;
+    let tensor = network.file(call.input(0)?)?;
+    let mut x = network.operand(call, 0)?;
+    let mut axis = axis;
+    if let &[len] = tensor.graph_shape().as_slice() {
+        // So that the one index is a vector of one element.
+        x = network.node(Op::Reshape { shape: vec![1, len] }, &[x], &tensor)?;
+        axis = 1;
+    }
     network.push(Op::ArgMax { axis }, &[x], call.output()?)
 }
 

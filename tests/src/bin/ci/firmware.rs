@@ -1,4 +1,4 @@
-//! The firmware's images: they build, core brings no panic into them, and they fit their budgets.
+//! The firmware's images: they build for every chip, nothing in them can panic, and they fit their budgets.
 
 use crate::budgets;
 use crate::objects::forbidden;
@@ -7,8 +7,12 @@ use niwaki::chip::{self, Chip, Image, Step};
 
 /// The images of the emulated Cortex-M4, with every operator.
 pub(crate) fn images() -> Result<Image, String> {
+    images_of(Chip::CortexM4)
+}
+
+fn images_of(chip: Chip) -> Result<Image, String> {
     let mut log = Vec::new();
-    let image = chip::images(Chip::CortexM4, &mut |step| {
+    let image = chip::images(chip, &mut |step| {
         if let Step::Tool(line) | Step::Doing(line) = step {
             log.push(line.to_owned());
         }
@@ -16,15 +20,20 @@ pub(crate) fn images() -> Result<Image, String> {
     image.map_err(|error| format!("{error}\n{}", log.join("\n")))?.ok_or_else(|| "the chip has no firmware".to_owned())
 }
 
-/// The gate: flash budgets, and no panic in the smallest image around a session.
+/// The gate: flash budgets, and no panic in the image that does jobs nor in the smallest one around a session.
 pub(crate) fn firmware(context: &Context) -> Outcome {
-    let image = images()?;
-    let panics = forbidden(&image.footprint)?;
-    if !panics.is_empty() {
-        let panics: Vec<String> = panics.into_iter().collect();
-        return Err(format!("{}: can panic:\n{}", image.footprint.display(), panics.join("\n")));
+    let mut notes = Vec::new();
+    for &chip in Chip::EMULATED {
+        let image = images_of(chip)?;
+        for path in [&image.runner, &image.footprint] {
+            let panics = forbidden(path)?;
+            if !panics.is_empty() {
+                let panics: Vec<String> = panics.into_iter().collect();
+                return Err(format!("{}: can panic:\n{}", path.display(), panics.join("\n")));
+            }
+        }
+        notes.push(format!("{chip}: runner and footprint have no panic as linked"));
     }
-    let mut notes = vec!["footprint on cortex-m4: no panic as linked".to_owned()];
-    notes.extend(budgets::compare(context, &budgets::flash(&image)?)?);
+    notes.extend(budgets::compare(context, &budgets::flash(&images()?)?)?);
     Ok(Verdict::Passed(notes))
 }

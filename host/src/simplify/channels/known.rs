@@ -1,0 +1,95 @@
+//! Which channels hold one code for every input, found by evaluating each node on what is known of its operands.
+
+use super::Known;
+use super::spaces::keeps_channels;
+use crate::graph::eval::Value;
+use crate::graph::{Data, Graph, Node, Op, TensorId};
+use niwaki_core::format::DType;
+
+/// Multiply-accumulates of the largest node that is evaluated: a few seconds of the reference kernel.
+const MAX_MACS: usize = 1 << 30;
+
+/// The constant codes of every tensor, a channel each; `channels` as [`super::spaces::channels`] says.
+///
+/// A node is run by the reference kernel with the known codes in place and any code elsewhere. A channel of its result
+/// that no unknown operand channel reaches is known if it comes out as one code at every position.
+pub(super) fn constant_codes(graph: &Graph, channels: &[usize]) -> Known {
+    let mut known: Known = channels.iter().map(|&c| vec![None; c]).collect();
+    for node in &graph.nodes {
+        let Some(depends) = depends(graph, node, channels, &known) else { continue };
+        if depends.iter().all(|&d| d) {
+            continue;
+        }
+        let Some(codes) = evaluate(graph, node, channels, &known) else { continue };
+        let count = depends.len();
+        for (c, depends) in depends.into_iter().enumerate() {
+            let mut of_channel = codes.iter().skip(c).step_by(count);
+            let first = of_channel.next();
+            if !depends && of_channel.all(|code| Some(code) == first) {
+                known[node.output.0][c] = first.copied();
+            }
+        }
+    }
+    known
+}
+
+/// For each channel of the result of `node`, whether an unknown code can change it; `None` where that is not understood.
+fn depends(graph: &Graph, node: &Node, channels: &[usize], known: &Known) -> Option<Vec<bool>> {
+    let (x, y) = (node.inputs[0], node.output);
+    if graph[x].element != DType::I8 || graph[y].element != DType::I8 || graph[x].data.is_some() {
+        return None;
+    }
+    let count = channels[x.0];
+    let unknown = |c: usize| known[x.0][c].is_none();
+    let whole = count == *graph[x].shape.last()?;
+    let weights = || match &graph[*node.inputs.get(1)?].data {
+        Some(Data::I8(w)) => Some(w),
+        _ => None,
+    };
+    match &node.op {
+        Op::Conv2d { .. } if whole => filters(weights()?, channels[y.0], count, unknown),
+        Op::Dense { .. } => filters(weights()?, channels[y.0], count, unknown),
+        Op::DepthwiseConv2d { .. } if whole => {
+            let (w, outputs) = (weights()?, channels[y.0]);
+            let zero = |o: usize| w.iter().skip(o).step_by(outputs).all(|&w| w == 0);
+            Some((0..outputs).map(|o| unknown(o / (outputs / count)) && !zero(o)).collect())
+        }
+        Op::Reshape { .. } if channels[y.0] == count => Some((0..count).map(unknown).collect()),
+        op if whole && keeps_channels(op, graph[x].shape.len()) && channels[y.0] == count => {
+            let operands: Vec<TensorId> = node.inputs.iter().copied().filter(|&id| graph[id].data.is_none()).collect();
+            let same = operands.iter().all(|&id| graph[id].shape == graph[x].shape && graph[id].element == DType::I8);
+            same.then(|| (0..count).map(|c| operands.iter().any(|id| known[id.0][c].is_none())).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Which of `outputs` filters have a weight for an unknown channel, of `count` that run innermost.
+fn filters(weights: &[i8], outputs: usize, count: usize, unknown: impl Fn(usize) -> bool) -> Option<Vec<bool>> {
+    let reads = |filter: &[i8]| filter.iter().enumerate().any(|(i, &w)| w != 0 && unknown(i % count));
+    (outputs > 0 && weights.len() >= outputs)
+        .then(|| weights.chunks_exact(weights.len() / outputs).map(reads).collect())
+}
+
+/// The codes of `node` with what is known of its operands in place.
+fn evaluate(graph: &Graph, node: &Node, channels: &[usize], known: &Known) -> Option<Vec<i8>> {
+    if graph.node_macs(node).max(graph[node.output].element_count()) > MAX_MACS {
+        return None;
+    }
+    let mut values = vec![None; graph.tensors.len()];
+    for &id in &node.inputs {
+        let tensor = &graph[id];
+        values[id.0] = match &tensor.data {
+            Some(Data::I8(codes)) => Some(Value::I8(codes.clone())),
+            Some(_) => None,
+            None => {
+                let code = |i: usize| known[id.0][i % channels[id.0]].unwrap_or(0);
+                Some(Value::I8((0..tensor.element_count()).map(code).collect()))
+            }
+        };
+    }
+    match graph.evaluate_node(node, &values).ok()? {
+        Value::I8(codes) => Some(codes),
+        _ => None,
+    }
+}
