@@ -46,7 +46,8 @@ fn same_bytes_on(chip: Chip) {
         let got = match chip::run(chip, &tiled, &inputs, &mut |_| ()) {
             Ok(got) => got.outputs,
             Err(error @ ChipError::Missing { .. }) => {
-                eprintln!("skipped: {error}");
+                // Written directly: the harness would swallow what the macro prints.
+                writeln!(io::stderr(), "skipped: {error}").expect("there is somewhere to write to");
                 return;
             }
             Err(error) => panic!("seed {seed}: {error}"),
