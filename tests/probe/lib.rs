@@ -420,7 +420,7 @@ pub fn depthwise_tiles(
 }
 
 /// int8 kernels that have a faster spelling on some targets.
-pub fn best_kernels(op: (Pool2d, AddInt8), clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+pub fn best_kernels(op: (Pool2d, AddInt), clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
     best::max_pool2d_int8(&op.0, clamp, x, y)?;
     best::average_pool2d_int8(&op.0, clamp, x, y)?;
     best::add_int8(&op.1, x, x, y)?;

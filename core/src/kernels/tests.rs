@@ -212,6 +212,7 @@ back_end_suite!(portable_kernels, portable);
 mod movement;
 mod number_formats;
 mod resize;
+mod tiled;
 mod transpose_conv2d;
 
 #[test]

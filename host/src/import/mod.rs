@@ -1,6 +1,6 @@
 //! Networks of other tools as graphs: `.tflite` files (TensorFlow Lite schema version 3).
 //!
-//! [`read`] takes a file, [`from_bytes`] its bytes. The file is not trusted: [`schema`] lets flatbuffers' verifier
+//! [`read`] takes a file, [`from_bytes`] its bytes. The file is not trusted: `schema.rs` lets flatbuffers' verifier
 //! follow every offset first, and every index, size and shape is checked where it is used. The graph has no batch
 //! axis: a leading axis of 1 is dropped from every tensor of more than one axis, and axis numbers shift with it.
 //!

@@ -51,7 +51,7 @@ fn quantised_tensors_are_named() {
     graph[w].quant = Some(Quant { scales: vec![0.1], zero_point: 0, axis: None });
     assert_eq!(refusal(&graph), "cannot train with tensor `conv1.weight`: it is quantised");
     graph[w].data = Some(Data::I8(vec![0; 144]));
-    assert_eq!(refusal(&graph), "cannot train with tensor `conv1.weight`: it holds integers");
+    assert_eq!(refusal(&graph), "cannot train with tensor `conv1.weight`: it does not hold f32 values");
 }
 
 #[test]

@@ -44,7 +44,7 @@ const HOST: Modules = &[
     ("plan", &["graph"]),
     // A network of another tool becomes a model file on reading.
     ("export", &["graph", "plan", "import", "simplify"]),
-    ("chip", &["export"]),
+    ("chip", &["data", "export"]),
     // Training applies a sparsity method at every step, and a recipe names how to quantise afterwards.
     ("train", &["data", "zoo", "graph", "engine", "sparsify", "quantize"]),
     ("report", &["data", "train"]),

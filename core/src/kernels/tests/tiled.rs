@@ -1,9 +1,8 @@
 //! Tiled convolutions and dense layers against the plain definition, bit for bit, with outputs that shadow their inputs.
 
-use super::tests::Lcg;
-use super::tiles::filters::{self, Filter};
-use super::tiles::{Activations, Conv2dTiled, DenseTiled, FILTERS, TiledInt8, Tiles};
 use super::*;
+use crate::kernels::tiles::filters::{self, Filter};
+use crate::kernels::tiles::{Activations, Conv2dTiled, DenseTiled, FILTERS, TiledInt8, Tiles};
 use crate::num::{Multiplier, Rounding, SmallMultiplier};
 use std::vec::Vec;
 
