@@ -3,7 +3,7 @@
 pub mod elementwise;
 pub mod movement;
 
-use niwaki::export::{AlignedBytes, export};
+use niwaki::export::{AlignedBytes, Target, export, export_for};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Role, Sliding, TensorId};
 use niwaki::quantize::{Calibration, fold_batch_norm, fuse_activations, post_training};
 use niwaki::zoo;
@@ -54,14 +54,16 @@ pub fn quantised(graph: &Graph, seed: u64) -> Result<Graph, GraphError> {
     post_training(graph, &samples, Calibration::MinMax)
 }
 
-/// The models whose cost has a budget, by name, as files.
+/// The models whose cost has a budget, by name, as files: one of plain operators, the others for chips with DSP.
 ///
 /// # Errors
 /// A bug in the zoo or in the exporter.
 pub fn reference() -> Result<Vec<(&'static str, AlignedBytes)>, Box<dyn Error>> {
     let mut files = vec![("format-v1", export(&every_operator()?)?.0)];
-    for (name, input, classes) in [("small-cnn", [8, 8, 1], 10), ("tiny-resnet", [12, 12, 3], 5)] {
-        files.push((name, export(&quantised(&network(name, &input, classes, 1)?, 2)?)?.0));
+    let networks = [("small-cnn", [8, 8, 1], 10), ("tiny-resnet", [12, 12, 3], 5), ("ds-cnn", [49, 10, 1], 12)];
+    for (name, input, classes) in networks {
+        let graph = quantised(&network(name, &input, classes, 1)?, 2)?;
+        files.push((name, export_for(&graph, Target::Dsp)?.0));
     }
     Ok(files)
 }

@@ -1,6 +1,6 @@
 //! Networks that other people trained answer TensorFlow Lite Micro's bytes, before and after every pass.
 
-use niwaki::chip::{self, Chip};
+use niwaki::chip::{self, Chip, ChipError};
 use niwaki::data::npy::{self, AnyArray};
 use niwaki::export::{Target, export, read};
 use niwaki::graph::Graph;
@@ -70,6 +70,25 @@ fn int8_models_answer_the_golden_bytes() {
         for target in [Target::Portable, Target::Dsp] {
             let read = read::read_for(&folder.join(format!("{name}.tflite")), target).expect("reads");
             assert!(run(&read.bytes, &inputs) == golden, "{name}, as `niwaki run` reads it for {target:?}");
+        }
+    }
+}
+
+#[test]
+fn a_published_model_answers_the_golden_bytes_on_every_emulated_chip() {
+    let Some(folder) = models() else { return };
+    let name = "kws_ref_model";
+    let inputs = &inputs(&folder, name)[..2];
+    let (_, golden) = bytes(&folder.join(format!("{name}.out.npy")));
+    for &chip in Chip::EMULATED {
+        let model = read::read_for(&folder.join(format!("{name}.tflite")), chip.target()).expect("reads").bytes;
+        match chip::run(chip, &model, inputs, &mut |_| ()) {
+            Ok(measured) => {
+                let outputs = measured.outputs.concat();
+                assert!(outputs == golden[..outputs.len()] && !outputs.is_empty(), "{name} on {chip}");
+            }
+            Err(error @ ChipError::Missing { .. }) => println!("skipped: {error}"),
+            Err(error) => panic!("{chip}: {error}"),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn flash(image: &Image) -> Result<Costs, String> {
     Ok(costs)
 }
 
-/// Instructions, stack and arena of reference models on the emulated chip.
+/// Instructions, code, stack and arena of reference models on the emulated chip.
 pub(crate) fn emulated() -> Result<Costs, String> {
     let mut costs = Costs::new();
     for (name, file) in models::reference().map_err(|error| error.to_string())? {
@@ -37,6 +37,7 @@ pub(crate) fn emulated() -> Result<Costs, String> {
         let cost = measured.cost.ok_or("an emulated chip has no cost")?;
         let mut row = |quantity, value| costs.insert((format!("{name} on cortex-m4"), quantity), value);
         row("instructions", cost.instructions);
+        row("code_bytes", cost.code_bytes);
         row("stack_bytes", cost.stack_bytes);
         row("arena_bytes", cost.arena_bytes);
         row("model_bytes", file.len() as u64);
