@@ -20,7 +20,7 @@ pub(crate) struct Work<'a> {
 
 /// The inner loops of a 3 × 3 kernel with equal strides of 1 or 2, over pairs of rows.
 pub(crate) trait PairRows {
-    /// Computes the channels of a tile.
+    /// Computes the channels of a tile; `None` without a byte written where these loops do not apply to it.
     ///
     /// `blocks` are [`BLOCK_WORDS`] words a channel: the start, three pairs of weights of the rows 0 and 1, three of the
     /// rows 1 and 2, mantissa, addend, exponent, and four words that are the loop's own; starts and weights are
@@ -33,7 +33,7 @@ pub(crate) trait PairRows {
         blocks: &mut [i32],
         rings: [&mut [i32]; 2],
         memory: &mut Activations<'_>,
-    );
+    ) -> Option<()>;
 }
 
 /// [`DepthwiseConv2dTiled`] with these inner loops.
@@ -48,9 +48,9 @@ pub(crate) fn run(
     let channels = op.channels().get();
     for (tile, first) in op.tiles(tiles)?.iter().zip((0..).step_by(FILTERS)) {
         let work = Work { op, tile, first, lanes: channels.saturating_sub(first).min(FILTERS) };
-        match op.pair_stride() {
-            Some(stride) => work.pairs(inner, stride, memory, scratch),
-            None => work.taps(memory, scratch),
+        let done = op.pair_stride().and_then(|stride| work.pairs(inner, stride, memory, scratch));
+        if done.is_none() {
+            work.taps(memory, scratch);
         }
     }
     let clamp = op.int8.clamp;
@@ -62,11 +62,17 @@ pub(crate) fn run(
 }
 
 impl Work<'_> {
-    fn pairs(&self, inner: &impl PairRows, stride: usize, memory: &mut Activations<'_>, scratch: &mut [i32]) {
-        let Some((blocks, rings)) = scratch.split_at_mut_checked(FILTERS * BLOCK_WORDS) else { return };
+    fn pairs(
+        &self,
+        inner: &impl PairRows,
+        stride: usize,
+        memory: &mut Activations<'_>,
+        scratch: &mut [i32],
+    ) -> Option<()> {
+        let (blocks, rings) = scratch.split_at_mut_checked(FILTERS * BLOCK_WORDS)?;
         let ring_len = FILTERS * self.op.seen_columns();
-        let Some((upper, lower)) = rings.split_at_mut_checked(ring_len) else { return };
-        let Some(lower) = lower.get_mut(..ring_len) else { return };
+        let (upper, lower) = rings.split_at_mut_checked(ring_len)?;
+        let lower = lower.get_mut(..ring_len)?;
         if self.first == 0 {
             // No tile writes the columns of the padding.
             let padding = self.op.int8.input_zero_point.into();
@@ -74,7 +80,7 @@ impl Work<'_> {
             lower.fill(halves(padding, padding));
         }
         self.blocks(blocks);
-        inner.tile(self, stride, blocks, [upper, lower], memory);
+        inner.tile(self, stride, blocks, [upper, lower], memory)
     }
 
     /// The constants of the tile in the form that [`PairRows`] takes.
@@ -235,7 +241,7 @@ impl PairRows for Plain {
         blocks: &mut [i32],
         [mut upper, mut lower]: [&mut [i32]; 2],
         memory: &mut Activations<'_>,
-    ) {
+    ) -> Option<()> {
         let (op, plane) = (work.op, work.op.seen_columns().max(1));
         let (output_rows, outputs, channels) = (op.window.y.output(), op.window.x.output(), op.channels().get());
         let rows_at_once = if stride == 1 { 2 } else { 1 };
@@ -258,6 +264,7 @@ impl PairRows for Plain {
             }
             core::mem::swap(&mut upper, &mut lower);
         }
+        Some(())
     }
 }
 

@@ -63,19 +63,21 @@ pub(crate) fn conv2d<L: Leaf>(
     let (mut at, mut place) = (0, 0);
     for _ in 0..op.conv.window.output_area() / 2 {
         let x = activations.x();
-        if let Some(rows) = pointwise {
-            L::expand(x, [place, place + rows.len], rows, pairs);
+        let (from, places, rows): (&[i8], _, _) = if let Some(rows) = pointwise {
+            let first = place;
             place += 2 * rows.len;
+            (x, [first, first + rows.len], rows)
         } else {
             let (first, second) = (pixels.next(), pixels.next());
             if let (Some(rows), Some(first), Some(second)) = (gather.direct, first.whole, second.whole) {
-                L::expand(x, [first, second], rows, pairs);
+                (x, [first, second], rows)
             } else {
                 gather.patch::<L>(x, &first, patches);
                 gather.patch::<L>(x, &second, patches.get_mut(patch_len..).unwrap_or_default());
-                L::expand(patches, [0, patch_len], Rows { count: 1, len: patch_len, pitch: 0 }, pairs);
+                (patches, [0, patch_len], Rows { count: 1, len: patch_len, pitch: 0 })
             }
-        }
+        };
+        L::expand(from, places, rows, pairs);
         let y = activations.y().get_mut(at..at + 2 * out_c).unwrap_or_default();
         L::pair(numerics, tiles, pairs, y);
         at += 2 * out_c;
@@ -138,7 +140,8 @@ impl Pixels {
     }
 
     /// The next pixel; behind the last one it means nothing.
-    #[inline(always)]
+    #[cfg_attr(arm_dsp, inline(never))]
+    #[cfg_attr(not(arm_dsp), inline(always))]
     fn next(&mut self) -> Pixel {
         let whole = (self.inside.contains(&self.ox) && self.taps.len == self.rows.kernel()).then(|| {
             let column = (self.ox * self.columns.stride()).wrapping_sub(self.columns.pad_before());
