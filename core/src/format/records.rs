@@ -314,11 +314,9 @@ impl Writer<'_> {
     }
 }
 
-/// The first 64 bytes of a file.
+/// The first 64 bytes of a file behind [`MAGIC`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// [`MAGIC`]
-    pub magic: [u8; 8],
     /// [`VERSION`]
     pub version: u16,
     /// Bit 0: requantisation rounds once instead of twice.
@@ -357,9 +355,8 @@ impl Header {
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        let mut r = Reader(bytes);
+        let mut r = Reader(bytes.get(MAGIC.len()..).unwrap_or_default());
         Self {
-            magic: r.take(),
             version: r.u16(),
             flags: r.u16(),
             checksum: r.u32(),
@@ -381,7 +378,7 @@ impl Header {
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         let mut w = Writer(&mut bytes);
-        w.put(self.magic);
+        w.put(MAGIC);
         w.put(self.version.to_le_bytes());
         w.put(self.flags.to_le_bytes());
         for word in [self.checksum, self.file_bytes, self.arena_bytes] {

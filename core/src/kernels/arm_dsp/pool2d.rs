@@ -10,7 +10,7 @@ use core::arch::global_asm;
 const CHANNELS: usize = 4;
 
 /// Channels whose sums are held at a time.
-const BLOCK: usize = 32;
+const BLOCK: usize = 8;
 
 /// Taps whose sum of codes fits 16 bits.
 const MAX_TAPS: usize = 256;

@@ -46,12 +46,14 @@ pub(crate) fn run(
 ) -> Result<(), ShapeError> {
     op.check(tiles.len(), scratch.len(), memory)?;
     let channels = op.channels().get();
-    for (tile, first) in op.tiles(tiles)?.iter().zip((0..).step_by(FILTERS)) {
+    let mut first = 0;
+    for tile in op.tiles(tiles)?.iter() {
         let work = Work { op, tile, first, lanes: channels.saturating_sub(first).min(FILTERS) };
         let done = op.pair_stride().and_then(|stride| work.pairs(inner, stride, memory, scratch));
         if done.is_none() {
             work.taps(memory, scratch);
         }
+        first += FILTERS;
     }
     let clamp = op.int8.clamp;
     if clamp.min > -128 || clamp.max < 127 {

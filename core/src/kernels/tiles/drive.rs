@@ -118,9 +118,9 @@ struct Pixel {
 }
 
 /// The pixels of an output in order.
-struct Pixels {
-    rows: Axis,
-    columns: Axis,
+struct Pixels<'a> {
+    rows: &'a Axis,
+    columns: &'a Axis,
     in_c: usize,
     oy: usize,
     ox: usize,
@@ -129,9 +129,9 @@ struct Pixels {
     inside: core::ops::Range<usize>,
 }
 
-impl Pixels {
-    fn new(op: &Conv2dTiled) -> Self {
-        let (rows, columns) = (op.conv.window.y, op.conv.window.x);
+impl<'a> Pixels<'a> {
+    fn new(op: &'a Conv2dTiled) -> Self {
+        let (rows, columns) = (&op.conv.window.y, &op.conv.window.x);
         let stride = NonZeroUsize::MIN.saturating_add(columns.stride() - 1);
         let extent = (columns.kernel() - 1) * columns.dilation() + 1;
         let last = (columns.input() + columns.pad_before()).checked_sub(extent);
@@ -159,9 +159,9 @@ impl Pixels {
 }
 
 /// How the input under a window is collected; the same for every pixel.
-struct Gather {
-    rows: Axis,
-    columns: Axis,
+struct Gather<'a> {
+    rows: &'a Axis,
+    columns: &'a Axis,
     in_c: usize,
     zero_point: i8,
     patch_len: usize,
@@ -171,9 +171,9 @@ struct Gather {
     copied: Option<(Rows, usize)>,
 }
 
-impl Gather {
-    fn new(op: &Conv2dTiled, zero_point: i8) -> Self {
-        let (rows, columns) = (op.conv.window.y, op.conv.window.x);
+impl<'a> Gather<'a> {
+    fn new(op: &'a Conv2dTiled, zero_point: i8) -> Self {
+        let (rows, columns) = (&op.conv.window.y, &op.conv.window.x);
         let in_c = op.conv.in_channels().get();
         let len = columns.kernel() * in_c;
         let whole = Rows { count: rows.kernel(), len, pitch: rows.dilation() * columns.input() * in_c };
