@@ -63,7 +63,9 @@ pub(crate) fn run(
     Ok(())
 }
 
+// Where code is scarce each is one function: joined, what they have in common is kept on the stack at length.
 impl Work<'_> {
+    #[cfg_attr(arm_dsp, inline(never))]
     fn pairs(
         &self,
         inner: &impl PairRows,
@@ -86,6 +88,7 @@ impl Work<'_> {
     }
 
     /// The constants of the tile in the form that [`PairRows`] takes.
+    #[cfg_attr(arm_dsp, inline(never))]
     fn blocks(&self, blocks: &mut [i32]) {
         let &[w0, w1, w2, w3, w4, w5, w6, w7, w8] = self.tile.weights else { return };
         let rows = [[w0, w1, w2], [w3, w4, w5], [w6, w7, w8]];
@@ -130,6 +133,7 @@ impl Work<'_> {
     }
 
     /// Any kernel: the rows that one output row sees lie in scratch memory, a word a column.
+    #[cfg_attr(arm_dsp, inline(never))]
     fn taps(&self, memory: &mut Activations<'_>, scratch: &mut [i32]) {
         let (rows, columns, channels) = (&self.op.window.y, &self.op.window.x, self.op.channels().get());
         let plane = self.op.seen_columns();
