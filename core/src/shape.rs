@@ -118,7 +118,8 @@ impl Axis {
     }
 
     /// The taps that fall inside the input when the window stands at `output`; `len` may be zero.
-    #[inline]
+    #[cfg_attr(arm_dsp, inline(never))]
+    #[cfg_attr(not(arm_dsp), inline)]
     pub fn taps(&self, output: usize) -> Taps {
         let left = output * self.stride.get();
         let dilation = self.dilation.get();

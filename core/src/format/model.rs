@@ -125,17 +125,18 @@ impl<'m> Model<'m> {
     }
 
     /// Operator `index` with its kernel; `None` past the end or where the kernel was not named at `verify`.
-    pub fn step(&self, index: usize) -> Option<Step<'m>> {
-        let record = self.operator(index)?;
-        let kernel = self.operators.iter().find(|o| o.code.code() == record.code && o.dtype.code() == record.dtype)?;
-        Some(Step { model: *self, index, record, kernel })
+    pub fn step(&self, index: usize) -> Option<Step<'_>> {
+        let bytes = self.operator_bytes(index)?;
+        let &[code, dtype, ..] = bytes else { return None };
+        let kernel = self.operators.iter().find(|o| o.code.code() == code && o.dtype.code() == dtype)?;
+        Some(Step { model: self, index, record: OperatorRecord::from_bytes(bytes), kernel })
     }
 }
 
 /// One operator of a model and access to its operands.
 #[derive(Clone, Copy)]
 pub struct Step<'m> {
-    pub(crate) model: Model<'m>,
+    pub(crate) model: &'m Model<'m>,
     /// Position in the file.
     pub index: usize,
     /// The operator's record.

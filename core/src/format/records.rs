@@ -145,123 +145,124 @@ impl DType {
 /// What an operator computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum OpCode {
     /// Convolution: `x, w, bias` and for int8 `multipliers, shifts`.
-    Conv2d,
+    Conv2d = 1,
     /// Depthwise convolution: operands as for a convolution.
-    DepthwiseConv2d,
+    DepthwiseConv2d = 2,
     /// Fully connected layer: operands as for a convolution.
-    Dense,
+    Dense = 3,
     /// Maximum over windows: `x`.
-    MaxPool2d,
+    MaxPool2d = 4,
     /// Mean over windows: `x`.
-    AveragePool2d,
+    AveragePool2d = 5,
     /// Sum: `a, b`.
-    Add,
+    Add = 6,
     /// Clamp, for int8 with a rescale: `x`. ReLU, ReLU6.
-    Clamp,
+    Clamp = 7,
     /// Softmax along the last axis: `x`.
-    Softmax,
+    Softmax = 8,
     /// The same elements in another shape: `x`.
-    Reshape,
+    Reshape = 9,
     /// int8 convolution with weights in tiles of four filters: `x, tiles`.
-    Conv2dTiled,
+    Conv2dTiled = 10,
     /// int8 depthwise convolution with weights in tiles of four channels: `x, tiles`.
-    DepthwiseConv2dTiled,
+    DepthwiseConv2dTiled = 11,
     /// int8 fully connected layer with weights in tiles of four outputs: `x, tiles`.
-    DenseTiled,
+    DenseTiled = 12,
     /// Transposed convolution: operands as for a convolution.
-    TransposeConv2d,
+    TransposeConv2d = 13,
     /// Difference: `a, b`.
-    Sub,
+    Sub = 14,
     /// Product: `a, b`.
-    Mul,
+    Mul = 15,
     /// Mean over axes: `x`.
-    Mean,
+    Mean = 16,
     /// Sum over axes: `x`.
-    Sum,
+    Sum = 17,
     /// int8 unary operator by table: `x, table`.
-    Lookup,
+    Lookup = 18,
     /// `1 / (1 + exp(-x))`: `x`.
-    Logistic,
+    Logistic = 19,
     /// Hyperbolic tangent: `x`.
-    Tanh,
+    Tanh = 20,
     /// `x` where positive, else `alpha * x`: `x`.
-    LeakyRelu,
+    LeakyRelu = 21,
     /// As leaky ReLU with one `alpha` a channel: `x, alpha`.
-    Prelu,
+    Prelu = 22,
     /// `x * relu6(x + 3) / 6`: `x`.
-    HardSwish,
+    HardSwish = 23,
     /// Borders of a constant: `x`.
-    Pad,
+    Pad = 24,
     /// Operands one behind the other along an axis: up to six.
-    Concat,
+    Concat = 25,
     /// Every so many elements of a part: `x`.
-    Slice,
+    Slice = 26,
     /// Axes in another order: `x`.
-    Transpose,
+    Transpose = 27,
     /// Nearest element of another grid: `x`.
-    ResizeNearest,
+    ResizeNearest = 28,
     /// Interpolation between the four nearest elements of another grid: `x`.
-    ResizeBilinear,
+    ResizeBilinear = 29,
     /// Codes of real values, or of codes of another quantisation: `x`.
-    Quantize,
+    Quantize = 30,
     /// Real values of codes: `x`.
-    Dequantize,
+    Dequantize = 31,
     /// Index of the largest element along an axis: `x`.
-    ArgMax,
+    ArgMax = 32,
 }
 
 impl OpCode {
-    /// Every code with its byte and name.
-    const ALL: [(OpCode, u8, &'static str); 32] = [
-        (Self::Conv2d, 1, "conv2d"),
-        (Self::DepthwiseConv2d, 2, "depthwise_conv2d"),
-        (Self::Dense, 3, "dense"),
-        (Self::MaxPool2d, 4, "max_pool2d"),
-        (Self::AveragePool2d, 5, "average_pool2d"),
-        (Self::Add, 6, "add"),
-        (Self::Clamp, 7, "clamp"),
-        (Self::Softmax, 8, "softmax"),
-        (Self::Reshape, 9, "reshape"),
-        (Self::Conv2dTiled, 10, "conv2d_tiled"),
-        (Self::DepthwiseConv2dTiled, 11, "depthwise_conv2d_tiled"),
-        (Self::DenseTiled, 12, "dense_tiled"),
-        (Self::TransposeConv2d, 13, "transpose_conv2d"),
-        (Self::Sub, 14, "sub"),
-        (Self::Mul, 15, "mul"),
-        (Self::Mean, 16, "mean"),
-        (Self::Sum, 17, "sum"),
-        (Self::Lookup, 18, "lookup"),
-        (Self::Logistic, 19, "logistic"),
-        (Self::Tanh, 20, "tanh"),
-        (Self::LeakyRelu, 21, "leaky_relu"),
-        (Self::Prelu, 22, "prelu"),
-        (Self::HardSwish, 23, "hard_swish"),
-        (Self::Pad, 24, "pad"),
-        (Self::Concat, 25, "concat"),
-        (Self::Slice, 26, "slice"),
-        (Self::Transpose, 27, "transpose"),
-        (Self::ResizeNearest, 28, "resize_nearest"),
-        (Self::ResizeBilinear, 29, "resize_bilinear"),
-        (Self::Quantize, 30, "quantize"),
-        (Self::Dequantize, 31, "dequantize"),
-        (Self::ArgMax, 32, "arg_max"),
+    /// Every code with its name.
+    const ALL: [(OpCode, &'static str); 32] = [
+        (Self::Conv2d, "conv2d"),
+        (Self::DepthwiseConv2d, "depthwise_conv2d"),
+        (Self::Dense, "dense"),
+        (Self::MaxPool2d, "max_pool2d"),
+        (Self::AveragePool2d, "average_pool2d"),
+        (Self::Add, "add"),
+        (Self::Clamp, "clamp"),
+        (Self::Softmax, "softmax"),
+        (Self::Reshape, "reshape"),
+        (Self::Conv2dTiled, "conv2d_tiled"),
+        (Self::DepthwiseConv2dTiled, "depthwise_conv2d_tiled"),
+        (Self::DenseTiled, "dense_tiled"),
+        (Self::TransposeConv2d, "transpose_conv2d"),
+        (Self::Sub, "sub"),
+        (Self::Mul, "mul"),
+        (Self::Mean, "mean"),
+        (Self::Sum, "sum"),
+        (Self::Lookup, "lookup"),
+        (Self::Logistic, "logistic"),
+        (Self::Tanh, "tanh"),
+        (Self::LeakyRelu, "leaky_relu"),
+        (Self::Prelu, "prelu"),
+        (Self::HardSwish, "hard_swish"),
+        (Self::Pad, "pad"),
+        (Self::Concat, "concat"),
+        (Self::Slice, "slice"),
+        (Self::Transpose, "transpose"),
+        (Self::ResizeNearest, "resize_nearest"),
+        (Self::ResizeBilinear, "resize_bilinear"),
+        (Self::Quantize, "quantize"),
+        (Self::Dequantize, "dequantize"),
+        (Self::ArgMax, "arg_max"),
     ];
 
     /// The byte that stands for this operator.
-    pub fn code(self) -> u8 {
-        Self::ALL.iter().find(|row| row.0 == self).map_or(0, |row| row.1)
+    pub const fn code(self) -> u8 {
+        self as u8
     }
 
     /// The operator that `code` stands for.
     pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.iter().find(|row| row.1 == code).map(|row| row.0)
+        Self::ALL.iter().find(|row| row.0.code() == code).map(|row| row.0)
     }
 
     /// The operator's name.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|row| row.0 == self).map_or("unknown", |row| row.2)
+        Self::ALL.iter().find(|row| row.0 == self).map_or("unknown", |row| row.1)
     }
 }
 
@@ -314,11 +315,9 @@ impl Writer<'_> {
     }
 }
 
-/// The first 64 bytes of a file.
+/// The first 64 bytes of a file behind [`MAGIC`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// [`MAGIC`]
-    pub magic: [u8; 8],
     /// [`VERSION`]
     pub version: u16,
     /// Bit 0: requantisation rounds once instead of twice.
@@ -357,9 +356,8 @@ impl Header {
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        let mut r = Reader(bytes);
+        let mut r = Reader(bytes.get(MAGIC.len()..).unwrap_or_default());
         Self {
-            magic: r.take(),
             version: r.u16(),
             flags: r.u16(),
             checksum: r.u32(),
@@ -381,7 +379,7 @@ impl Header {
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         let mut w = Writer(&mut bytes);
-        w.put(self.magic);
+        w.put(MAGIC);
         w.put(self.version.to_le_bytes());
         w.put(self.flags.to_le_bytes());
         for word in [self.checksum, self.file_bytes, self.arena_bytes] {
@@ -462,6 +460,7 @@ impl TensorRecord {
     }
 
     /// Number of elements; saturates.
+    #[cfg_attr(arm_dsp, inline(never))]
     pub fn element_count(&self) -> usize {
         self.shape().iter().fold(1, |n: usize, &d| n.saturating_mul(d as usize))
     }

@@ -8,8 +8,9 @@ use super::{Model, Operator, Overlap, Step, crc32};
 use crate::error::VerifyError as E;
 
 pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<Model<'m>, E> {
-    let header = header(bytes)?;
-    let model = Model { bytes, header, operators };
+    // Parsed where it stays: the model is what is moved least.
+    let model = Model { bytes, header: Header::from_bytes(bytes), operators };
+    header(bytes, &model.header)?;
     for index in 0..model.tensor_count() {
         tensor(&model, index)?;
     }
@@ -29,16 +30,17 @@ fn used_reserve(record: &[u8], ranges: &[(usize, usize)]) -> u32 {
     bytes.copied().find(|&byte| byte != 0).unwrap_or(0).into()
 }
 
-fn header(bytes: &[u8]) -> Result<Header, E> {
+fn header(bytes: &[u8], h: &Header) -> Result<(), E> {
     if bytes.len() < HEADER_BYTES {
         return Err(E::Truncated { expected: HEADER_BYTES, got: bytes.len() });
     }
     if bytes.as_ptr().align_offset(ALIGN) != 0 {
         return Err(E::Misaligned);
     }
-    let h = Header::from_bytes(bytes);
-    if h.magic != MAGIC {
-        return Err(E::Magic { got: h.magic });
+    if let Some(&got) = bytes.first_chunk()
+        && got != MAGIC
+    {
+        return Err(E::Magic { got });
     }
     if h.version != VERSION {
         return Err(E::Version { got: h.version });
@@ -67,8 +69,7 @@ fn header(bytes: &[u8]) -> Result<Header, E> {
     section("tensors_offset", h.tensors_offset, h.tensor_count.into(), TENSOR_BYTES, 4)?;
     section("operators_offset", h.operators_offset, h.operator_count.into(), OPERATOR_BYTES, 4)?;
     section("io_offset", h.io_offset, h.input_count as usize + h.output_count as usize, 2, 2)?;
-    section("data_offset", h.data_offset, h.data_bytes as usize, 1, ALIGN as u32)?;
-    Ok(h)
+    section("data_offset", h.data_offset, h.data_bytes as usize, 1, ALIGN as u32)
 }
 
 fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
@@ -113,13 +114,16 @@ fn io(model: &Model<'_>, index: usize) -> Result<(), E> {
 }
 
 fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
-    let Some(record) = model.operator(index) else {
-        return Err(E::Header { field: "operator_count", value: index as u32 });
-    };
     let operator = index as u16;
-    let Some(step) = model.step(index) else {
-        return Err(E::Unsupported { operator, code: record.code, dtype: record.dtype });
+    // Steps are matched where they lie: they are too large to be moved cheaply.
+    let step = model.step(index);
+    let Some(step) = &step else {
+        return Err(match model.operator_bytes(index) {
+            Some(&[code, dtype, ..]) => E::Unsupported { operator, code, dtype },
+            _ => E::Header { field: "operator_count", value: index as u32 },
+        });
     };
+    let record = &step.record;
     let bad = |field, value: u32| Err(E::Operator { operator, field, value });
     for &input in record.inputs.iter().filter(|&&t| t != NONE) {
         if input as usize >= model.tensor_count() {
@@ -139,8 +143,8 @@ fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
     if scratch_end > model.arena_bytes() || !scratch_offset.is_multiple_of(ALIGN) {
         return bad("scratch_offset", record.scratch_offset);
     }
-    (step.kernel.check)(&step).map_err(|error| E::Operand { operator, error })?;
-    aliasing(model, index)
+    (step.kernel.check)(step).map_err(|error| E::Operand { operator, error })?;
+    aliasing(model, step)
 }
 
 /// Whether two arena tensors share memory; nothing shares memory with an empty one.
@@ -156,10 +160,10 @@ fn scratch(step: &Step<'_>, output: TensorRecord) -> TensorRecord {
 
 /// An operator's output may share memory with its operands only as its kernel allows, and then with one of them; its
 /// scratch memory with none.
-fn aliasing(model: &Model<'_>, index: usize) -> Result<(), E> {
-    let Some(step) = model.step(index) else { return Ok(()) };
+fn aliasing(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
+    let index = step.index;
     let Ok(output) = step.output() else { return Ok(()) };
-    let scratch = scratch(&step, output);
+    let scratch = scratch(step, output);
     if overlap(&output, &scratch) {
         let tensor = step.record.output;
         return Err(E::Overlap { operator: index as u16, tensor, writes: tensor });
@@ -177,7 +181,7 @@ fn aliasing(model: &Model<'_>, index: usize) -> Result<(), E> {
                 Overlap::Exact => input.span() == output.span(),
                 Overlap::Lead(lead) => {
                     let distance = input.offset as isize - output.offset as isize;
-                    position == 0 && lead(&step).is_ok_and(|lead| distance >= lead)
+                    position == 0 && lead(step).is_ok_and(|lead| distance >= lead)
                 }
             };
             if !allowed || in_place > 1 {
@@ -192,8 +196,9 @@ fn aliasing(model: &Model<'_>, index: usize) -> Result<(), E> {
 /// over it.
 fn lifetimes(model: &Model<'_>) -> Result<(), E> {
     for index in 0..model.operator_count() {
-        let Some(record) = model.operator(index) else { continue };
-        for &tensor in record.inputs.iter().filter(|&&t| t != NONE) {
+        let step = model.step(index);
+        let Some(step) = &step else { continue };
+        for &tensor in step.record.inputs.iter().filter(|&&t| t != NONE) {
             written_before(model, tensor as usize, index)?;
         }
     }
@@ -220,12 +225,13 @@ fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E
         return Ok(());
     }
     for earlier in (0..user).rev() {
-        let Some(step) = model.step(earlier) else { continue };
+        let step = model.step(earlier);
+        let Some(step) = &step else { continue };
         if step.record.output as usize == tensor {
             return Ok(());
         }
         let Ok(written) = step.output() else { continue };
-        if overlap(&read, &written) || overlap(&read, &scratch(&step, written)) {
+        if overlap(&read, &written) || overlap(&read, &scratch(step, written)) {
             return Err(E::Overlap { operator: earlier as u16, tensor: tensor as u16, writes: step.record.output });
         }
     }

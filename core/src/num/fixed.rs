@@ -2,9 +2,15 @@
 //!
 //! `Qi.f` is an `i32` whose value is `raw * 2^-(31 - i)`.
 
-use super::{rounding_divide_by_pot as divide_by_pot, saturating_rounding_doubling_high_mul as mul};
+use super::{rounding_divide_by_pot as divide_by_pot, saturating_rounding_doubling_high_mul};
 
 const ONE_Q0: i32 = i32::MAX;
+
+/// The product of two Q0.31; it stands at a dozen places, so where code is scarce it is one function.
+#[cfg_attr(arm_dsp, inline(never))]
+fn mul(a: i32, b: i32) -> i32 {
+    saturating_rounding_doubling_high_mul(a, b)
+}
 
 /// `x << shift`, saturating.
 const fn saturating_shl(x: i32, shift: u32) -> i32 {

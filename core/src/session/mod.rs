@@ -91,8 +91,9 @@ impl<'m, 'a> Session<'m, 'a> {
     pub fn run_observed(&mut self, mut after: impl FnMut(usize)) {
         for index in 0..self.model.operator_count() {
             // `verify` proved that every step exists and that its operands fit.
-            if let Some(step) = self.model.step(index) {
-                let done = (step.kernel.run)(&step, self.arena);
+            let step = self.model.step(index);
+            if let Some(step) = &step {
+                let done = (step.kernel.run)(step, self.arena);
                 debug_assert!(done.is_ok());
             }
             after(index);

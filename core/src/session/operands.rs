@@ -135,6 +135,15 @@ pub(crate) fn image(tensor: &TensorRecord, operand: usize) -> Result<([usize; 2]
     }
 }
 
+/// The window over operand 0, an image, and its channels: that of a tiled convolution, or that of a pooling.
+#[inline(never)]
+pub(crate) fn windowed(step: &Step<'_>, tiled: bool) -> Result<(crate::shape::Window, usize), OperatorError> {
+    let (input, channels) = image(&step.input(0)?, 0)?;
+    let (kernel, dilation) =
+        if tiled { (step.tiled_kernel_size()?, step.dilation()?) } else { (step.kernel_size()?, [1, 1]) };
+    Ok((step.window(input, kernel, dilation)?, channels))
+}
+
 /// Checks that the output has the shape that the operator computes.
 pub(crate) fn expect_output_image(
     step: &Step<'_>,

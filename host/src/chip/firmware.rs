@@ -65,6 +65,10 @@ pub(super) fn build(
     cargo.args(["build", "--release", "-p", "niwaki-firmware", "-p", "niwaki-footprint"]);
     cargo.args(["--no-default-features", "--features", board.name, "--target", board.target, "--target-dir"]);
     cargo.arg(&target_dir);
+    if board.dsp {
+        // The inner loops are assembly there: what the compiler makes of the rest counts for size, hardly for time.
+        cargo.args(["--config", "profile.release.opt-level=\"s\""]);
+    }
     if operators.is_empty() {
         cargo.env_remove("NIWAKI_OPERATORS");
     } else {

@@ -86,7 +86,6 @@ fn assemble(file: &File<'_>, operators: &[u8], io: &[u8]) -> Result<AlignedBytes
     let data_offset = (io_offset + io.len()).next_multiple_of(ALIGN);
     let file_bytes = data_offset + file.data.len();
     let mut header = Header {
-        magic: MAGIC,
         version: VERSION,
         flags: u16::from(graph.rounding == Rounding::Single),
         checksum: 0,

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
 use crate::error::ShapeError;
-use crate::kernels::portable::depthwise_conv2d_tiled::{PairRows, Plain, Work, run};
+use crate::kernels::portable::depthwise_conv2d_tiled::{PairRows, Work, run};
 use crate::kernels::tiles::{Activations, BLOCK_WORDS, DepthwiseConv2dTiled, FILTERS};
 use core::arch::global_asm;
 
@@ -429,9 +429,10 @@ const WORD: usize = size_of::<i32>();
 /// [`PairRows`] with dual multiply-accumulates.
 struct Dsp;
 
-impl Dsp {
-    /// Computes a tile, unless a slice is too short for what the code touches.
-    fn try_tile(
+impl PairRows for Dsp {
+    /// Does nothing where a slice is too short for what the code touches: with fewer than four channels in all.
+    fn tile(
+        &self,
         work: &Work<'_>,
         stride: usize,
         blocks: &mut [i32],
@@ -501,22 +502,6 @@ impl Dsp {
         // asks, and `frame` and `padding` live until it returns.
         unsafe { niwaki_depthwise_tile(&frame) }
         Some(())
-    }
-}
-
-impl PairRows for Dsp {
-    fn tile(
-        &self,
-        work: &Work<'_>,
-        stride: usize,
-        blocks: &mut [i32],
-        [upper, lower]: [&mut [i32]; 2],
-        memory: &mut Activations<'_>,
-    ) {
-        if Self::try_tile(work, stride, blocks, [&mut *upper, &mut *lower], memory).is_none() {
-            // Fewer than four channels in all.
-            Plain.tile(work, stride, blocks, [upper, lower], memory);
-        }
     }
 }
 

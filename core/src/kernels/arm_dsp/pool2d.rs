@@ -2,7 +2,6 @@
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
 use crate::error::ShapeError;
-use crate::kernels::portable;
 use crate::kernels::reference::PoolElement;
 use crate::kernels::{Clamp, Pool2d};
 use core::arch::global_asm;
@@ -11,7 +10,7 @@ use core::arch::global_asm;
 const CHANNELS: usize = 4;
 
 /// Channels whose sums are held at a time.
-const BLOCK: usize = 32;
+const BLOCK: usize = 8;
 
 /// Taps whose sum of codes fits 16 bits.
 const MAX_TAPS: usize = 256;
@@ -173,7 +172,7 @@ fn for_each(op: &Pool2d, y: &mut [i8], mut write: impl FnMut(Window, &mut [i8]))
     }
 }
 
-/// [`portable::max_pool2d_int8`]'s twin.
+/// [`max_pool2d_int8`](crate::kernels::portable::max_pool2d_int8)'s twin.
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
@@ -192,29 +191,30 @@ pub fn max_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) ->
     Ok(())
 }
 
-/// [`portable::average_pool2d_int8`]'s twin.
+/// [`average_pool2d_int8`](crate::kernels::portable::average_pool2d_int8)'s twin.
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
 pub fn average_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    if op.window.kernel_area() > MAX_TAPS {
-        return portable::average_pool2d_int8(op, clamp, x, y);
-    }
+    // The sums of more taps do not fit the halves of a word.
+    let in_halves = op.window.kernel_area() <= MAX_TAPS;
     op.check(x.len(), y.len())?;
     for_each(op, y, |window, y| {
         let taps = window.rows * window.columns;
         let mut first = 0;
         for y in y.chunks_mut(BLOCK) {
             let mut sums = [[0; 2]; BLOCK / CHANNELS];
-            let words = sums.get_mut(..y.len() / CHANNELS).unwrap_or_default();
+            let words = sums.get_mut(..y.len() / CHANNELS).filter(|_| in_halves).unwrap_or_default();
             let whole = window.sum(op, x, first, words).map_or(0, |()| words.len() * CHANNELS);
-            let (summed, rest) = y.split_at_mut_checked(whole).unwrap_or_default();
-            for (y, [even, odd]) in summed.chunks_exact_mut(CHANNELS).zip(sums) {
-                let sums = [even << 16 >> 16, odd << 16 >> 16, even >> 16, odd >> 16];
-                y.iter_mut().zip(sums).for_each(|(y, sum)| *y = clamp.apply(i8::mean(sum, taps)));
-            }
-            for (f, y) in rest.iter_mut().enumerate() {
-                *y = clamp.apply(i8::mean(window.fold(op, x, first + whole + f, 0, |a, b| a + b), taps));
+            for (f, y) in y.iter_mut().enumerate() {
+                let sum = if f < whole {
+                    let [even, odd] = sums.get(f / CHANNELS).copied().unwrap_or_default();
+                    let pair = if f.is_multiple_of(2) { even } else { odd };
+                    if f % CHANNELS < 2 { pair << 16 >> 16 } else { pair >> 16 }
+                } else {
+                    window.fold(op, x, first + f, 0, i32::wrapping_add)
+                };
+                *y = clamp.apply(i8::mean(sum, taps));
             }
             first += BLOCK;
         }

@@ -89,7 +89,7 @@ impl Leaf for Dsp {
         unsafe { expand_pair(pairs.as_mut_ptr(), a, b, rows.len / GROUP, rows.count, skip) }
     }
 
-    #[inline]
+    #[inline(never)]
     fn copy(x: &[i8], rows: Rows, distance: usize, patch: &mut [i8]) {
         let written = Rows { pitch: distance, ..rows }.span();
         if rows.len == 0 || !rows.len.is_multiple_of(GROUP) || rows.count == 0 {
@@ -116,7 +116,7 @@ impl Leaf for Dsp {
         unsafe { pair(x.start, x.end, tiles.words().as_ptr(), y, y.wrapping_add(filters), filters, &raw const finish) }
     }
 
-    #[inline]
+    #[inline(never)]
     fn single(numerics: &TiledInt8, tiles: &Tiles<'_>, x: &[i8], y: &mut [i8]) {
         if !fits(tiles, x.len(), y.len()) {
             return;

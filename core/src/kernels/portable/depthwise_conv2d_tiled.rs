@@ -20,7 +20,7 @@ pub(crate) struct Work<'a> {
 
 /// The inner loops of a 3 × 3 kernel with equal strides of 1 or 2, over pairs of rows.
 pub(crate) trait PairRows {
-    /// Computes the channels of a tile.
+    /// Computes the channels of a tile; `None` without a byte written where these loops do not apply to it.
     ///
     /// `blocks` are [`BLOCK_WORDS`] words a channel: the start, three pairs of weights of the rows 0 and 1, three of the
     /// rows 1 and 2, mantissa, addend, exponent, and four words that are the loop's own; starts and weights are
@@ -33,7 +33,7 @@ pub(crate) trait PairRows {
         blocks: &mut [i32],
         rings: [&mut [i32]; 2],
         memory: &mut Activations<'_>,
-    );
+    ) -> Option<()>;
 }
 
 /// [`DepthwiseConv2dTiled`] with these inner loops.
@@ -46,12 +46,14 @@ pub(crate) fn run(
 ) -> Result<(), ShapeError> {
     op.check(tiles.len(), scratch.len(), memory)?;
     let channels = op.channels().get();
-    for (tile, first) in op.tiles(tiles)?.iter().zip((0..).step_by(FILTERS)) {
+    let mut first = 0;
+    for tile in op.tiles(tiles)?.iter() {
         let work = Work { op, tile, first, lanes: channels.saturating_sub(first).min(FILTERS) };
-        match op.pair_stride() {
-            Some(stride) => work.pairs(inner, stride, memory, scratch),
-            None => work.taps(memory, scratch),
+        let done = op.pair_stride().and_then(|stride| work.pairs(inner, stride, memory, scratch));
+        if done.is_none() {
+            work.taps(memory, scratch);
         }
+        first += FILTERS;
     }
     let clamp = op.int8.clamp;
     if clamp.min > -128 || clamp.max < 127 {
@@ -61,12 +63,20 @@ pub(crate) fn run(
     Ok(())
 }
 
+// Where code is scarce each is one function: joined, what they have in common is kept on the stack at length.
 impl Work<'_> {
-    fn pairs(&self, inner: &impl PairRows, stride: usize, memory: &mut Activations<'_>, scratch: &mut [i32]) {
-        let Some((blocks, rings)) = scratch.split_at_mut_checked(FILTERS * BLOCK_WORDS) else { return };
+    #[cfg_attr(arm_dsp, inline(never))]
+    fn pairs(
+        &self,
+        inner: &impl PairRows,
+        stride: usize,
+        memory: &mut Activations<'_>,
+        scratch: &mut [i32],
+    ) -> Option<()> {
+        let (blocks, rings) = scratch.split_at_mut_checked(FILTERS * BLOCK_WORDS)?;
         let ring_len = FILTERS * self.op.seen_columns();
-        let Some((upper, lower)) = rings.split_at_mut_checked(ring_len) else { return };
-        let Some(lower) = lower.get_mut(..ring_len) else { return };
+        let (upper, lower) = rings.split_at_mut_checked(ring_len)?;
+        let lower = lower.get_mut(..ring_len)?;
         if self.first == 0 {
             // No tile writes the columns of the padding.
             let padding = self.op.int8.input_zero_point.into();
@@ -74,10 +84,11 @@ impl Work<'_> {
             lower.fill(halves(padding, padding));
         }
         self.blocks(blocks);
-        inner.tile(self, stride, blocks, [upper, lower], memory);
+        inner.tile(self, stride, blocks, [upper, lower], memory)
     }
 
     /// The constants of the tile in the form that [`PairRows`] takes.
+    #[cfg_attr(arm_dsp, inline(never))]
     fn blocks(&self, blocks: &mut [i32]) {
         let &[w0, w1, w2, w3, w4, w5, w6, w7, w8] = self.tile.weights else { return };
         let rows = [[w0, w1, w2], [w3, w4, w5], [w6, w7, w8]];
@@ -122,6 +133,7 @@ impl Work<'_> {
     }
 
     /// Any kernel: the rows that one output row sees lie in scratch memory, a word a column.
+    #[cfg_attr(arm_dsp, inline(never))]
     fn taps(&self, memory: &mut Activations<'_>, scratch: &mut [i32]) {
         let (rows, columns, channels) = (&self.op.window.y, &self.op.window.x, self.op.channels().get());
         let plane = self.op.seen_columns();
@@ -235,7 +247,7 @@ impl PairRows for Plain {
         blocks: &mut [i32],
         [mut upper, mut lower]: [&mut [i32]; 2],
         memory: &mut Activations<'_>,
-    ) {
+    ) -> Option<()> {
         let (op, plane) = (work.op, work.op.seen_columns().max(1));
         let (output_rows, outputs, channels) = (op.window.y.output(), op.window.x.output(), op.channels().get());
         let rows_at_once = if stride == 1 { 2 } else { 1 };
@@ -258,6 +270,7 @@ impl PairRows for Plain {
             }
             core::mem::swap(&mut upper, &mut lower);
         }
+        Some(())
     }
 }
 

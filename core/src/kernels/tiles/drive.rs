@@ -63,19 +63,21 @@ pub(crate) fn conv2d<L: Leaf>(
     let (mut at, mut place) = (0, 0);
     for _ in 0..op.conv.window.output_area() / 2 {
         let x = activations.x();
-        if let Some(rows) = pointwise {
-            L::expand(x, [place, place + rows.len], rows, pairs);
+        let (from, places, rows): (&[i8], _, _) = if let Some(rows) = pointwise {
+            let first = place;
             place += 2 * rows.len;
+            (x, [first, first + rows.len], rows)
         } else {
             let (first, second) = (pixels.next(), pixels.next());
             if let (Some(rows), Some(first), Some(second)) = (gather.direct, first.whole, second.whole) {
-                L::expand(x, [first, second], rows, pairs);
+                (x, [first, second], rows)
             } else {
                 gather.patch::<L>(x, &first, patches);
                 gather.patch::<L>(x, &second, patches.get_mut(patch_len..).unwrap_or_default());
-                L::expand(patches, [0, patch_len], Rows { count: 1, len: patch_len, pitch: 0 }, pairs);
+                (patches, [0, patch_len], Rows { count: 1, len: patch_len, pitch: 0 })
             }
-        }
+        };
+        L::expand(from, places, rows, pairs);
         let y = activations.y().get_mut(at..at + 2 * out_c).unwrap_or_default();
         L::pair(numerics, tiles, pairs, y);
         at += 2 * out_c;
@@ -116,9 +118,9 @@ struct Pixel {
 }
 
 /// The pixels of an output in order.
-struct Pixels {
-    rows: Axis,
-    columns: Axis,
+struct Pixels<'a> {
+    rows: &'a Axis,
+    columns: &'a Axis,
     in_c: usize,
     oy: usize,
     ox: usize,
@@ -127,9 +129,9 @@ struct Pixels {
     inside: core::ops::Range<usize>,
 }
 
-impl Pixels {
-    fn new(op: &Conv2dTiled) -> Self {
-        let (rows, columns) = (op.conv.window.y, op.conv.window.x);
+impl<'a> Pixels<'a> {
+    fn new(op: &'a Conv2dTiled) -> Self {
+        let (rows, columns) = (&op.conv.window.y, &op.conv.window.x);
         let stride = NonZeroUsize::MIN.saturating_add(columns.stride() - 1);
         let extent = (columns.kernel() - 1) * columns.dilation() + 1;
         let last = (columns.input() + columns.pad_before()).checked_sub(extent);
@@ -138,7 +140,8 @@ impl Pixels {
     }
 
     /// The next pixel; behind the last one it means nothing.
-    #[inline(always)]
+    #[cfg_attr(arm_dsp, inline(never))]
+    #[cfg_attr(not(arm_dsp), inline(always))]
     fn next(&mut self) -> Pixel {
         let whole = (self.inside.contains(&self.ox) && self.taps.len == self.rows.kernel()).then(|| {
             let column = (self.ox * self.columns.stride()).wrapping_sub(self.columns.pad_before());
@@ -156,9 +159,9 @@ impl Pixels {
 }
 
 /// How the input under a window is collected; the same for every pixel.
-struct Gather {
-    rows: Axis,
-    columns: Axis,
+struct Gather<'a> {
+    rows: &'a Axis,
+    columns: &'a Axis,
     in_c: usize,
     zero_point: i8,
     patch_len: usize,
@@ -168,9 +171,9 @@ struct Gather {
     copied: Option<(Rows, usize)>,
 }
 
-impl Gather {
-    fn new(op: &Conv2dTiled, zero_point: i8) -> Self {
-        let (rows, columns) = (op.conv.window.y, op.conv.window.x);
+impl<'a> Gather<'a> {
+    fn new(op: &'a Conv2dTiled, zero_point: i8) -> Self {
+        let (rows, columns) = (&op.conv.window.y, &op.conv.window.x);
         let in_c = op.conv.in_channels().get();
         let len = columns.kernel() * in_c;
         let whole = Rows { count: rows.kernel(), len, pitch: rows.dilation() * columns.input() * in_c };

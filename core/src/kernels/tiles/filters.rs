@@ -105,16 +105,20 @@ pub fn check(tiles: &Tiles<'_>, len: usize) -> Result<(), OperatorError> {
     if len > MAX_LEN {
         return Err(ShapeError::Dim { name: "weights of a filter", value: len }.into());
     }
-    if !tiles.multipliers_are_valid() {
-        return Err(OperatorError::Param { name: "tiles", value: 0 });
-    }
     for tile in tiles.iter() {
-        for f in 0..FILTERS {
-            let start = start(&tile, f);
-            if (len..tile.weights.len()).any(|k| weight(&tile, f, k) != 0) {
-                return Err(ShapeError::Dim { name: "weights behind a filter", value: len }.into());
+        for (f, multiplier) in tile.multipliers.iter().enumerate() {
+            if !multiplier.is_valid() {
+                return Err(OperatorError::Param { name: "tiles", value: 0 });
             }
-            let sum: i32 = (0..tile.weights.len()).map(|k| weight(&tile, f, k).abs()).sum();
+            let start = start(&tile, f);
+            let mut sum = 0;
+            for k in 0..tile.weights.len() {
+                let magnitude = weight(&tile, f, k).abs();
+                if k >= len && magnitude != 0 {
+                    return Err(ShapeError::Dim { name: "weights behind a filter", value: len }.into());
+                }
+                sum += magnitude;
+            }
             let room = if f.is_multiple_of(2) { SmallMultiplier::MAX_ACC } else { MAX_ODD_ACC - 1 };
             if start.unsigned_abs() > room.saturating_sub(sum.saturating_mul(128)).unsigned_abs() || sum > room / 128 {
                 return Err(OperatorError::Param { name: "tiles", value: start });

@@ -61,11 +61,6 @@ impl<'a> Tiles<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Tile<'a>> + use<'a> {
         self.words.chunks_exact(self.record_words.get()).filter_map(Tile::new)
     }
-
-    /// Whether all multipliers are in range.
-    pub fn multipliers_are_valid(&self) -> bool {
-        self.iter().all(|tile| tile.multipliers.iter().all(|m| m.is_valid()))
-    }
 }
 
 /// One record of [`Tiles`].

@@ -1,6 +1,6 @@
 //! int8 depthwise convolution whose weights lie in tiles of four channels.
 
-use super::super::operands::{expect_output_image, image, tiled_operands};
+use super::super::operands::{expect_output_image, tiled_operands, windowed};
 use super::tiled::{check_tiled, numerics};
 use super::{Outcome, operator};
 use crate::error::OperatorError;
@@ -12,8 +12,7 @@ operator!(/// int8 [`DepthwiseConv2dTiled`]
     DEPTHWISE_CONV2D_TILED_I8 = DepthwiseConv2dTiled, I8, Overlap::Exact, check, run);
 
 fn depthwise(step: &Step<'_>) -> Result<DepthwiseConv2dTiled, OperatorError> {
-    let (input, channels) = image(&step.input(0)?, 0)?;
-    let window = step.window(input, step.tiled_kernel_size()?, step.dilation()?)?;
+    let (window, channels) = windowed(step, true)?;
     Ok(DepthwiseConv2dTiled::try_new(window, channels, numerics(step)?)?)
 }
 

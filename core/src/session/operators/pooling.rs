@@ -1,6 +1,6 @@
 //! Pooling.
 
-use super::super::operands::{Operands, activation, expect_output_image, image, operands, output};
+use super::super::operands::{Operands, activation, expect_output_image, operands, output, windowed};
 use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, Element, OpCode, Operator, Overlap, Step, StoredClamp};
@@ -22,8 +22,8 @@ operator!(/// f32 mean over windows
     AVERAGE_POOL2D_F32 = AveragePool2d, F32, Overlap::Never, check_pool::<f32>, run_average_pool::<f32>);
 
 fn pool(step: &Step<'_>) -> Result<Pool2d, OperatorError> {
-    let (input, channels) = image(&step.input(0)?, 0)?;
-    Ok(Pool2d::try_new(step.window(input, step.kernel_size()?, [1, 1])?, channels)?)
+    let (window, channels) = windowed(step, false)?;
+    Ok(Pool2d::try_new(window, channels)?)
 }
 
 fn check_pool<T: Element + StoredClamp>(step: &Step<'_>) -> Outcome {

@@ -1,6 +1,8 @@
 //! int8 convolutions and dense layers whose weights lie in tiles of four filters.
 
-use super::super::operands::{Operands, activation, expect_output_image, image, operands, output, tiled_operands};
+use super::super::operands::{
+    Operands, activation, expect_output_image, image, operands, output, tiled_operands, windowed,
+};
 use super::{Outcome, operator};
 use crate::error::{OperatorError, ShapeError};
 use crate::format::{DType, OpCode, Operator, Overlap, Place, Step, StoredClamp};
@@ -40,9 +42,8 @@ pub(super) fn check_tiled(step: &Step<'_>, scratch_words: usize) -> Outcome {
 }
 
 fn conv2d(step: &Step<'_>) -> Result<Conv2dTiled, OperatorError> {
-    let (input, in_channels) = image(&step.input(0)?, 0)?;
+    let (window, in_channels) = windowed(step, true)?;
     let (_, out_channels) = image(&step.output()?, usize::MAX)?;
-    let window = step.window(input, step.tiled_kernel_size()?, step.dilation()?)?;
     Ok(Conv2dTiled { conv: Conv2d::try_new(window, in_channels, out_channels)? })
 }
 
