@@ -14,7 +14,7 @@ use crate::graph::{Data, Graph, GraphError, Node, Op, Role, TensorId};
 use crate::plan::{Arena, Memory, Placement, plan};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
-    ALIGN, DType, HEADER_BYTES, Header, MAGIC, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
+    ALIGN, DType, HEADER_BYTES, Header, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
     TensorRecord, VERSION, crc32, param,
 };
 use niwaki_core::kernels::Clamp;

@@ -176,6 +176,7 @@ fn for_each(op: &Pool2d, y: &mut [i8], mut write: impl FnMut(Window, &mut [i8]))
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
+#[inline(never)] // its frame and that of finding the operands are not needed at one time
 pub fn max_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     for_each(op, y, |window, y| {
@@ -195,6 +196,7 @@ pub fn max_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) ->
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
+#[inline(never)] // its frame and that of finding the operands are not needed at one time
 pub fn average_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
     // The sums of more taps do not fit the halves of a word.
     let in_halves = op.window.kernel_area() <= MAX_TAPS;

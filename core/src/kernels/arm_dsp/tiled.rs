@@ -21,6 +21,7 @@ use core::arch::naked_asm;
 ///
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
+#[inline(never)] // its frame and that of finding the operands are not needed at one time
 pub fn conv2d_tiled(
     op: &Conv2dTiled,
     numerics: &TiledInt8,
