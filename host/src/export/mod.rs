@@ -14,8 +14,8 @@ use crate::graph::{Data, Graph, GraphError, Node, Op, Role, TensorId};
 use crate::plan::{Arena, Memory, Placement, plan};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
-    ALIGN, DType, HEADER_BYTES, Header, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
-    TensorRecord, VERSION, crc32, param,
+    ALIGN, DType, HEADER_BYTES, Header, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES, TensorRecord,
+    VERSION, crc32, param,
 };
 use niwaki_core::kernels::Clamp;
 use niwaki_core::num::{Multiplier, Rounding};
