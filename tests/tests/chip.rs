@@ -7,7 +7,7 @@ use niwaki::{
     zoo,
 };
 use niwaki_core::format::{
-    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
+    ALIGN, DType, HEADER_BYTES, Header, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
     TensorRecord, VERSION, crc32,
 };
 use rand_chacha::{
@@ -76,7 +76,6 @@ fn softmax_model() -> Vec<u8> {
     let io_offset = operators_offset + operators.len() * OPERATOR_BYTES;
     let file_bytes = (io_offset + 4).next_multiple_of(ALIGN);
     let mut header = Header {
-        magic: MAGIC,
         version: VERSION,
         flags: 0,
         checksum: 0,

@@ -56,7 +56,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "magic after a transfer in text mode",
         of: cnn,
         edit: |f| {
-            f.edit_header(|h| h.magic = *b"NIWAKI\n\n");
+            f.bytes[..8].copy_from_slice(b"NIWAKI\n\n");
             E::Magic { got: *b"NIWAKI\n\n" }
         },
         says: "magic",
