@@ -27,8 +27,8 @@ impl Editor {
     pub fn edit_header(&mut self, edit: impl FnOnce(&mut Header)) {
         let mut header = self.header();
         edit(&mut header);
-        // Reserved bytes stay what they are.
-        self.bytes[..52].copy_from_slice(&header.to_bytes()[..52]);
+        // The magic and reserved bytes stay what they are.
+        self.bytes[8..52].copy_from_slice(&header.to_bytes()[8..52]);
     }
 
     /// Where the record of a tensor starts.

@@ -63,9 +63,11 @@ fn check_conv2d(step: &Step<'_>) -> Outcome {
 }
 
 fn run_conv2d(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
-    let op = conv2d(step)?;
+    // Borrowed from where it was made: a copy would lie on the stack below the kernel.
+    let op = conv2d(step);
+    let op = op.as_ref().map_err(|&error| error)?;
     let (mut activations, scratch) = tiled_operands(step, arena)?;
-    Ok(kernels::conv2d_tiled(&op, &numerics(step)?, &conv2d_tiles(step, &op)?, &mut activations, scratch)?)
+    Ok(kernels::conv2d_tiled(op, &numerics(step)?, &conv2d_tiles(step, op)?, &mut activations, scratch)?)
 }
 
 fn dense(step: &Step<'_>) -> Result<DenseTiled, OperatorError> {
