@@ -72,21 +72,23 @@ pub fn channel_spaces(graph: &Graph) -> Vec<ChannelSpace> {
         let same_channels = match &node.op {
             Op::Conv2d { .. } | Op::Dense { .. } => continue,
             Op::BatchNorm { .. } | Op::Activation(_) | Op::MaxPool2d { .. } | Op::AveragePool2d { .. } => true,
-            Op::Add { .. } => {
+            // A sum that repeats one operand over the other is left alone, as every other operator is.
+            Op::Add { .. } if graph[x].shape == graph[node.inputs[1]].shape => {
                 spaces.join(x, node.inputs[1]);
                 true
             }
             Op::DepthwiseConv2d { .. } => last(x) == last(y),
             // Flattening keeps `index mod channels`.
             Op::Reshape { .. } => last(y) % channels[x.0] == 0,
-            // The sum runs over all channels.
             _ => false,
         };
         if same_channels {
             spaces.join(x, y);
             channels[y.0] = channels[x.0];
         } else {
-            spaces.freeze(x);
+            for &id in &node.inputs {
+                spaces.freeze(id);
+            }
             spaces.freeze(y);
         }
     }

@@ -129,6 +129,21 @@ mod tests {
     }
 
     #[test]
+    fn every_operand_of_an_operator_that_is_not_followed_keeps_its_channels() {
+        let mut g = Graph::default();
+        let x = g.input("x", &[4, 4, 2]);
+        let branch = |g: &mut Graph, name: &str| {
+            let w = g.parameter(&format!("{name}.weight"), &[3, 1, 1, 2], vec![0.0; 6]);
+            let op = Op::Conv2d { sliding: Sliding::unit(Padding::Same), activation: Activation::None };
+            g.push(name, op, &[x, w]).expect("fits")
+        };
+        let (a, b) = (branch(&mut g, "a"), branch(&mut g, "b"));
+        let y = g.push("product", Op::Mul { activation: Activation::None }, &[a, b]).expect("fits");
+        g.outputs.push(y);
+        assert!(channel_spaces(&g).is_empty());
+    }
+
+    #[test]
     fn a_pruned_network_computes_what_the_masked_one_does() {
         for (name, graph) in networks() {
             for seed in 0..40 {
