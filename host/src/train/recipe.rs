@@ -83,11 +83,13 @@ pub struct Train {
     pub seed: u64,
     /// Every training sample is moved by up to this many pixels in each direction, at random; zeros move in.
     pub shift: usize,
+    /// Every training sample is mirrored left to right with probability one half.
+    pub flip: bool,
 }
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 20, batch: 32, seed: 1, shift: 0 }
+        Self { epochs: 20, batch: 32, seed: 1, shift: 0, flip: false }
     }
 }
 

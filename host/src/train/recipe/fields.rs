@@ -35,6 +35,7 @@ pub(super) enum Rule {
     /// Finite, between the bounds.
     Number(Bound<f64>, Bound<f64>),
     Size,
+    Bool,
 }
 
 /// Cores that files can be packed for.
@@ -58,6 +59,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("train", "batch", Rule::Whole(1, 65_536)),
     field("train", "seed", Rule::Whole(0, i64::MAX)),
     field("train", "shift", Rule::Whole(0, 64)),
+    field("train", "flip", Rule::Bool),
     field("optimizer", "name", Rule::OneOf(&["adam", "adamw", "sgd"])),
     field("optimizer", "lr", ABOVE_ZERO),
     field("optimizer", "schedule", Rule::OneOf(&["constant", "cosine"])),
@@ -109,6 +111,7 @@ impl Rule {
             (Self::Number(..), Value::Float(x)) => self.contains(*x),
             (Self::Size, Value::String(text)) => text.parse::<Size>().is_ok(),
             (Self::Size, Value::Integer(n)) => *n > 0,
+            (Self::Bool, Value::Boolean(_)) => true,
             _ => false,
         }
     }
@@ -156,6 +159,7 @@ impl fmt::Display for Rule {
                 }
             }
             Self::Size => f.write_str("bytes, as in 65536, \"64K\" or \"1M\""),
+            Self::Bool => f.write_str("true or false"),
         }
     }
 }

@@ -76,7 +76,7 @@ fn every_key_of_the_table_is_a_key_of_the_structs_and_back() {
 fn a_typo_in_a_key_suggests_the_nearest_with_line_and_column() {
     assert_eq!(
         error("[train]\n  epoch = 3\n"),
-        "r.toml:6:3: unknown key in [train] `epoch` (did you mean `epochs`?); known: epochs, batch, seed, shift"
+        "r.toml:6:3: unknown key in [train] `epoch` (did you mean `epochs`?); known: epochs, batch, seed, shift, flip"
     );
     assert!(error("[sparsity]\nmethod = \"wgsef\"\nkep = 0.5").contains("r.toml:7:1: "));
     assert!(error("[train]\nzzz = 1").contains("`zzz`; known: "), "nothing is near");
