@@ -1,7 +1,9 @@
 //! A run from recipe to report: train, cut, quantise, export, measure; every result lands in the run's folder.
 
 mod describe;
+mod meter;
 pub mod score;
+mod source;
 
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
@@ -10,9 +12,9 @@ use crate::export::{ExportError, Target, export_for};
 use crate::graph::{Graph, GraphError};
 use crate::quantize::post_training;
 use crate::report::{Report, ReportError, Stage};
-use crate::sparsify::wgsef::Prox;
+use crate::sparsify::{cost::Meter, wgsef::Prox};
 use crate::train::{self, Phase, TrainError, recipe::Recipe};
-use crate::zoo;
+use meter::ChipMeter;
 use niwaki_kernels::{DeviceKind, Gpu, GpuError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -48,6 +50,8 @@ pub enum PipelineError {
     Report(#[from] ReportError),
     #[error("{}: cannot be created: {source}", path.display())]
     Folder { path: PathBuf, source: std::io::Error },
+    #[error("{}: {what}", path.display())]
+    Source { path: PathBuf, what: String },
     #[error(
         "{} holds a run with another recipe ({difference}); give --out another folder, or delete that one",
         path.display()
@@ -119,10 +123,10 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     let started = Instant::now();
     open_folder(options.dir, recipe)?;
     let data = data::load(&recipe.data.name, recipe.data.dir.as_deref())?;
-    let network = zoo::by_name(&recipe.model.zoo)
-        .ok_or_else(|| GraphError::Eval(format!("there is no network `{}` in the zoo", recipe.model.zoo)))?;
-    let initial = network.build(&data.input_shape, data.classes, recipe.train.seed)?;
-    let training = train::Options { threads: options.threads, prox: prox(options.device)?, stop: options.stop };
+    let initial = source::initial(recipe, &data)?;
+    let mut meter = ChipMeter::new(recipe, &data);
+    let (prox, meter): (_, &mut dyn Meter) = (prox(options.device)?, &mut meter);
+    let training = train::Options { threads: options.threads, prox, meter, stop: options.stop };
     let trained = train::train(recipe, initial, &data, options.dir, training, &mut |e| tell(Event::Train(e)))?;
 
     let mut stages = Vec::new();
@@ -138,9 +142,7 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     }
 
     let at = Instant::now();
-    let samples = recipe.quantize.samples.min(data.train.len());
-    let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
-    let quantized = post_training(trained.last(), &samples, recipe.quantize.calibration)?;
+    let quantized = quantized(trained.last(), recipe, &data)?;
     let (file, arena) = export_for(&quantized, options.chip.map_or(Target::Portable, Chip::target))?;
     atomic::write(&options.dir.join(MODEL_FILE), &file)?;
     let test = score::inputs(&quantized, &data.test)?;
@@ -190,9 +192,9 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
 
     let val = chip::run(Chip::Host, &file, &score::inputs(&quantized, &data.val)?, &mut |_| ())?.outputs;
     let mut report = Report {
-        title: format!("{} on {}", recipe.model.zoo, recipe.data.name),
+        title: format!("{} on {}", recipe.model.name(), recipe.data.name),
         dataset: recipe.data.name.clone(),
-        model: recipe.model.zoo.clone(),
+        model: recipe.model.name(),
         seed: recipe.train.seed,
         stages,
         operators: describe::operators(&quantized, cost.as_ref()),
@@ -212,6 +214,13 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     })
 }
 
+/// The int8 form of a trained network.
+fn quantized(graph: &Graph, recipe: &Recipe, data: &Dataset) -> Result<Graph, GraphError> {
+    let samples = recipe.quantize.samples.min(data.train.len());
+    let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
+    post_training(graph, &samples, recipe.quantize.calibration)
+}
+
 /// Creates the run's folder with its recipe, or checks that it holds the same one.
 fn open_folder(dir: &Path, recipe: &Recipe) -> Result<(), PipelineError> {
     std::fs::create_dir_all(dir).map_err(|source| PipelineError::Folder { path: dir.into(), source })?;
@@ -224,7 +233,8 @@ fn open_folder(dir: &Path, recipe: &Recipe) -> Result<(), PipelineError> {
             let difference = lines.map_or("more keys".into(), |(a, b)| format!("`{a}` there, `{b}` here"));
             Err(PipelineError::OtherRecipe { path: dir.into(), difference })
         }
-        Err(_) => Ok(atomic::write(&path, wanted.as_bytes())?),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(atomic::write(&path, wanted.as_bytes())?),
+        Err(e) => Err(PipelineError::Source { path, what: format!("cannot be read ({e})") }),
     }
 }
 

@@ -1,5 +1,16 @@
-//! Structured sparsity: which channels go together, how they are ranked in training, and their removal.
+//! Structured sparsity: which groups go together, how they are ranked in training, how many stay, and their removal.
 
+pub mod alive;
+pub mod allocate;
+pub mod cost;
+mod error;
+pub mod family;
 pub mod groups;
+pub mod magnitude;
+pub mod method;
+pub mod options;
 pub mod remove;
 pub mod wgsef;
+
+pub use error::SparsifyError;
+pub use options::Sparsity;

@@ -12,6 +12,8 @@ pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
 /// Keys of the optimizer's moments.
 const MOMENTS: [&str; 2] = ["optimizer.m", "optimizer.v"];
+/// Key of the groups that are left.
+const ALIVE: &str = "sparsity.alive";
 /// Key of [`Progress`] in the file's metadata.
 const PROGRESS: &str = "progress";
 
@@ -47,13 +49,15 @@ pub(super) struct Checkpoint {
     pub(super) initial: Graph,
     pub(super) graph: Graph,
     pub(super) moments: Moments,
+    /// One byte a group, 1 for those that are left; empty where nothing was dropped yet.
+    pub(super) alive: Vec<u8>,
     pub(super) progress: Progress,
 }
 
 impl Checkpoint {
     pub(super) fn start(graph: Graph) -> Self {
         let progress = Progress { phase: Phase::Dense, epoch: 0, epochs: Vec::new() };
-        Self { initial: graph.clone(), graph, moments: Moments::default(), progress }
+        Self { initial: graph.clone(), graph, moments: Moments::default(), alive: Vec::new(), progress }
     }
 
     /// Begins `phase` with a fresh optimizer.
@@ -61,6 +65,7 @@ impl Checkpoint {
         self.progress.phase = phase;
         self.progress.epoch = 0;
         self.moments = Moments::default();
+        self.alive = Vec::new();
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<(), WriteError> {
@@ -69,6 +74,8 @@ impl Checkpoint {
             let bytes: &[u8] = bytemuck::cast_slice(values);
             tensors.extend(TensorView::new(Dtype::F32, vec![values.len()], bytes).ok().map(|v| (name.to_string(), v)));
         }
+        let alive = TensorView::new(Dtype::U8, vec![self.alive.len()], &self.alive);
+        tensors.extend(alive.ok().map(|view| (ALIVE.to_string(), view)));
         let progress = serde_json::to_string(&self.progress).unwrap_or_default();
         atomic::write(path, &weights::serialize(tensors, Some(HashMap::from([(PROGRESS.into(), progress)]))))
     }
@@ -89,7 +96,8 @@ impl Checkpoint {
             let moments = |name| weights::f32s(name, &file.tensor(name).map_err(|e| e.to_string())?);
             let [m, v] = MOMENTS.map(moments);
             let graph = weights::fill(&file, initial)?;
-            Ok(Self { initial: initial.clone(), graph, moments: Moments { m: m?, v: v? }, progress })
+            let alive = file.tensor(ALIVE).map_err(|e| e.to_string())?.data().to_vec();
+            Ok(Self { initial: initial.clone(), graph, moments: Moments { m: m?, v: v? }, alive, progress })
         };
         parse().map(Some).map_err(|what| broken(format!("is no checkpoint of this run ({what})")))
     }

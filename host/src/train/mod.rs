@@ -1,4 +1,5 @@
-//! Training: dense, then a WGSEF ramp, then the cut and the repair; seeded, resumable, the same bits every time.
+//! Training: dense, then the ramp of a sparsity method, then the cut and the repair; seeded, resumable, the same bits
+//! every time.
 
 pub mod recipe;
 pub mod weights;
@@ -6,28 +7,26 @@ pub mod weights;
 mod augment;
 mod checkpoint;
 mod phase;
+mod run;
+mod sparse;
 
 pub use checkpoint::CHECKPOINT_FILE;
 pub use phase::Phase;
 
-use crate::data::{Dataset, Split, atomic, atomic::WriteError};
-use crate::engine::{Engine, EngineError, Options as EngineOptions};
+use crate::data::{Dataset, Split, atomic::WriteError};
+use crate::engine::{Engine, EngineError};
 use crate::graph::{Graph, GraphError};
-use crate::sparsify::remove::keep_channels;
-use crate::sparsify::wgsef::{Prox, Regulariser, WgsefError};
-use checkpoint::{Checkpoint, Progress};
+use crate::sparsify::cost::Meter;
+use crate::sparsify::options::Method;
+use crate::sparsify::wgsef::Prox;
+use crate::sparsify::SparsifyError;
+use checkpoint::Checkpoint;
 use niwaki_core::error::OptimError;
-use niwaki_core::optim::{Decay, adam, sgd};
-use rand_chacha::{
-    ChaCha8Rng,
-    rand_core::{Rng, SeedableRng},
-};
-use recipe::{OptimizerName, Recipe, Schedule, SparsityMethod};
+use recipe::Recipe;
+use run::Run;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
 /// Weights of the dense network in a run folder.
 pub const DENSE_FILE: &str = "dense.safetensors";
@@ -46,9 +45,9 @@ pub enum TrainError {
     /// The engine refused the network or a batch.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A proximal step failed.
+    /// The network could not be made sparse.
     #[error(transparent)]
-    Wgsef(#[from] WgsefError),
+    Sparsify(#[from] SparsifyError),
     /// An optimizer step was refused.
     #[error(transparent)]
     Optim(#[from] OptimError),
@@ -149,6 +148,8 @@ pub struct Options<'a> {
     pub threads: usize,
     /// Where proximal steps run.
     pub prox: Prox,
+    /// Finds out what a sparse network would cost on the target.
+    pub meter: &'a mut dyn Meter,
     /// Set by someone else to end the run after the current epoch.
     pub stop: &'a AtomicBool,
 }
@@ -190,7 +191,8 @@ pub fn train(
     options: Options<'_>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Trained, TrainError> {
-    let mut run = Run { recipe, data, dir, threads: options.threads, stop: options.stop, tell };
+    let Options { threads, prox, meter, stop } = options;
+    let mut run = Run { recipe, data, dir, threads, stop, tell, teacher: None };
     let saved = Checkpoint::load(&dir.join(CHECKPOINT_FILE), &graph)?;
     let mut at = saved.unwrap_or_else(|| Checkpoint::start(graph));
 
@@ -202,185 +204,23 @@ pub fn train(
         Phase::Dense => at.graph.clone(),
         _ => weights::load(&dir.join(DENSE_FILE), &at.initial)?,
     };
-    if recipe.sparsity.method == SparsityMethod::None {
+    if recipe.sparsity.method == Method::None {
         return Ok(Trained { dense, sparse: None, epochs: at.progress.epochs });
     }
 
     if at.progress.phase == Phase::Dense {
         at.enter(Phase::Ramp);
     }
-    if at.progress.phase == Phase::Ramp {
-        let parameters = run.engine(&dense)?.parameters().to_vec();
-        let mut regulariser = Regulariser::new(&dense, &parameters, recipe.sparsity.keep, options.prox)?;
-        run.phase(&mut at, Some(&mut regulariser))?;
-        let engine = run.engine(&at.graph)?;
-        for (space, keep) in regulariser.rank(engine.values())? {
-            keep_channels(&mut at.graph, &space, &keep)?;
-        }
-        at.enter(Phase::Finetune);
+    if recipe.sparsity.distill > 0.0 {
+        run.teacher = Some(run.engine(&dense)?);
     }
-    run.phase(&mut at, None)?;
+    if at.progress.phase == Phase::Ramp {
+        sparse::ramp(&mut run, &mut at, &dense, prox, meter)?;
+    }
+    let mut held = sparse::held(&run, &at)?;
+    run.phase(&mut at, held.as_mut())?;
     weights::save(&dir.join(SPARSE_FILE), &at.graph)?;
     Ok(Trained { dense, sparse: Some(at.graph), epochs: at.progress.epochs })
-}
-
-/// What stays the same through a run.
-struct Run<'a> {
-    recipe: &'a Recipe,
-    data: &'a Dataset,
-    dir: &'a Path,
-    threads: usize,
-    stop: &'a AtomicBool,
-    tell: &'a mut dyn FnMut(Event<'_>),
-}
-
-impl Run<'_> {
-    fn engine(&self, graph: &Graph) -> Result<Engine, EngineError> {
-        Engine::new(graph, EngineOptions { batch: self.recipe.train.batch, threads: self.threads })
-    }
-
-    fn epochs(&self, phase: Phase) -> usize {
-        match phase {
-            Phase::Dense => self.recipe.train.epochs,
-            Phase::Ramp => self.recipe.sparsity.ramp_epochs,
-            Phase::Finetune => self.recipe.sparsity.finetune_epochs,
-        }
-    }
-
-    /// Runs the epochs of the current phase that are left, saving after each.
-    fn phase(&mut self, at: &mut Checkpoint, mut regulariser: Option<&mut Regulariser>) -> Result<(), TrainError> {
-        let phase = at.progress.phase;
-        let epochs = self.epochs(phase);
-        (self.tell)(Event::Phase { phase, epochs, done: at.progress.epoch });
-        if at.progress.epoch >= epochs {
-            return Ok(());
-        }
-        let mut engine = self.engine(&at.graph)?;
-        let steps = self.data.train.len().div_ceil(self.recipe.train.batch);
-        at.moments.resize(engine.values().len());
-        while at.progress.epoch < epochs {
-            let started = Instant::now();
-            let (train_loss, lambda) = self.epoch(&mut engine, at, steps, epochs, regulariser.as_deref_mut())?;
-            let alive_groups = match regulariser.as_deref_mut() {
-                Some(r) => Some(r.alive(engine.values())?.0),
-                None => None,
-            };
-            let val_accuracy = evaluate(&mut engine, &self.data.val, self.recipe.train.batch)?.accuracy;
-            at.progress.epoch += 1;
-            let row = EpochRow {
-                phase,
-                epoch: at.progress.epoch,
-                train_loss,
-                val_accuracy,
-                lambda: (phase == Phase::Ramp).then_some(lambda),
-                alive_groups,
-                seconds: started.elapsed().as_secs_f64(),
-            };
-            engine.store(&mut at.graph);
-            at.progress.epochs.push(row.clone());
-            at.save(&self.dir.join(CHECKPOINT_FILE))?;
-            atomic::write(&self.dir.join(METRICS_FILE), metrics(&at.progress.epochs).as_bytes())?;
-            (self.tell)(Event::Epoch(&row));
-            let done = at.progress.epoch;
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(TrainError::Interrupted { phase, epoch: done });
-            }
-        }
-        Ok(())
-    }
-
-    /// One pass over the training samples; mean loss and the last penalty.
-    fn epoch(
-        &mut self,
-        engine: &mut Engine,
-        at: &mut Checkpoint,
-        steps: usize,
-        epochs: usize,
-        mut regulariser: Option<&mut Regulariser>,
-    ) -> Result<(f64, f64), TrainError> {
-        let Progress { phase, epoch, .. } = at.progress;
-        let train = &self.data.train;
-        let mut rng = epoch_rng(self.recipe.train.seed, phase, epoch);
-        let order = shuffled(train.len(), &mut rng);
-        let (mut x, mut y) = (Vec::new(), Vec::new());
-        let (mut sum, mut lambda) = (0.0, 0.0);
-        for (done, batch) in order.chunks(self.recipe.train.batch).enumerate() {
-            x.clear();
-            y.clear();
-            for &i in batch {
-                augment::augmented(train.sample(i), &self.data.input_shape, &self.recipe.train, &mut rng, &mut x);
-                y.push(train.y[i]);
-            }
-            let step = (epoch * steps + done) as u32 + 1;
-            let part = f64::from(step) / (epochs * steps) as f64;
-            let lr = self.learning_rate(part);
-            lambda = if regulariser.is_some() { self.recipe.sparsity.lambda * part } else { 0.0 };
-            let loss = engine.loss_and_gradients(&x, &y)?.mean;
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { phase, epoch: epoch + 1, step, loss, lr, lambda });
-            }
-            sum += loss * batch.len() as f64;
-            self.optimize(engine, at, lr, step)?;
-            if let Some(r) = regulariser.as_deref_mut() {
-                r.prox(engine.values_mut(), (lr * lambda) as f32)?;
-            }
-            (self.tell)(Event::Step { done: done + 1, of: steps });
-        }
-        Ok((sum / train.len().max(1) as f64, lambda))
-    }
-
-    /// The learning rate when `part` of the phase's steps, this one included, are done.
-    fn learning_rate(&self, part: f64) -> f64 {
-        match self.recipe.optimizer.schedule {
-            Schedule::Constant => self.recipe.optimizer.lr,
-            Schedule::Cosine => self.recipe.optimizer.lr * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
-        }
-    }
-
-    fn optimize(&self, engine: &mut Engine, at: &mut Checkpoint, lr: f64, step: u32) -> Result<(), OptimError> {
-        let o = &self.recipe.optimizer;
-        let (values, gradients) = engine.values_and_gradients();
-        let t = NonZeroU32::new(step).unwrap_or(NonZeroU32::MIN);
-        let decay = match o.name {
-            _ if o.weight_decay == 0.0 => Decay::None,
-            OptimizerName::AdamW => Decay::Decoupled(o.weight_decay),
-            OptimizerName::Adam | OptimizerName::Sgd => Decay::Coupled(o.weight_decay),
-        };
-        match o.name {
-            OptimizerName::Adam | OptimizerName::AdamW => {
-                let hyper = adam::Hyper { lr, beta1: o.beta1, beta2: o.beta2, eps: o.epsilon, decay };
-                let state = adam::State { m: &mut at.moments.m, v: &mut at.moments.v };
-                adam::step(values, gradients, state, &hyper, t)
-            }
-            OptimizerName::Sgd => {
-                let hyper = sgd::Hyper { lr, decay };
-                let momentum = sgd::Momentum { buffer: &mut at.moments.m, factor: o.momentum, nesterov: false };
-                sgd::step(values, gradients, Some(momentum), &hyper)
-            }
-        }
-    }
-}
-
-/// The random numbers of an epoch: a stream of their own, so that a resumed run meets the same ones.
-fn epoch_rng(seed: u64, phase: Phase, epoch: usize) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream((phase as u64 + 1) << 32 | epoch as u64);
-    rng
-}
-
-/// A random permutation of `0..len`.
-fn shuffled(len: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..len).collect();
-    for i in (1..len).rev() {
-        // The bias of the remainder is below 2^-40 for any set that fits in memory.
-        order.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
-    }
-    order
-}
-
-/// The lines of [`METRICS_FILE`].
-fn metrics(epochs: &[EpochRow]) -> String {
-    epochs.iter().filter_map(|row| serde_json::to_string(row).ok()).map(|line| line + "\n").collect()
 }
 
 /// How well a network does on a split.

@@ -8,7 +8,7 @@
 //! # Ok::<(), niwaki::train::recipe::RecipeError>(())
 //! ```
 //!
-//! Only `data.name` and `model.zoo` have no default. What may stand in a recipe is one table, `FIELDS` in `fields.rs`.
+//! Only `data.name` and the one key of `[model]` have no default. What may stand in a recipe is one table, `FIELDS` in `fields.rs`.
 
 mod error;
 mod fields;
@@ -21,6 +21,7 @@ pub use fields::Size;
 pub use read::apply_set;
 
 pub use crate::quantize::Calibration;
+pub use crate::sparsify::Sparsity;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -63,19 +64,35 @@ pub struct Data {
     pub dir: Option<PathBuf>,
 }
 
-/// `[model]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// `[model]`: exactly one of its keys.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// A name in [`crate::zoo::ENTRIES`].
-    pub zoo: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoo: Option<String>,
+    /// A `.tflite` file with a float network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import: Option<PathBuf>,
+    /// The folder of a run, whose dense network is gone on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<PathBuf>,
+}
+
+impl Model {
+    /// What reports call the network.
+    pub fn name(&self) -> String {
+        let path = self.import.as_deref().or(self.run.as_deref());
+        let stem = |p: &std::path::Path| p.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.zoo.clone().or_else(|| path.map(stem)).unwrap_or_default()
+    }
 }
 
 /// `[train]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
-    /// Passes over the training samples before sparsification.
+    /// Passes over the training samples before sparsification; 0 takes the network as it is.
     pub epochs: usize,
     /// Samples a step.
     pub batch: usize,
@@ -157,55 +174,6 @@ pub enum Schedule {
     Constant,
     /// Half a cosine from `lr` to 0 over each phase.
     Cosine,
-}
-
-/// `[sparsity]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sparsity {
-    /// How groups are chosen; `none` leaves the network dense and the other keys without effect.
-    pub method: SparsityMethod,
-    /// What is kept or dropped as one.
-    pub groups: Groups,
-    /// Share of the groups of each layer that stays, above 0 and at most 1.
-    pub keep: f64,
-    /// Weight of the regulariser at the end of the ramp.
-    pub lambda: f64,
-    /// Epochs over which the weight rises to `lambda`.
-    pub ramp_epochs: usize,
-    /// Epochs with the kept groups alone.
-    pub finetune_epochs: usize,
-}
-
-impl Default for Sparsity {
-    fn default() -> Self {
-        Self {
-            method: SparsityMethod::None,
-            groups: Groups::Filter,
-            keep: 0.5,
-            lambda: 1.0,
-            ramp_epochs: 10,
-            finetune_epochs: 10,
-        }
-    }
-}
-
-/// `sparsity.method`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SparsityMethod {
-    /// Dense.
-    None,
-    /// Weighted group sparse envelope function.
-    Wgsef,
-}
-
-/// `sparsity.groups`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Groups {
-    /// The weights that make one output channel.
-    Filter,
 }
 
 /// `[quantize]`

@@ -1,5 +1,6 @@
 //! Every key of a recipe and what it may hold: the one table behind errors, suggestions and `--set`.
 
+use crate::sparsify::options::Unit;
 use crate::{data, zoo};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, ops::Bound, str::FromStr};
@@ -54,8 +55,10 @@ const fn field(section: &'static str, key: &'static str, rule: Rule) -> Field {
 pub(super) const FIELDS: &[Field] = &[
     Field { required: Required::Always, ..field("data", "name", Rule::OneOf(data::NAMES)) },
     field("data", "dir", Rule::Text("the path of a folder")),
-    Field { required: Required::Always, ..field("model", "zoo", Rule::Zoo) },
-    field("train", "epochs", Rule::Whole(1, MAX_EPOCHS)),
+    field("model", "zoo", Rule::Zoo),
+    field("model", "import", Rule::Text("the path of a .tflite file")),
+    field("model", "run", Rule::Text("the folder of a run")),
+    field("train", "epochs", Rule::Whole(0, MAX_EPOCHS)),
     field("train", "batch", Rule::Whole(1, 65_536)),
     field("train", "seed", Rule::Whole(0, i64::MAX)),
     field("train", "shift", Rule::Whole(0, 64)),
@@ -68,12 +71,20 @@ pub(super) const FIELDS: &[Field] = &[
     field("optimizer", "beta1", DECAY),
     field("optimizer", "beta2", DECAY),
     field("optimizer", "epsilon", ABOVE_ZERO),
-    Field { required: Required::Section, ..field("sparsity", "method", Rule::OneOf(&["none", "wgsef"])) },
-    field("sparsity", "groups", Rule::OneOf(&["filter"])),
+    Field { required: Required::Section, ..field("sparsity", "method", Rule::OneOf(METHODS)) },
+    field("sparsity", "groups", Rule::OneOf(GROUPS)),
+    field("sparsity", "block", Rule::Pair),
     field("sparsity", "keep", Rule::Number(Bound::Excluded(0.0), Bound::Included(1.0))),
+    field("sparsity", "budget", Rule::Budget),
+    field("sparsity", "allocation", Rule::OneOf(&["uniform", "global", "rate-distortion"])),
+    field("sparsity", "weights", Rule::OneOf(&["one", "size", "macs", "instructions"])),
     field("sparsity", "lambda", FROM_ZERO),
+    field("sparsity", "metric", Rule::OneOf(&["euclidean", "adam"])),
     field("sparsity", "ramp_epochs", Rule::Whole(0, MAX_EPOCHS)),
+    field("sparsity", "half_space_epochs", Rule::Whole(0, MAX_EPOCHS)),
     field("sparsity", "finetune_epochs", Rule::Whole(0, MAX_EPOCHS)),
+    field("sparsity", "distill", Rule::Number(Bound::Included(0.0), Bound::Included(1.0))),
+    field("sparsity", "temperature", ABOVE_ZERO),
     field("quantize", "weights", Rule::OneOf(&["int8"])),
     field("quantize", "activations", Rule::OneOf(&["int8"])),
     field("quantize", "calibration", Rule::OneOf(&["mse", "percentile", "minmax"])),
@@ -111,6 +122,16 @@ impl Rule {
             (Self::Number(..), Value::Float(x)) => self.contains(*x),
             (Self::Size, Value::String(text)) => text.parse::<Size>().is_ok(),
             (Self::Size, Value::Integer(n)) => *n > 0,
+            (Self::Pair, Value::Array(pair)) => {
+                pair.len() == 2 && pair.iter().all(|n| n.as_integer().is_some_and(|n| (1..=4096).contains(&n)))
+            }
+            (Self::Budget, Value::Table(table)) => {
+                let limit = |v: &Value| v.as_float().or(v.as_integer().map(|n| n as f64));
+                let known = |(unit, v): (&String, &Value)| {
+                    Unit::by_name(unit).is_some() && limit(v).is_some_and(|x| x.is_finite() && x > 0.0)
+                };
+                table.len() == 1 && table.iter().all(known)
+            }
             (Self::Bool, Value::Boolean(_)) => true,
             _ => false,
         }
@@ -157,6 +178,10 @@ impl fmt::Display for Rule {
                     Bound::Included(x) => write!(f, ", at most {x}"),
                     Bound::Unbounded => Ok(()),
                 }
+            }
+            Self::Pair => f.write_str("two whole numbers from 1 to 4096, as in [4, 1]"),
+            Self::Budget => {
+                f.write_str("{ macs = N }, { bytes = N } or { instructions = N }; N up to 1 is a share of the dense network")
             }
             Self::Size => f.write_str("bytes, as in 65536, \"64K\" or \"1M\""),
             Self::Bool => f.write_str("true or false"),

@@ -134,7 +134,19 @@ fn check_values(table: &Table, file: &str, places: &BTreeMap<String, Place>) -> 
             None => {}
         }
     }
-    Ok(())
+    let sources = table.get("model").and_then(Value::as_table).map_or(0, Table::len);
+    match sources {
+        1 => Ok(()),
+        0 => {
+            let allowed = format!("{}; or model.import or model.run", Rule::Zoo);
+            Err(RecipeError::Missing { file: file.into(), key: "model.zoo".into(), allowed })
+        }
+        _ => {
+            let allowed = "one of zoo, import and run".into();
+            let value = "not one network".into();
+            Err(RecipeError::Value { place: Box::new(place("model")), key: "model".into(), value, nearest: None, allowed })
+        }
+    }
 }
 
 fn syntax(error: &toml::de::Error, text: &str, file: &str) -> RecipeError {

@@ -1,9 +1,10 @@
 //! What a recipe may say, and how each mistake is answered.
 
 use super::{
-    Calibration, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, SparsityMethod, Target, Train, apply_set,
+    Calibration, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, Target, Train, apply_set,
     fields::FIELDS,
 };
+use crate::sparsify::options::{Budget, Method, Unit};
 
 const MINIMAL: &str = "[data]\nname = \"digits\"\n[model]\nzoo = \"small-cnn\"\n";
 
@@ -48,8 +49,8 @@ fn a_recipe_as_used_reads_back_the_same() {
 #[test]
 fn the_demo_recipe_says_what_it_does() {
     let recipe = parse(DEMO).unwrap();
-    assert_eq!((recipe.data.name.as_str(), recipe.model.zoo.as_str()), ("digits", "small-cnn"));
-    assert_eq!((recipe.sparsity.method, recipe.sparsity.keep), (SparsityMethod::Wgsef, 0.6));
+    assert_eq!((recipe.data.name.as_str(), recipe.model.name().as_str()), ("digits", "small-cnn"));
+    assert_eq!((recipe.sparsity.method, recipe.sparsity.keep), (Method::Wgsef, 0.6));
     assert_eq!(recipe.quantize.calibration, Calibration::Mse);
     assert_eq!(recipe.target.ram.map(Size::bytes), Some(64 * 1024));
 }
@@ -58,6 +59,9 @@ fn the_demo_recipe_says_what_it_does() {
 fn every_key_of_the_table_is_a_key_of_the_structs_and_back() {
     let mut full = parse(DEMO).unwrap();
     full.data.dir = Some("folder".into());
+    full.model.import = Some("model.tflite".into());
+    full.model.run = Some("runs/dense".into());
+    full.sparsity.budget = Some(Budget { unit: Unit::Macs, limit: 0.5 });
     let table: toml::Table = full.to_toml().parse().unwrap();
     let mut written = 0;
     for field in FIELDS {
@@ -103,8 +107,8 @@ fn columns_count_characters() {
 fn a_value_out_of_range_names_key_value_and_range() {
     let keep = error("[sparsity]\nmethod = \"wgsef\"\nkeep = 1.5");
     assert_eq!(keep, "r.toml:7:8: `sparsity.keep` is 1.5; allowed: a number above 0, at most 1");
-    let epochs = error("[train]\nepochs = 0");
-    assert_eq!(epochs, "r.toml:6:10: `train.epochs` is 0; allowed: a whole number from 1 to 1000000");
+    let epochs = error("[train]\nepochs = -1");
+    assert_eq!(epochs, "r.toml:6:10: `train.epochs` is -1; allowed: a whole number from 0 to 1000000");
     assert!(error("[train]\nbatch = 0").contains("`train.batch` is 0; allowed: a whole number from 1 to 65536"));
     assert!(error("[train]\nseed = -1").contains("`train.seed` is -1; allowed: a whole number from 0 to 2^63 - 1"));
     for lr in ["nan", "inf", "-0.1", "0", "0.0"] {
@@ -117,7 +121,7 @@ fn a_value_out_of_range_names_key_value_and_range() {
 #[test]
 fn a_value_of_the_wrong_type_names_the_right_one() {
     let message = error("[train]\nepochs = \"three\"");
-    assert_eq!(message, "r.toml:6:10: `train.epochs` is \"three\"; allowed: a whole number from 1 to 1000000");
+    assert_eq!(message, "r.toml:6:10: `train.epochs` is \"three\"; allowed: a whole number from 0 to 1000000");
     assert!(error("[train]\nepochs = 2.5").contains("`train.epochs` is 2.5"));
     assert!(error("[target]\nchip = 4").contains("`target.chip` is 4; allowed: \"portable\", \"cortex-m4\""));
     assert!(parse(&format!("{MINIMAL}[optimizer]\nlr = 1")).unwrap().optimizer.lr == 1.0, "1 is a number too");
@@ -130,7 +134,8 @@ fn an_unknown_name_suggests_the_nearest() {
     let message = error("[sparsity]\nmethod = \"wgsf\"");
     assert_eq!(
         message,
-        "r.toml:6:10: `sparsity.method` is \"wgsf\" (did you mean `wgsef`?); allowed: \"none\", \"wgsef\""
+        "r.toml:6:10: `sparsity.method` is \"wgsf\" (did you mean `wgsef`?); allowed: \"none\", \"wgsef\", \
+         \"magnitude\", \"group-lasso\", \"hspg\", \"sap\", \"rigl\", \"set\", \"rate-distortion\""
     );
     assert!(set("data.name=digts").unwrap_err().contains("(did you mean `digits`?)"));
     assert!(set("model.zoo=small_cnn").unwrap_err().contains("(did you mean `small-cnn`?)"));
@@ -139,7 +144,35 @@ fn an_unknown_name_suggests_the_nearest() {
 #[test]
 fn a_sparsity_section_must_name_its_method() {
     let message = error("[sparsity]\nkeep = 0.25");
-    assert_eq!(message, "r.toml: `sparsity.method` is missing; allowed: \"none\", \"wgsef\"");
+    assert!(message.starts_with("r.toml: `sparsity.method` is missing; allowed: \"none\", \"wgsef\""), "{message}");
+}
+
+#[test]
+fn every_method_can_be_named_in_a_recipe() {
+    for (name, method) in Method::ALL {
+        assert_eq!(set(&format!("sparsity.method={name}")).unwrap().sparsity.method, method);
+    }
+    let field = FIELDS.iter().find(|f| (f.section, f.key) == ("sparsity", "method")).unwrap();
+    assert_eq!(field.rule.names(), Method::ALL.map(|(name, _)| name));
+}
+
+#[test]
+fn a_budget_is_one_limit_in_a_known_unit() {
+    let budget = |text: &str| set(&format!("sparsity.budget={text}")).map(|r| r.sparsity.budget.unwrap());
+    assert_eq!(budget("{ instructions = 0.3 }"), Ok(Budget { unit: Unit::Instructions, limit: 0.3 }));
+    assert_eq!(budget("{ macs = 300_000 }"), Ok(Budget { unit: Unit::Macs, limit: 300_000.0 }));
+    for wrong in ["{ macs = 0 }", "{ cycles = 3 }", "{ macs = 1, bytes = 2 }", "{}", "0.3", "{ macs = nan }"] {
+        let message = budget(wrong).unwrap_err();
+        assert!(message.contains("`sparsity.budget` is ") && message.contains("{ instructions = N }"), "{message}");
+    }
+}
+
+#[test]
+fn a_model_comes_from_one_place() {
+    let none = parse("data.name = \"digits\"\n[model]").unwrap_err();
+    assert!(none.starts_with("r.toml: `model.zoo` is missing; allowed: ") && none.contains("model.run"), "{none}");
+    let two = error("import = \"a.tflite\"");
+    assert!(two.contains("r.toml:3:2: `model` is not one network; allowed: one of zoo, import and run"), "{two}");
 }
 
 #[test]
@@ -152,7 +185,7 @@ fn text_that_is_not_toml_has_a_place() {
 fn set_overrides_with_toml_or_a_bare_word() {
     assert_eq!(set("train.epochs=3").unwrap().train.epochs, 3);
     assert_eq!(set(" optimizer.name = sgd ").unwrap().optimizer.name, OptimizerName::Sgd);
-    assert_eq!(set("sparsity.method=\"none\"").unwrap().sparsity.method, SparsityMethod::None);
+    assert_eq!(set("sparsity.method=\"none\"").unwrap().sparsity.method, Method::None);
     assert_eq!(set("target.ram=32K").unwrap().target.ram.map(Size::bytes), Some(32_768));
     assert_eq!(set("data.dir=2024").unwrap().data.dir, Some("2024".into()));
     let mut table = toml::Table::new();

@@ -1,0 +1,62 @@
+//! What a network would cost on the target chip: it is quantised, exported and run there once.
+
+use super::quantized;
+use crate::chip::{self, Chip, Cost};
+use crate::data::Dataset;
+use crate::export::export_for;
+use crate::graph::Graph;
+use crate::sparsify::{cost::Meter, options::Unit};
+use crate::train::recipe::Recipe;
+use std::collections::HashMap;
+
+/// Measures on the chip that a recipe names.
+pub(super) struct ChipMeter<'a> {
+    recipe: &'a Recipe,
+    data: &'a Dataset,
+}
+
+impl<'a> ChipMeter<'a> {
+    pub(super) fn new(recipe: &'a Recipe, data: &'a Dataset) -> Self {
+        Self { recipe, data }
+    }
+
+    /// The chip to measure on; there is no `portable` chip.
+    fn chip(&self) -> Result<Chip, String> {
+        let name = &self.recipe.target.chip;
+        name.parse().map_err(|_| format!("target.chip is \"{name}\", which is no chip that can be measured"))
+    }
+
+    /// The exported model, and the quantised network that it is made of.
+    fn exported(&self, graph: &Graph) -> Result<(Graph, Vec<u8>), String> {
+        let graph = quantized(graph, self.recipe, self.data).map_err(|e| e.to_string())?;
+        let target = self.chip().map_or(crate::export::Target::Portable, Chip::target);
+        let (file, _) = export_for(&graph, target).map_err(|e| e.to_string())?;
+        Ok((graph, file))
+    }
+
+    /// One inference of the first training sample.
+    fn run(&self, graph: &Graph) -> Result<(Graph, Cost), String> {
+        let (graph, file) = self.exported(graph)?;
+        let first = crate::data::Split { x: self.data.train.sample(0).to_vec(), y: vec![0] };
+        let inputs = super::score::inputs(&graph, &first).map_err(|e| e.to_string())?;
+        let measured = chip::run(self.chip()?, &file, &inputs, &mut |_| ()).map_err(|e| e.to_string())?;
+        let cost = measured.cost.ok_or_else(|| "nothing is measured on this machine".to_owned())?;
+        Ok((graph, cost))
+    }
+}
+
+impl Meter for ChipMeter<'_> {
+    fn total(&mut self, graph: &Graph, unit: Unit) -> Result<f64, String> {
+        match unit {
+            Unit::Macs => Ok(graph.macs() as f64),
+            Unit::Bytes => Ok(self.exported(graph)?.1.len() as f64),
+            Unit::Instructions => Ok(self.run(graph)?.1.instructions as f64),
+        }
+    }
+
+    fn instructions(&mut self, graph: &Graph) -> Result<HashMap<String, f64>, String> {
+        let (graph, cost) = self.run(graph)?;
+        let names = graph.nodes.iter().map(|node| node.name.clone());
+        Ok(names.zip(cost.per_op.iter().map(|n| *n as f64)).collect())
+    }
+}

@@ -1,0 +1,66 @@
+//! The groups that are left while a network is trained: what was dropped is held at zero.
+
+use super::error::SparsifyError;
+use super::family::{Families, Kept};
+
+/// Which groups are left, and the values that are not.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Alive {
+    kept: Kept,
+    /// Indices in the flat vector.
+    dropped: Vec<usize>,
+}
+
+impl Alive {
+    /// Leaves the groups in `kept`.
+    ///
+    /// # Errors
+    /// [`SparsifyError::Group`].
+    pub fn new(families: &Families, kept: Kept) -> Result<Self, SparsifyError> {
+        Ok(Self { dropped: families.dropped_values(&kept)?, kept })
+    }
+
+    /// The groups that are left, one list a family.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Whether something was dropped.
+    pub fn is_masked(&self) -> bool {
+        !self.dropped.is_empty()
+    }
+
+    /// Sets what was dropped to zero in a flat vector: values, or an optimizer's moments.
+    pub fn hold(&self, flat: &mut [f32]) {
+        self.dropped.iter().filter_map(|&i| flat.get_mut(i).map(|v| (i, v))).for_each(|(_, v)| *v = 0.0);
+    }
+
+    /// One byte a group, 1 for those that are left.
+    pub fn to_bytes(&self, families: &Families) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(families.groups());
+        for (family, kept) in families.list.iter().zip(&self.kept) {
+            let start = bytes.len();
+            bytes.resize(start + family.groups, 0);
+            kept.iter().for_each(|j| bytes[start + j] = 1);
+        }
+        bytes
+    }
+
+    /// The opposite of [`Alive::to_bytes`]; `None` unless there is one byte a group.
+    ///
+    /// # Errors
+    /// [`SparsifyError::Group`].
+    pub fn from_bytes(families: &Families, bytes: &[u8]) -> Result<Option<Self>, SparsifyError> {
+        if bytes.len() != families.groups() {
+            return Ok(None);
+        }
+        let mut rest = bytes;
+        let mut kept = Kept::new();
+        for family in &families.list {
+            let (own, after) = rest.split_at(family.groups);
+            kept.push((0..family.groups).filter(|&j| own[j] != 0).collect());
+            rest = after;
+        }
+        Self::new(families, kept).map(Some)
+    }
+}

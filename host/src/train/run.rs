@@ -1,0 +1,278 @@
+//! The epochs of a phase: batches, loss, optimizer, and what the sparsity method does around each step.
+
+use super::checkpoint::{Checkpoint, Progress};
+use super::recipe::{OptimizerName, Recipe, Schedule};
+use super::{CHECKPOINT_FILE, EpochRow, Event, METRICS_FILE, Phase, TrainError, augment, evaluate};
+use crate::data::{Dataset, atomic};
+use crate::engine::{Distillation, Engine, EngineError, Loss, Options as EngineOptions};
+use crate::graph::Graph;
+use crate::sparsify::alive::Alive;
+use crate::sparsify::family::Families;
+use crate::sparsify::method::{Method, Moment, Stage, Update};
+use niwaki_core::error::OptimError;
+use niwaki_core::optim::{Decay, adam, sgd};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// The sparse side of a phase.
+pub(super) struct Sparse {
+    pub(super) families: Families,
+    pub(super) alive: Alive,
+    /// Ranks and empties groups; none once the choice is made.
+    pub(super) method: Option<Box<dyn Method>>,
+}
+
+/// What stays the same through a run.
+pub(super) struct Run<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) data: &'a Dataset,
+    pub(super) dir: &'a Path,
+    pub(super) threads: usize,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) tell: &'a mut dyn FnMut(Event<'_>),
+    /// The dense network, if its answers are learned from.
+    pub(super) teacher: Option<Engine>,
+}
+
+/// Where a step of a phase is.
+#[derive(Clone, Copy)]
+struct Step {
+    phase: Phase,
+    /// Step in the phase, from 1.
+    number: u32,
+    lr: f64,
+    lambda: f64,
+}
+
+impl Run<'_> {
+    pub(super) fn engine(&self, graph: &Graph) -> Result<Engine, EngineError> {
+        Engine::new(graph, EngineOptions { batch: self.recipe.train.batch, threads: self.threads })
+    }
+
+    fn epochs(&self, phase: Phase) -> usize {
+        let sparsity = &self.recipe.sparsity;
+        match phase {
+            Phase::Dense => self.recipe.train.epochs,
+            Phase::Ramp => sparsity.ramp_epochs + sparsity.half_space_epochs,
+            Phase::Finetune => sparsity.finetune_epochs,
+        }
+    }
+
+    /// Runs the epochs of the current phase that are left, saving after each.
+    pub(super) fn phase(&mut self, at: &mut Checkpoint, mut sparse: Option<&mut Sparse>) -> Result<(), TrainError> {
+        let phase = at.progress.phase;
+        let epochs = self.epochs(phase);
+        (self.tell)(Event::Phase { phase, epochs, done: at.progress.epoch });
+        if at.progress.epoch >= epochs {
+            return Ok(());
+        }
+        let mut engine = self.engine(&at.graph)?;
+        let steps = self.data.train.len().div_ceil(self.recipe.train.batch);
+        at.moments.resize(engine.values().len());
+        while at.progress.epoch < epochs {
+            let started = Instant::now();
+            let (train_loss, lambda) = self.epoch(&mut engine, at, steps, epochs, sparse.as_deref_mut())?;
+            let mut alive_groups = None;
+            if let Some(sparse) = sparse.as_deref_mut() {
+                alive_groups = Some(alive(&mut sparse.families, engine.values())?);
+                at.alive = sparse.alive.to_bytes(&sparse.families);
+            }
+            let val_accuracy = evaluate(&mut engine, &self.data.val, self.recipe.train.batch)?.accuracy;
+            at.progress.epoch += 1;
+            let row = EpochRow {
+                phase,
+                epoch: at.progress.epoch,
+                train_loss,
+                val_accuracy,
+                lambda: (phase == Phase::Ramp).then_some(lambda),
+                alive_groups: alive_groups.filter(|_| phase == Phase::Ramp),
+                seconds: started.elapsed().as_secs_f64(),
+            };
+            engine.store(&mut at.graph);
+            at.progress.epochs.push(row.clone());
+            at.save(&self.dir.join(CHECKPOINT_FILE))?;
+            atomic::write(&self.dir.join(METRICS_FILE), metrics(&at.progress.epochs).as_bytes())?;
+            (self.tell)(Event::Epoch(&row));
+            let done = at.progress.epoch;
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(TrainError::Interrupted { phase, epoch: done });
+            }
+        }
+        Ok(())
+    }
+
+    /// One pass over the training samples; mean loss and the last penalty.
+    fn epoch(
+        &mut self,
+        engine: &mut Engine,
+        at: &mut Checkpoint,
+        steps: usize,
+        epochs: usize,
+        mut sparse: Option<&mut Sparse>,
+    ) -> Result<(f64, f64), TrainError> {
+        let Progress { phase, epoch, .. } = at.progress;
+        let train = &self.data.train;
+        let seed = self.recipe.train.seed;
+        let mut rng = epoch_rng(seed, phase, epoch);
+        let order = shuffled(train.len(), &mut rng);
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        let (mut sum, mut lambda) = (0.0, 0.0);
+        let ramp_steps = self.recipe.sparsity.ramp_epochs * steps;
+        for (done, batch) in order.chunks(self.recipe.train.batch).enumerate() {
+            x.clear();
+            y.clear();
+            for &i in batch {
+                augment::shifted(train.sample(i), &self.data.input_shape, self.recipe.train.shift, &mut rng, &mut x);
+                y.push(train.y[i]);
+            }
+            let number = (epoch * steps + done) as u32 + 1;
+            let part = f64::from(number) / (epochs * steps) as f64;
+            let ramped = (f64::from(number) / ramp_steps.max(1) as f64).min(1.0);
+            lambda = if phase == Phase::Ramp { self.recipe.sparsity.lambda * ramped } else { 0.0 };
+            let step = Step { phase, number, lr: self.learning_rate(part), lambda };
+            let loss = self.loss(engine, &x, &y)?.mean;
+            if !loss.is_finite() {
+                let Step { lr, lambda, .. } = step;
+                return Err(TrainError::Diverged { phase, epoch: epoch + 1, step: number, loss, lr, lambda });
+            }
+            sum += loss * batch.len() as f64;
+            let moment = Moment {
+                epoch,
+                epochs,
+                step: number as usize,
+                steps: epochs * steps,
+                lr: step.lr,
+                lambda,
+                half_space: number as usize > ramp_steps,
+            };
+            let mut method_rng = (done == 0).then(|| method_rng(seed, epoch));
+            self.update(engine, at, sparse.as_deref_mut(), step, moment, method_rng.as_mut())?;
+            (self.tell)(Event::Step { done: done + 1, of: steps });
+        }
+        Ok((sum / train.len().max(1) as f64, lambda))
+    }
+
+    /// Loss and gradients of a batch: of its labels, and of the dense network's answers if there is a teacher.
+    fn loss(&mut self, engine: &mut Engine, x: &[f32], y: &[u32]) -> Result<Loss, EngineError> {
+        let Some(teacher) = &mut self.teacher else { return engine.loss_and_gradients(x, y) };
+        let s = &self.recipe.sparsity;
+        let options = Distillation { weight: s.distill, temperature: s.temperature };
+        engine.distill(x, y, teacher.logits(x, y.len())?, options)
+    }
+
+    /// One step of the optimizer with whatever the sparsity method does around it.
+    fn update(
+        &self,
+        engine: &mut Engine,
+        at: &mut Checkpoint,
+        sparse: Option<&mut Sparse>,
+        step: Step,
+        moment: Moment,
+        rng: Option<&mut ChaCha8Rng>,
+    ) -> Result<(), TrainError> {
+        let (values, gradients) = engine.values_and_gradients_mut();
+        let Some(Sparse { families, alive, method }) = sparse else {
+            return Ok(self.optimize(values, gradients, at, step)?);
+        };
+        if let Some(method) = method.as_mut().filter(|_| step.phase == Phase::Ramp) {
+            let (m, v) = (&mut at.moments.m[..], &mut at.moments.v[..]);
+            let mut stage = Stage { families, values, gradients, m, v, alive, at: moment };
+            if let Some(rng) = rng {
+                method.begin_epoch(&mut stage, rng)?;
+            }
+            if method.before_step(&mut stage)? == Update::Optimizer {
+                self.optimize(values, gradients, at, step)?;
+            }
+            let (m, v) = (&mut at.moments.m[..], &mut at.moments.v[..]);
+            let mut stage = Stage { families, values, gradients, m, v, alive, at: moment };
+            method.after_step(&mut stage)?;
+        } else {
+            self.optimize(values, gradients, at, step)?;
+        }
+        let (values, _) = engine.values_and_gradients_mut();
+        for flat in [values, &mut at.moments.m, &mut at.moments.v] {
+            alive.hold(flat);
+        }
+        Ok(())
+    }
+
+    /// The learning rate when `part` of the phase's steps, this one included, are done.
+    fn learning_rate(&self, part: f64) -> f64 {
+        match self.recipe.optimizer.schedule {
+            Schedule::Constant => self.recipe.optimizer.lr,
+            Schedule::Cosine => self.recipe.optimizer.lr * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
+        }
+    }
+
+    fn optimize(
+        &self,
+        values: &mut [f32],
+        gradients: &[f32],
+        at: &mut Checkpoint,
+        step: Step,
+    ) -> Result<(), OptimError> {
+        let o = &self.recipe.optimizer;
+        let t = NonZeroU32::new(step.number).unwrap_or(NonZeroU32::MIN);
+        let decay = match o.name {
+            _ if o.weight_decay == 0.0 => Decay::None,
+            OptimizerName::AdamW => Decay::Decoupled(o.weight_decay),
+            OptimizerName::Adam | OptimizerName::Sgd => Decay::Coupled(o.weight_decay),
+        };
+        match o.name {
+            OptimizerName::Adam | OptimizerName::AdamW => {
+                let hyper = adam::Hyper { lr: step.lr, beta1: o.beta1, beta2: o.beta2, eps: o.epsilon, decay };
+                let state = adam::State { m: &mut at.moments.m, v: &mut at.moments.v };
+                adam::step(values, gradients, state, &hyper, t)
+            }
+            OptimizerName::Sgd => {
+                let hyper = sgd::Hyper { lr: step.lr, decay };
+                let momentum = sgd::Momentum { buffer: &mut at.moments.m, factor: o.momentum, nesterov: false };
+                sgd::step(values, gradients, Some(momentum), &hyper)
+            }
+        }
+    }
+}
+
+/// Groups that are not zero.
+fn alive(families: &mut Families, values: &[f32]) -> Result<usize, TrainError> {
+    let mut alive = 0;
+    for family in &mut families.list {
+        alive += family.squares(values)?.iter().filter(|sum| **sum != 0.0).count();
+    }
+    Ok(alive)
+}
+
+/// The random numbers of an epoch: a stream of their own, so that a resumed run meets the same ones.
+fn epoch_rng(seed: u64, phase: Phase, epoch: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream((phase as u64 + 1) << 32 | epoch as u64);
+    rng
+}
+
+/// The random numbers of a sparsity method in an epoch.
+fn method_rng(seed: u64, epoch: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(1 << 48 | epoch as u64);
+    rng
+}
+
+/// A random permutation of `0..len`.
+fn shuffled(len: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..len).collect();
+    for i in (1..len).rev() {
+        // The bias of the remainder is below 2^-40 for any set that fits in memory.
+        order.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
+    }
+    order
+}
+
+/// The lines of [`METRICS_FILE`].
+fn metrics(epochs: &[EpochRow]) -> String {
+    epochs.iter().filter_map(|row| serde_json::to_string(row).ok()).map(|line| line + "\n").collect()
+}
