@@ -49,6 +49,16 @@ pub enum EngineError {
         /// Its name.
         name: &'static str,
     },
+    /// A number of a distillation is out of its range.
+    #[error("distillation: `{name}` is {value}, it must be {range}")]
+    Distillation {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be.
+        range: &'static str,
+    },
     /// The planned batch needs buffers beyond what an index can address.
     #[error("a batch of {batch} needs {len} elements in one buffer, the limit is {limit}: plan a smaller batch")]
     TooLarge {

@@ -3,6 +3,7 @@
 use super::aligned::Aligned;
 use super::batch_norm::{Factors, Moments};
 use super::buffers::{Place, Target};
+use super::distill::Teacher;
 use super::elementwise;
 use super::gemm::Into;
 use super::loss::{self, LossSum};
@@ -12,6 +13,26 @@ use super::resolve::{Constant, Kernel};
 use pulp::Arch;
 use std::ops::Range;
 
+/// What the caller gives for a step, with lengths that fit.
+pub(super) struct Batch<'a, T> {
+    /// Samples.
+    pub(super) len: usize,
+    pub(super) x: &'a [T],
+    /// Empty where no loss is asked for.
+    pub(super) labels: &'a [u32],
+    pub(super) teacher: Option<Teacher<'a, T>>,
+}
+
+impl<'a, T> Batch<'a, T> {
+    pub(super) fn unlabelled(x: &'a [T], len: usize) -> Self {
+        Self { len, x, labels: &[], teacher: None }
+    }
+
+    pub(super) fn labelled(x: &'a [T], labels: &'a [u32]) -> Self {
+        Self { len: labels.len(), x, labels, teacher: None }
+    }
+}
+
 /// What all lanes read during a phase.
 pub(super) struct Shared<'a, T> {
     pub(super) arch: Arch,
@@ -19,9 +40,7 @@ pub(super) struct Shared<'a, T> {
     pub(super) parameters: &'a [T],
     pub(super) buffers: &'a [T],
     pub(super) factors: &'a [Factors<T>],
-    pub(super) x: &'a [T],
-    pub(super) labels: &'a [u32],
-    pub(super) batch: usize,
+    pub(super) batch: &'a Batch<'a, T>,
 }
 
 impl<'a, T> Shared<'a, T> {
@@ -133,9 +152,9 @@ impl<T: Real> Lane<T> {
         }
     }
 
-    /// The values that the graph's output has for this lane's samples.
-    pub(super) fn output(&self, plan: &Plan) -> &[T] {
-        &self.values[plan.output][..self.samples.len() * plan.value_lens[plan.output]]
+    /// A value that is kept in the lane, for all its samples.
+    pub(super) fn value(&self, plan: &Plan, value: usize) -> &[T] {
+        &self.values[value][..self.samples.len() * plan.value_lens[value]]
     }
 
     fn step(&mut self, shared: &Shared<'_, T>, workspace: &mut Workspace<T>, step: Step, tile: Tile) {
@@ -143,20 +162,25 @@ impl<T: Real> Lane<T> {
             Step::Forward(i) => self.forward(shared, workspace, i, tile),
             Step::Backward(i) => self.backward(shared, workspace, i, tile),
             Step::Statistics(i) | Step::GradientSums(i) => self.moments(shared, workspace, step, i, tile),
-            Step::Loss | Step::LossGradient => self.loss(shared, step, tile),
+            Step::Loss | Step::LossGradient => self.loss(shared, workspace, step, tile),
         }
     }
 
-    fn loss(&mut self, shared: &Shared<'_, T>, step: Step, tile: Tile) {
-        let plan = shared.plan;
+    fn loss(&mut self, shared: &Shared<'_, T>, workspace: &Workspace<T>, step: Step, tile: Tile) {
+        let (plan, batch) = (shared.plan, shared.batch);
         let classes = plan.value_lens[plan.logits];
-        let logits = &self.values[plan.logits][tile.range(classes)];
-        let first = self.samples.start + tile.first;
-        let labels = &shared.labels[first..first + tile.len];
+        let values = Values { shared, lane: &self.values, workspace: &workspace.values, first: self.samples.start };
+        let logits = values.of(plan.logits, tile);
+        let samples = Tile { first: self.samples.start + tile.first, ..tile };
+        let labels = &batch.labels[samples.range(1)];
         if matches!(step, Step::LossGradient) {
             let start = tile.first * plan.slot_lens[plan.logits_slot];
             let gradient = &mut self.slots[plan.logits_slot][start..start + logits.len()];
-            loss::cross_entropy_gradient(classes, shared.batch, logits, labels, &mut self.loss, gradient);
+            loss::cross_entropy_gradient(classes, batch.len, logits, labels, &mut self.loss, gradient);
+            if let Some(teacher) = &batch.teacher {
+                let scores = &teacher.logits[samples.range(classes)];
+                teacher.options.blend(classes, batch.len, logits, scores, &mut self.loss, gradient);
+            }
         } else {
             loss::cross_entropy(classes, logits, labels, &mut self.loss);
         }
@@ -291,7 +315,7 @@ impl<'a, T> Values<'a, T> {
         let range = tile.at(place).range(plan.value_lens[value]);
         match place {
             _ if value == plan.input => {
-                &self.shared.x[Tile { first: self.first + tile.first, ..tile }.range(plan.value_lens[value])]
+                &self.shared.batch.x[Tile { first: self.first + tile.first, ..tile }.range(plan.value_lens[value])]
             }
             Place::Lane => &self.lane[value][range],
             Place::Workspace(buffer) => &self.workspace[buffer][range],

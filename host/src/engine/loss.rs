@@ -5,7 +5,8 @@ use super::real::Real;
 /// Loss of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Loss {
-    /// Mean cross-entropy over the batch, in nats.
+    /// Mean over the batch of the cross-entropy, in nats; with a teacher, of the [`Distillation`](super::Distillation)'s
+    /// loss.
     pub mean: f64,
     /// Samples whose largest score is their label's; equal scores count for the lower class.
     pub correct: usize,
@@ -15,6 +16,8 @@ pub struct Loss {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LossSum {
     pub(super) total: f64,
+    /// Divergence from a teacher, where there is one.
+    pub(super) divergence: f64,
     pub(super) correct: usize,
 }
 

@@ -25,6 +25,7 @@ mod buffers;
 mod conv2d;
 mod dense;
 mod depthwise;
+mod distill;
 mod elementwise;
 mod error;
 mod gemm;
@@ -40,6 +41,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use distill::Distillation;
 pub use error::EngineError;
 pub use loss::Loss;
 pub use real::Real;
@@ -47,7 +49,7 @@ pub use real::Real;
 use crate::graph::{Data, Graph, Role, TensorId};
 use aligned::Aligned;
 use batch_norm::{Factors, Moments};
-use lane::{Lane, Shared, Workspace};
+use lane::{Batch, Lane, Shared, Workspace};
 use loss::LossSum;
 use niwaki_core::shape::MAX_LEN;
 use plan::{Barrier, Plan, Step};
@@ -84,6 +86,8 @@ pub struct EngineOf<T: Real> {
     options: Options,
     arch: Arch,
     threads: Option<rayon::ThreadPool>,
+    /// By tensor.
+    names: Vec<String>,
     output_name: String,
     output_shape: Vec<usize>,
     parameters: Vec<Parameter>,
@@ -136,6 +140,7 @@ impl<T: Real> EngineOf<T> {
         Ok(Self {
             arch: Arch::new(),
             threads,
+            names: graph.tensors.iter().map(|t| t.name.clone()).collect(),
             output_name: graph[graph.outputs[0]].name.clone(),
             output_shape: graph[graph.outputs[0]].shape.clone(),
             parameters: named(parameters),
@@ -204,13 +209,8 @@ impl<T: Real> EngineOf<T> {
         self.check_input(x, batch)?;
         self.begin(batch);
         self.inference_factors();
-        self.run(StepList::Eval, x, &[], batch);
-        let len = self.plan.value_lens[self.plan.output];
-        for lane in &self.lanes[..self.lanes_used(batch)] {
-            let (from, to) = (lane.samples.start * len, lane.samples.end * len);
-            self.output[from..to].copy_from_slice(lane.output(&self.plan));
-        }
-        Ok(&self.output[..batch * len])
+        self.run(StepList::Eval, &Batch::unlabelled(x, batch));
+        Ok(self.collect(self.plan.output, x, batch))
     }
 
     /// Inference loss: the network as it will be used, nothing changes.
@@ -224,8 +224,9 @@ impl<T: Real> EngineOf<T> {
         self.check_labels(x, labels)?;
         self.begin(labels.len());
         self.inference_factors();
-        self.run(StepList::EvalLoss, x, labels, labels.len());
-        Ok(self.collect_loss(labels.len()))
+        let batch = Batch::labelled(x, labels);
+        self.run(StepList::EvalLoss, &batch);
+        Ok(self.collect_loss(&batch))
     }
 
     /// A training step without its update: batch statistics, mean loss, [`gradients`](Self::gradients).
@@ -240,18 +241,22 @@ impl<T: Real> EngineOf<T> {
     /// [`EngineError`] names what does not fit; nothing has changed then.
     pub fn loss_and_gradients(&mut self, x: &[T], labels: &[u32]) -> Result<Loss, EngineError> {
         self.check_labels(x, labels)?;
-        let batch = labels.len();
-        self.begin(batch);
-        for phase in 0..self.plan.train.len() {
-            self.run(StepList::Train(phase), x, labels, batch);
-            match self.plan.train[phase].barrier {
-                Some(Barrier::Statistics(i)) => self.finish_statistics(i, batch),
-                Some(Barrier::GradientSums(i)) => self.finish_gradient_sums(i, batch),
-                None => {}
-            }
-        }
-        self.reduce_gradients(batch);
-        Ok(self.collect_loss(batch))
+        Ok(self.training_step(&Batch::labelled(x, labels)))
+    }
+
+    /// The first value, gradient or buffer that is infinite or NaN, looked for in this order: the name of its tensor
+    /// and its index in that tensor.
+    pub fn first_non_finite(&self) -> Option<(&str, usize)> {
+        let first = |ranges: &[Parameter], all: &[T]| {
+            ranges.iter().find_map(|p| {
+                let index = all[p.range.clone()].iter().position(|v| !v.to_f64().is_finite())?;
+                Some((p.tensor, index))
+            })
+        };
+        let found = first(&self.parameters, &self.values)
+            .or_else(|| first(&self.parameters, &self.gradients))
+            .or_else(|| first(&self.buffer_ranges, &self.buffers));
+        found.map(|(tensor, index)| (self.names[tensor.0].as_str(), index))
     }
 
     /// Writes parameters and buffers back to the graph that this engine was made from.
@@ -300,15 +305,30 @@ impl<T: Real> EngineOf<T> {
         }
     }
 
-    fn run(&mut self, list: StepList, x: &[T], labels: &[u32], batch: usize) {
-        let used = self.lanes_used(batch);
+    /// Every phase of a training step over a batch that was checked.
+    fn training_step(&mut self, batch: &Batch<'_, T>) -> Loss {
+        self.begin(batch.len);
+        for phase in 0..self.plan.train.len() {
+            self.run(StepList::Train(phase), batch);
+            match self.plan.train[phase].barrier {
+                Some(Barrier::Statistics(i)) => self.finish_statistics(i, batch.len),
+                Some(Barrier::GradientSums(i)) => self.finish_gradient_sums(i, batch.len),
+                None => {}
+            }
+        }
+        self.reduce_gradients(batch.len);
+        self.collect_loss(batch)
+    }
+
+    fn run(&mut self, list: StepList, batch: &Batch<'_, T>) {
+        let used = self.lanes_used(batch.len);
         let Self { plan, arch, values, buffers, factors, lanes, threads, workspaces, .. } = self;
         let steps: &[Step] = match list {
             StepList::Eval => &plan.eval,
             StepList::EvalLoss => &plan.eval_loss,
             StepList::Train(phase) => &plan.train[phase].steps,
         };
-        let shared = Shared { arch: *arch, plan, parameters: values, buffers, factors, x, labels, batch };
+        let shared = Shared { arch: *arch, plan, parameters: values, buffers, factors, batch };
         let lanes = &mut lanes[..used];
         let run = |lane: &mut Lane<T>, thread: usize| {
             // A workspace holds nothing from one lane to the next, so one that a panic left behind is as good as new.
@@ -382,13 +402,26 @@ impl<T: Real> EngineOf<T> {
         }
     }
 
-    fn collect_loss(&self, batch: usize) -> Loss {
-        let mut sum = LossSum::default();
+    /// Gathers a value that the lanes keep, or the graph's input, for the whole batch.
+    fn collect(&mut self, value: usize, x: &[T], batch: usize) -> &[T] {
+        let len = self.plan.value_lens[value];
         for lane in &self.lanes[..self.lanes_used(batch)] {
+            let range = lane.samples.start * len..lane.samples.end * len;
+            let from = if value == self.plan.input { &x[range.clone()] } else { lane.value(&self.plan, value) };
+            self.output[range].copy_from_slice(from);
+        }
+        &self.output[..batch * len]
+    }
+
+    fn collect_loss(&self, batch: &Batch<'_, T>) -> Loss {
+        let mut sum = LossSum::default();
+        for lane in &self.lanes[..self.lanes_used(batch.len)] {
             sum.total += lane.loss.total;
+            sum.divergence += lane.loss.divergence;
             sum.correct += lane.loss.correct;
         }
-        Loss { mean: sum.total / batch as f64, correct: sum.correct }
+        let total = batch.teacher.as_ref().map_or(sum.total, |teacher| teacher.total(&sum));
+        Loss { mean: total / batch.len as f64, correct: sum.correct }
     }
 }
 

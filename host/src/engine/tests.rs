@@ -1,6 +1,7 @@
 //! Gradients against central differences, bits against thread counts, refusals against their messages.
 
 mod determinism;
+mod distill;
 mod gradients;
 mod refusals;
 mod semantics;
@@ -20,6 +21,8 @@ mod tolerance {
     pub(super) const GRADIENT: f64 = 1e-6;
     /// Gradient of the f32 engine against the f64 engine, over whole networks of the zoo.
     pub(super) const F32_GRADIENT: f64 = 1e-5;
+    /// The loss of the f64 engine against its definition.
+    pub(super) const LOSS: f64 = 1e-12;
     /// Outputs of the f32 engine against the same sums in another order.
     pub(super) const F32_OUTPUT: f64 = 1e-5;
 }

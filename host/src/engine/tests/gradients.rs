@@ -1,7 +1,7 @@
 //! Every operator's gradients, of parameters and inputs, against central differences of the f64 engine's own loss.
 
 use super::*;
-use crate::engine::Engine;
+use crate::engine::{Distillation, Engine, Loss};
 use crate::graph::{Padding, Sliding};
 use crate::zoo;
 
@@ -11,10 +11,15 @@ const CLASSES: usize = 3;
 
 /// Compares all gradients of `graph` and prints the worst.
 fn check(name: &str, graph: &Graph) {
+    check_step(name, graph, |engine, x, labels| engine.loss_and_gradients(x, labels).expect("a valid batch"));
+}
+
+/// [`check`] for the loss of another kind of training step.
+fn check_step(name: &str, graph: &Graph, mut step_of: impl FnMut(&mut EngineOf<f64>, &[f64], &[u32]) -> Loss) {
     let mut engine = engine::<f64>(graph, BATCH, 1);
     let x = Values::new(99).reals::<f64>(BATCH * graph[graph.inputs[0]].element_count());
     let labels = labels(BATCH, CLASSES);
-    engine.loss_and_gradients(&x, &labels).expect("a valid batch");
+    step_of(&mut engine, &x, &labels);
     let gradients = engine.gradients().to_vec();
     let parameters = engine.parameters().to_vec();
     let step = tolerance::DIFFERENCE_STEP;
@@ -25,7 +30,7 @@ fn check(name: &str, graph: &Graph) {
             let value = engine.values()[i];
             let mut at = |v: f64| {
                 engine.values_mut()[i] = v;
-                engine.loss_and_gradients(&x, &labels).expect("a valid batch").mean
+                step_of(&mut engine, &x, &labels).mean
             };
             differences.push((at(value + step) - at(value - step)) / (2.0 * step));
             at(value);
@@ -160,6 +165,23 @@ fn pool_gradients_equal_central_differences() {
             let y = bench.push("op", op, &[x]);
             check(&name, &bench.finish(y, CLASSES));
         }
+    }
+}
+
+#[test]
+fn distillation_gradients_equal_central_differences() {
+    for options in [
+        Distillation { weight: 0.3, temperature: 1.0 },
+        Distillation { weight: 0.7, temperature: 4.0 },
+        Distillation { weight: 1.0, temperature: 0.5 },
+    ] {
+        let mut bench = Bench::new(11);
+        let x = bench.source(SOURCE, &[5]);
+        let graph = bench.finish(x, CLASSES);
+        let teacher = Values::new(12).reals::<f64>(BATCH * CLASSES);
+        check_step(&format!("{options:?}"), &graph, |engine, x, labels| {
+            engine.distill(x, labels, &teacher, options).expect("a valid batch")
+        });
     }
 }
 

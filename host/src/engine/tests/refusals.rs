@@ -1,7 +1,7 @@
 //! Bad graphs, batches and options are refused by name.
 
 use super::*;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Distillation, Engine, EngineError};
 use crate::graph::{Data, GraphError, Quant};
 use crate::zoo;
 
@@ -41,6 +41,23 @@ fn wrong_lengths_and_labels_are_named_and_change_nothing() {
     let label = EngineError::Label { sample: 2, label: 10, classes: 10 };
     assert_eq!(engine.loss_and_gradients(&x, &[0, 9, 10, 1]).err(), Some(label.clone()));
     assert_eq!(engine.loss(&x, &[0, 9, 10, 1]).err(), Some(label));
+    assert_eq!((engine.values().to_vec(), engine.buffers().to_vec()), before);
+}
+
+#[test]
+fn a_distillation_out_of_range_is_named_and_changes_nothing() {
+    let mut engine: Engine = engine(&small_cnn(), 4, 1);
+    let before = (engine.values().to_vec(), engine.buffers().to_vec());
+    let x = vec![0.5; 2 * 64];
+    let mut refusal = |weight, temperature, scores: usize| {
+        let options = Distillation { weight, temperature };
+        let error = engine.distill(&x, &[0, 1], &vec![0.0; scores], options).err();
+        error.map(|e| e.to_string()).unwrap_or_default()
+    };
+    assert_eq!(refusal(1.5, 1.0, 20), "distillation: `weight` is 1.5, it must be in 0..=1");
+    assert_eq!(refusal(f64::NAN, 1.0, 20), "distillation: `weight` is NaN, it must be in 0..=1");
+    assert_eq!(refusal(0.5, 0.0, 20), "distillation: `temperature` is 0, it must be finite and above 0");
+    assert_eq!(refusal(0.5, 1.0, 10), "teacher has 10 values, 2 samples need 20");
     assert_eq!((engine.values().to_vec(), engine.buffers().to_vec()), before);
 }
 
