@@ -183,6 +183,11 @@ impl<T: Real> EngineOf<T> {
         (&mut self.values, &self.gradients)
     }
 
+    /// Values and gradients, both to change.
+    pub fn values_and_gradients_mut(&mut self) -> (&mut [T], &mut [T]) {
+        (&mut self.values, &mut self.gradients)
+    }
+
     /// Where each buffer tensor lies in [`buffers`](Self::buffers), in graph order.
     pub fn buffer_ranges(&self) -> &[Parameter] {
         &self.buffer_ranges

@@ -3,7 +3,7 @@
 use super::quantized;
 use crate::chip::{self, Chip, Cost};
 use crate::data::Dataset;
-use crate::export::export_for;
+use crate::export::{AlignedBytes, Target, export_for};
 use crate::graph::Graph;
 use crate::sparsify::{cost::Meter, options::Unit};
 use crate::train::recipe::Recipe;
@@ -27,9 +27,9 @@ impl<'a> ChipMeter<'a> {
     }
 
     /// The exported model, and the quantised network that it is made of.
-    fn exported(&self, graph: &Graph) -> Result<(Graph, Vec<u8>), String> {
+    fn exported(&self, graph: &Graph) -> Result<(Graph, AlignedBytes), String> {
         let graph = quantized(graph, self.recipe, self.data).map_err(|e| e.to_string())?;
-        let target = self.chip().map_or(crate::export::Target::Portable, Chip::target);
+        let target = self.chip().map_or(Target::Portable, Chip::target);
         let (file, _) = export_for(&graph, target).map_err(|e| e.to_string())?;
         Ok((graph, file))
     }

@@ -32,7 +32,7 @@ impl Alive {
 
     /// Sets what was dropped to zero in a flat vector: values, or an optimizer's moments.
     pub fn hold(&self, flat: &mut [f32]) {
-        self.dropped.iter().filter_map(|&i| flat.get_mut(i).map(|v| (i, v))).for_each(|(_, v)| *v = 0.0);
+        self.dropped.iter().for_each(|&i| flat[i] = 0.0);
     }
 
     /// One byte a group, 1 for those that are left.

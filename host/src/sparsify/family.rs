@@ -59,7 +59,7 @@ impl Family {
         Ok(family)
     }
 
-    fn refused(&self) -> impl Fn(GroupError) -> SparsifyError {
+    fn refused(&self) -> impl Fn(GroupError) -> SparsifyError + use<> {
         let family = self.name.clone();
         move |error| SparsifyError::Group { family: family.clone(), error }
     }

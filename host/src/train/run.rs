@@ -128,7 +128,7 @@ impl Run<'_> {
             x.clear();
             y.clear();
             for &i in batch {
-                augment::shifted(train.sample(i), &self.data.input_shape, self.recipe.train.shift, &mut rng, &mut x);
+                augment::augmented(train.sample(i), &self.data.input_shape, &self.recipe.train, &mut rng, &mut x);
                 y.push(train.y[i]);
             }
             let number = (epoch * steps + done) as u32 + 1;

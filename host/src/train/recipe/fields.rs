@@ -37,7 +37,17 @@ pub(super) enum Rule {
     Number(Bound<f64>, Bound<f64>),
     Size,
     Bool,
+    /// Two whole numbers above 0.
+    Pair,
+    /// A table with one limit: `{ instructions = 0.3 }`.
+    Budget,
 }
+
+/// As in [`crate::sparsify::options::Method::ALL`], which a test compares.
+const METHODS: &[&str] =
+    &["none", "wgsef", "magnitude", "group-lasso", "hspg", "sap", "rigl", "set", "rate-distortion"];
+const GROUPS: &[&str] =
+    &["filter", "layer", "weight", "input-channel", "filter-shape", "kernel-row", "kernel-column", "block"];
 
 /// Cores that files can be packed for.
 const CHIPS: &[&str] = &["portable", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"];
