@@ -6,7 +6,6 @@ mod number_formats;
 
 pub use elementwise::{Binary, Over, Unary};
 pub use movement::Movement;
-pub use number_formats::clamp_int16;
 
 use super::{Activation, Data, Graph, GraphError, Node, Op, Quant, Role, Tensor, TensorId};
 use niwaki_core::format::DType;
@@ -241,7 +240,7 @@ impl Graph {
         let (multipliers_q31, shifts) =
             w.scales.iter().map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
         if self[node.inputs[0]].element == DType::I16 {
-            return Ok(Scaling::Int16x8 { multipliers_q31, shifts, clamp: clamp_int16(activation, y) });
+            return Ok(Scaling::Int16x8 { multipliers_q31, shifts, clamp: clamp_codes::<i16>(activation, y) });
         }
         Ok(Scaling::Int8 {
             input_zero_point: x.zero_point,
