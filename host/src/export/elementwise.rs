@@ -1,6 +1,6 @@
 //! Parameters of elementwise operators, reductions and conversions.
 
-use super::{clamp_f32, clamp_int8, multipliers};
+use super::{clamp_codes, clamp_f32, multipliers};
 use crate::graph::lower::{Binary, Over, Unary};
 use niwaki_core::format::{OpCode, PARAM_COUNT, param};
 use niwaki_core::kernels::{AddInt, Steps};
@@ -23,7 +23,7 @@ pub(super) fn unary(params: &mut Params, op: &Unary) -> OpCode {
         }
         Unary::ClampInt16(op) => {
             multipliers(params, &[op.multiplier]);
-            clamp_int8(params, op.clamp);
+            clamp_codes(params, op.clamp);
             OpCode::Clamp
         }
         Unary::LogisticInt16(op) => steps(params, *op, OpCode::Logistic),
@@ -51,14 +51,14 @@ pub(super) fn binary(params: &mut Params, op: &Binary) -> OpCode {
     let sum = |params: &mut Params, op: &AddInt| {
         let [a, b] = op.input_multipliers;
         multipliers(params, &[a, b, op.output_multiplier]);
-        clamp_int8(params, op.clamp);
+        clamp_codes(params, op.clamp);
     };
     match op {
         Binary::Add(clamp) | Binary::Sub(clamp) | Binary::Mul(clamp) => clamp_f32(params, *clamp),
         Binary::AddInt(op) | Binary::SubInt(op) => sum(params, op),
         Binary::MulInt(op) => {
             multipliers(params, &[op.multiplier]);
-            clamp_int8(params, op.clamp);
+            clamp_codes(params, op.clamp);
         }
         Binary::PreluInt(op) => multipliers(params, &[op.positive, op.negative]),
         Binary::Prelu => {}

@@ -265,14 +265,14 @@ impl File<'_> {
         };
         match lowered {
             Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].element {
-                DType::I8 => clamp_int8(&mut params, Clamp { min: -128, max: 127 }),
-                DType::I16 => clamp_int8(&mut params, Clamp { min: i16::MIN.into(), max: i16::MAX.into() }),
+                DType::I8 => clamp_codes(&mut params, Clamp { min: -128, max: 127 }),
+                DType::I16 => clamp_codes(&mut params, Clamp { min: i16::MIN.into(), max: i16::MAX.into() }),
                 _ => clamp_f32(&mut params, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }),
             },
             _ => {}
         }
         if let (Some(tiled), Some(Scaling::Int8 { clamp, .. })) = (tiled, lowered.scaling()) {
-            clamp_int8(&mut params, *clamp);
+            clamp_codes(&mut params, *clamp);
             if let Some([y, x]) = tiled.kernel {
                 params[param::TILED_KERNEL_Y] = narrow("kernel", y)?;
                 params[param::TILED_KERNEL_X] = narrow("kernel", x)?;
@@ -288,7 +288,7 @@ impl File<'_> {
                 Scaling::F32(arithmetic) => clamp_f32(&mut params, arithmetic.clamp),
                 Scaling::Int8 { multipliers_q31, shifts, clamp, .. }
                 | Scaling::Int16x8 { multipliers_q31, shifts, clamp } => {
-                    clamp_int8(&mut params, *clamp);
+                    clamp_codes(&mut params, *clamp);
                     let shape = [shifts.len()];
                     inputs.push(self.constant(DType::I32, &shape, bytemuck::cast_slice(multipliers_q31))?);
                     inputs.push(self.constant(DType::I8, &shape, bytemuck::cast_slice(shifts))?);
@@ -363,7 +363,7 @@ fn multipliers(params: &mut [i32; PARAM_COUNT], multipliers: &[Multiplier]) {
     }
 }
 
-fn clamp_int8(params: &mut [i32; PARAM_COUNT], clamp: Clamp<i32>) {
+fn clamp_codes(params: &mut [i32; PARAM_COUNT], clamp: Clamp<i32>) {
     params[param::CLAMP_MIN] = clamp.min;
     params[param::CLAMP_MAX] = clamp.max;
 }

@@ -6,7 +6,6 @@ mod number_formats;
 
 pub use elementwise::{Binary, Over, Unary};
 pub use movement::Movement;
-pub use number_formats::clamp_int16;
 
 use super::{Activation, Data, Graph, GraphError, Node, Op, Quant, Role, Tensor, TensorId};
 use niwaki_core::format::DType;
@@ -138,19 +137,12 @@ impl Graph {
         let fail = |what: String| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
         let shape = |e: niwaki_core::error::ShapeError| fail(e.to_string());
         self.infer_node(node)?;
-        if let Some(lowered) = self.lower_elementwise(node)? {
-            return Ok(lowered);
-        }
         let x = &self[node.inputs[0]];
         let y = &self[node.output];
-        let quants = match (&x.quant, &y.quant) {
-            (None, None) => None,
-            (Some(x), Some(y)) => Some((x, y)),
-            _ => return Err(fail("input and output must both be quantised or both be f32".into())),
+        let same_quant = || match x.quant == y.quant {
+            true => Ok(()),
+            false => Err(fail("input and output must have the same quantisation".into())),
         };
-        if let Some(movement) = self.movement(node)? {
-            return Ok(Lowered::Movement(movement));
-        }
         let image = |t: &Tensor| ([t.shape[0], t.shape[1]], *t.shape.last().unwrap_or(&0));
         Ok(match &node.op {
             Op::Conv2d { sliding, activation } => {
@@ -179,41 +171,53 @@ impl Graph {
                 let (input, channels) = image(x);
                 let window = sliding.window(input, *kernel).map_err(shape)?;
                 let op = Pool2d::try_new(window, channels).map_err(shape)?;
-                if quants.is_some_and(|(x, y)| x != y) {
-                    return Err(fail("input and output must have the same quantisation".into()));
-                }
+                same_quant()?;
                 match node.op {
                     Op::MaxPool2d { .. } => Lowered::MaxPool2d(op),
                     _ => Lowered::AveragePool2d(op),
                 }
             }
-            Op::Softmax => {
-                let op = Softmax::try_new(x.shape.last().copied().unwrap_or(0)).map_err(shape)?;
-                match quants {
-                    None => Lowered::SoftmaxF32(op),
-                    Some((quant, to)) => match (x.element, y.element, to.scales[0], to.zero_point) {
-                        (DType::I8, DType::I8, scale, -128) if scale == 1.0 / 256.0 => {
-                            Lowered::SoftmaxInt8(op, SoftmaxInt8::from_scale(quant.scales[0], self.rounding))
-                        }
-                        (DType::I16, DType::I16, scale, 0) if scale == 1.0 / 32768.0 => {
-                            Lowered::SoftmaxInt16(op, SoftmaxInt16::from_scale(quant.scales[0], self.rounding))
-                        }
-                        (_, DType::I16, ..) => {
-                            return Err(fail("an int16 softmax has output scale 1/32768 and zero point 0".into()));
-                        }
-                        _ => return Err(fail("an int8 softmax has output scale 1/256 and zero point -128".into())),
-                    },
-                }
-            }
+            Op::Softmax => self.lower_softmax(node)?,
             Op::Reshape { .. } => {
-                if quants.is_some_and(|(x, y)| x != y) {
-                    return Err(fail("input and output must have the same quantisation".into()));
-                }
+                same_quant()?;
                 Lowered::Reshape
             }
             Op::BatchNorm { .. } => return Err(fail("fold batch norm into the operator before it first".into())),
-            _ => return Err(fail("has no kernel yet".into())),
+            Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => self.lower_binary(node)?,
+            Op::Mean { axes, .. } | Op::Sum { axes, .. } => self.lower_over(node, axes)?,
+            Op::ArgMax { axis } => self.lower_over(node, &[*axis])?,
+            Op::Activation(_) | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::HardSwish => {
+                self.lower_activation(node)?
+            }
+            Op::Quantize | Op::Dequantize => self.lower_conversion(node)?,
+            Op::Pad { .. }
+            | Op::Concat { .. }
+            | Op::Slice { .. }
+            | Op::Transpose { .. }
+            | Op::ResizeNearest { .. }
+            | Op::ResizeBilinear { .. } => Lowered::Movement(self.movement(node)?),
         })
+    }
+
+    fn lower_softmax(&self, node: &Node) -> Result<Lowered, GraphError> {
+        let fail = |what: &str| GraphError::Eval(format!("softmax `{}`: {what}", node.name));
+        let (x, y) = (&self[node.inputs[0]], &self[node.output]);
+        let op = Softmax::try_new(x.shape.last().copied().unwrap_or(0)).map_err(|e| fail(&e.to_string()))?;
+        let (quant, to) = match (&x.quant, &y.quant) {
+            (None, None) => return Ok(Lowered::SoftmaxF32(op)),
+            (Some(quant), Some(to)) => (quant, to),
+            _ => return Err(fail("input and output must both be quantised or both be f32")),
+        };
+        match (x.element, y.element, to.scales[0], to.zero_point) {
+            (DType::I8, DType::I8, scale, -128) if scale == 1.0 / 256.0 => {
+                Ok(Lowered::SoftmaxInt8(op, SoftmaxInt8::from_scale(quant.scales[0], self.rounding)))
+            }
+            (DType::I16, DType::I16, scale, 0) if scale == 1.0 / 32768.0 => {
+                Ok(Lowered::SoftmaxInt16(op, SoftmaxInt16::from_scale(quant.scales[0], self.rounding)))
+            }
+            (_, DType::I16, ..) => Err(fail("an int16 softmax has output scale 1/32768 and zero point 0")),
+            _ => Err(fail("an int8 softmax has output scale 1/256 and zero point -128")),
+        }
     }
 
     /// Requantisation of a weighted node: one multiplier an output channel, `in * w_c / out` in f64
@@ -241,7 +245,7 @@ impl Graph {
         let (multipliers_q31, shifts) =
             w.scales.iter().map(multiplier).map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
         if self[node.inputs[0]].element == DType::I16 {
-            return Ok(Scaling::Int16x8 { multipliers_q31, shifts, clamp: clamp_int16(activation, y) });
+            return Ok(Scaling::Int16x8 { multipliers_q31, shifts, clamp: clamp_codes::<i16>(activation, y) });
         }
         Ok(Scaling::Int8 {
             input_zero_point: x.zero_point,

@@ -79,11 +79,14 @@ fn check_unary<T: Element, U: Stored<T>>(step: &Step<'_>) -> Outcome {
 }
 
 fn run_unary<T: Element, U: Stored<T> + Unary<T>>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
-    let op = U::read(step)?;
+    apply_unary(&U::read(step)?, step, arena)
+}
+
+fn apply_unary<T: Element, U: Unary<T>>(op: &U, step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, in_place } = operands(step, arena)?;
     match in_place {
-        Some(_) => kernels::unary_in_place(&op, output),
-        None => kernels::unary(&op, x, output)?,
+        Some(_) => kernels::unary_in_place(op, output),
+        None => kernels::unary(op, x, output)?,
     }
     Ok(())
 }
@@ -101,13 +104,7 @@ fn check_lookup(step: &Step<'_>) -> Outcome {
 }
 
 fn run_lookup(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
-    let op = lookup(step)?;
-    let Operands { inputs: [x], output, in_place } = operands(step, arena)?;
-    match in_place {
-        Some(_) => kernels::unary_in_place(&op, output),
-        None => kernels::unary(&op, x, output)?,
-    }
-    Ok(())
+    apply_unary::<i8, _>(&lookup(step)?, step, arena)
 }
 
 /// How the two operands lie over the output; operands of as many elements as the output may have any shapes.

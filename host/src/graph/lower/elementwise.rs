@@ -96,26 +96,6 @@ fn axes(shape: &[usize]) -> Result<([usize; 4], usize), ShapeError> {
 }
 
 impl Graph {
-    /// What core runs for an operator of this file; `None` for any other.
-    pub(super) fn lower_elementwise(&self, node: &Node) -> Result<Option<Lowered>, GraphError> {
-        let shape = |e: ShapeError| self.unfit(node, &e.to_string());
-        let x = node.inputs[0];
-        Ok(Some(match &node.op {
-            Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => {
-                let [(a, _), (b, _)] =
-                    [axes(&self[x].shape).map_err(shape)?, axes(&self[node.inputs[1]].shape).map_err(shape)?];
-                Lowered::Binary(Broadcast::try_new(a, b).map_err(shape)?, self.lower_binary(node)?)
-            }
-            Op::Mean { axes: over, .. } | Op::Sum { axes: over, .. } => self.lower_over(node, over)?,
-            Op::ArgMax { axis } => self.lower_over(node, &[*axis])?,
-            Op::Activation(_) | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::HardSwish => {
-                self.lower_activation(node)?
-            }
-            Op::Quantize | Op::Dequantize => self.lower_conversion(node)?,
-            _ => return Ok(None),
-        }))
-    }
-
     fn unfit(&self, node: &Node, what: &str) -> GraphError {
         GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name))
     }
@@ -152,7 +132,15 @@ impl Graph {
         }
     }
 
-    fn lower_binary(&self, node: &Node) -> Result<Binary, GraphError> {
+    /// An operator of two operands that broadcast.
+    pub(super) fn lower_binary(&self, node: &Node) -> Result<Lowered, GraphError> {
+        let shape = |e: ShapeError| self.unfit(node, &e.to_string());
+        let [a, b] = [node.inputs[0], node.inputs[1]].map(|id| axes(&self[id].shape));
+        let broadcast = Broadcast::try_new(a.map_err(shape)?.0, b.map_err(shape)?.0).map_err(shape)?;
+        Ok(Lowered::Binary(broadcast, self.binary(node)?))
+    }
+
+    fn binary(&self, node: &Node) -> Result<Binary, GraphError> {
         let rounding = self.rounding;
         let Some([a, b, y]) = self.same_codes(node, [node.inputs[0], node.inputs[1], node.output])? else {
             return Ok(match node.op {
@@ -201,7 +189,8 @@ impl Graph {
         })
     }
 
-    fn lower_over(&self, node: &Node, over: &[usize]) -> Result<Lowered, GraphError> {
+    /// A reduction over the axes `over`.
+    pub(super) fn lower_over(&self, node: &Node, over: &[usize]) -> Result<Lowered, GraphError> {
         let shape = |e: ShapeError| self.unfit(node, &e.to_string());
         let x = node.inputs[0];
         let (sizes, front) = axes(&self[x].shape).map_err(shape)?;
@@ -233,7 +222,8 @@ impl Graph {
         Ok(Lowered::Over(op, if mean { Over::MeanInt(constants) } else { Over::SumInt(constants) }))
     }
 
-    fn lower_activation(&self, node: &Node) -> Result<Lowered, GraphError> {
+    /// An operator of one operand, of one type with its output.
+    pub(super) fn lower_activation(&self, node: &Node) -> Result<Lowered, GraphError> {
         let rounding = self.rounding;
         let Some([x, y]) = self.same_codes(node, [node.inputs[0], node.output])? else {
             return Ok(Lowered::Unary(match node.op {
@@ -302,7 +292,8 @@ impl Graph {
         })
     }
 
-    fn lower_conversion(&self, node: &Node) -> Result<Lowered, GraphError> {
+    /// From real values to codes, back, or from codes to codes.
+    pub(super) fn lower_conversion(&self, node: &Node) -> Result<Lowered, GraphError> {
         let (x, y) = (self.codes(node, node.inputs[0])?, self.codes(node, node.output)?);
         Ok(match (x, y) {
             (None, Some(y)) => Lowered::Unary(Unary::Quantize(y.affine)),

@@ -60,21 +60,9 @@ fn element(tensor: &Tensor, value: f32) -> Result<(i32, Vec<u8>), String> {
 }
 
 impl Graph {
-    /// What core runs for `node`; `None` for operators that compute.
-    pub(super) fn movement(&self, node: &Node) -> Result<Option<Movement>, GraphError> {
+    /// What core runs for an operator that moves elements.
+    pub(super) fn movement(&self, node: &Node) -> Result<Movement, GraphError> {
         let fail = |what: String| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
-        let moves = matches!(
-            node.op,
-            Op::Pad { .. }
-                | Op::Concat { .. }
-                | Op::Slice { .. }
-                | Op::Transpose { .. }
-                | Op::ResizeNearest { .. }
-                | Op::ResizeBilinear { .. }
-        );
-        if !moves {
-            return Ok(None);
-        }
         let y = &self[node.output];
         for &id in &node.inputs {
             let x = &self[id];
@@ -85,7 +73,7 @@ impl Graph {
         if ![DType::I8, DType::I16, DType::F32].contains(&y.element) {
             return Err(fail(format!("{} elements cannot be moved; convert them to f32 or i8", y.element.name())));
         }
-        self.moved(node).map(Some).map_err(fail)
+        self.moved(node).map_err(fail)
     }
 
     fn moved(&self, node: &Node) -> Result<Movement, String> {

@@ -1,21 +1,11 @@
 //! Weighted operators in formats other than int8 and f32.
 
 use super::Scaling;
-use crate::graph::{Activation, Data, Graph, Node, Quant};
+use crate::graph::{Data, Graph, Node};
 use niwaki_core::format::DType;
-use niwaki_core::kernels::{Clamp, Int16x8};
+use niwaki_core::kernels::Int16x8;
 use niwaki_core::num::Rounding;
 use std::marker::PhantomData;
-
-/// The clamp of `activation` in int16 codes, whose zero point is 0.
-pub fn clamp_int16(activation: Activation, quant: &Quant) -> Clamp<i32> {
-    let (min, max) = activation.range();
-    let code = |v: f32| (v / quant.scales[0]).round().clamp(i16::MIN.into(), i16::MAX.into()) as i32;
-    Clamp {
-        min: if min.is_finite() { code(min) } else { i16::MIN.into() },
-        max: if max.is_finite() { code(max) } else { i16::MAX.into() },
-    }
-}
 
 impl Scaling {
     /// The arithmetic of an int16 operator whose bias is of type `B`.

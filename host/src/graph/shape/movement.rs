@@ -61,7 +61,7 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
             Ok(vec![size[0], size[1], c])
         }
         Op::TransposeConv2d { sliding, size, .. } => transpose_conv2d(sliding, *size, inputs),
-        _ => Err("has no shape rule yet".into()),
+        _ => Err("moves no elements".into()),
     }
 }
 

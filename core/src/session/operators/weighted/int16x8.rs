@@ -5,8 +5,8 @@ use super::{
     run_dense, run_depthwise, run_transpose_conv2d,
 };
 use crate::error::OperatorError;
-use crate::format::{DType, Element, OpCode, Operator, Overlap, Step, param};
-use crate::kernels::{Arithmetic, Clamp, Int16Accumulator, Int16x8};
+use crate::format::{DType, Element, OpCode, Operator, Overlap, Step};
+use crate::kernels::{Arithmetic, Int16Accumulator, Int16x8};
 use crate::session::operators::{Outcome, operator};
 use core::marker::PhantomData;
 
@@ -41,14 +41,10 @@ impl<B: Element + Int16Accumulator> Stored for Int16File<B> {
     type Arithmetic<'m> = Int16x8<'m, B>;
 
     fn read<'m>(step: &Step<'m>) -> Result<Int16x8<'m, B>, OperatorError> {
-        let (min, max) = (step.param(param::CLAMP_MIN), step.param(param::CLAMP_MAX));
-        if min < i16::MIN.into() || max > i16::MAX.into() || min > max {
-            return Err(OperatorError::Param { name: "clamp", value: min });
-        }
         Ok(Int16x8 {
             multipliers_q31: step.constant(3)?,
             shifts: step.constant(4)?,
-            clamp: Clamp { min, max },
+            clamp: step.code_clamp::<i16>()?,
             rounding: step.model.rounding(),
             bias: PhantomData,
         })
