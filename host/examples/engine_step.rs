@@ -1,27 +1,46 @@
-//! Samples per CPU-second of a DS-CNN training step (forward, backward, Adam) on one thread, as one JSON line a round.
+//! Samples per CPU-second of a training step (forward, backward, Adam) on one thread, as one JSON line a round.
 //!
-//! `cargo run --release --example engine_step [-- ROUNDS [STEPS]]`; with `-` for ROUNDS, runs one round for each line
-//! on stdin, so that a driver can alternate it with another engine (tests/bench/engine_vs_pytorch.py).
+//! `cargo run --release --example engine_step [-- ROUNDS [STEPS [NETWORK]]]`; with `-` for ROUNDS, runs one round for
+//! each line on stdin, so that a driver can alternate it with another engine (tests/bench/engine_vs_pytorch.py).
 
 use niwaki::engine::{Engine, Options};
 use niwaki::zoo;
-use niwaki_core::optim::adam;
+use niwaki_core::optim::{Decay, adam};
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::num::NonZeroU32;
 
-const BATCH: usize = 100;
-const INPUT: [usize; 3] = [49, 10, 1];
-const CLASSES: usize = 12;
+/// A network of the zoo and what it is trained on.
+struct Workload {
+    network: &'static str,
+    input: [usize; 3],
+    classes: usize,
+    batch: usize,
+    decay: Decay,
+}
+
+/// Keyword spotting with Adam, and Fashion-MNIST as its recipes have it.
+const WORKLOADS: &[Workload] = &[
+    Workload { network: "ds-cnn", input: [49, 10, 1], classes: 12, batch: 100, decay: Decay::None },
+    fashion("compact-cnn"),
+    fashion("ds-cnn-image"),
+    fashion("resnet-8"),
+];
+
+const fn fashion(network: &'static str) -> Workload {
+    Workload { network, input: [28, 28, 1], classes: 10, batch: 128, decay: Decay::Decoupled(0.01) }
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let rounds = arguments.next().unwrap_or_else(|| "5".into());
     let steps: usize = arguments.next().unwrap_or_else(|| "20".into()).parse()?;
+    let network = arguments.next().unwrap_or_else(|| "ds-cnn".into());
 
-    let entry = zoo::by_name("ds-cnn").ok_or("the zoo has no ds-cnn")?;
-    let mut trainer =
-        Trainer::new(Engine::new(&entry.build(&INPUT, CLASSES, 1)?, Options { batch: BATCH, threads: 1 })?);
+    let names: Vec<&str> = WORKLOADS.iter().map(|w| w.network).collect();
+    let workload = WORKLOADS.iter().find(|w| w.network == network);
+    let workload = workload.ok_or_else(|| format!("no workload `{network}`; known: {}", names.join(", ")))?;
+    let mut trainer = Trainer::new(workload)?;
     trainer.step()?;
     if rounds == "-" {
         for line in std::io::stdin().lock().lines() {
@@ -42,22 +61,27 @@ struct Trainer {
     labels: Vec<u32>,
     m: Vec<f32>,
     v: Vec<f32>,
+    hyper: adam::Hyper,
     t: NonZeroU32,
 }
 
 impl Trainer {
-    fn new(engine: Engine) -> Self {
-        let x = (0..BATCH * INPUT.iter().product::<usize>()).map(|i| (i as f32 * 0.37).sin()).collect();
-        let labels = (0..BATCH).map(|i| (i % CLASSES) as u32).collect();
+    fn new(workload: &Workload) -> Result<Self, Box<dyn Error>> {
+        let &Workload { network, input, classes, batch, decay } = workload;
+        let graph = zoo::by_name(network).ok_or("not in the zoo")?.build(&input, classes, 1)?;
+        let engine = Engine::new(&graph, Options { batch, threads: 1 })?;
+        let x = (0..batch * input.iter().product::<usize>()).map(|i| (i as f32 * 0.37).sin()).collect();
+        let labels = (0..batch).map(|i| (i % classes) as u32).collect();
         let moments = vec![0.0; engine.values().len()];
-        Self { engine, x, labels, m: moments.clone(), v: moments, t: NonZeroU32::MIN }
+        let hyper = adam::Hyper { decay, ..adam::Hyper::default() };
+        Ok(Self { engine, x, labels, m: moments.clone(), v: moments, hyper, t: NonZeroU32::MIN })
     }
 
     fn step(&mut self) -> Result<f64, Box<dyn Error>> {
         let loss = self.engine.loss_and_gradients(&self.x, &self.labels)?;
         let (values, gradients) = self.engine.values_and_gradients();
         let state = adam::State { m: &mut self.m, v: &mut self.v };
-        adam::step(values, gradients, state, &adam::Hyper::default(), self.t)?;
+        adam::step(values, gradients, state, &self.hyper, self.t)?;
         self.t = self.t.saturating_add(1);
         Ok(loss.mean)
     }
@@ -69,8 +93,15 @@ impl Trainer {
             loss = self.step()?;
         }
         let seconds = cpu_seconds()? - start;
-        let rate = (steps * BATCH) as f64 / seconds;
-        println!("{}", serde_json::json!({ "samples_per_cpu_second": rate, "cpu_seconds": seconds, "loss": loss }));
+        println!(
+            "{}",
+            serde_json::json!({
+                "samples_per_cpu_second": (steps * self.labels.len()) as f64 / seconds,
+                "cpu_seconds": seconds,
+                "loss": loss,
+                "parameters": self.engine.values().len(),
+            })
+        );
         std::io::stdout().flush()?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a command can end with: 1 when the work failed, 2 for wrong usage or bad input.
 
 use crate::chip::ChipError;
-use crate::data::{DataError, atomic::WriteError};
+use crate::data::{DataError, atomic::WriteError, get::GetError};
 use crate::export::read::ReadError;
 use crate::pipeline::PipelineError;
 use crate::report::ReportError;
@@ -21,6 +21,8 @@ pub enum CliError {
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
+    Get(#[from] GetError),
+    #[error(transparent)]
     Chip(#[from] ChipError),
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -39,6 +41,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Recipe(_) | Self::Read(_) | Self::Data(_) | Self::Input(_) | Self::NotBuilt { .. } => 2,
+            Self::Get(GetError::Data(_) | GetError::Checksum { .. }) => 2,
             Self::Chip(ChipError::Unknown { .. } | ChipError::Input { .. }) => 2,
             Self::Report(ReportError::Read { .. } | ReportError::Format { .. }) => 2,
             Self::Pipeline(PipelineError::Data(_) | PipelineError::OtherRecipe { .. } | PipelineError::Gpu(_)) => 2,

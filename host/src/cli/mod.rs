@@ -1,6 +1,7 @@
 //! The command line: arguments in, library calls, words and numbers out. Names and JSON keys are relied on by others.
 
 mod bench;
+mod data;
 mod error;
 mod export;
 mod import;
@@ -54,9 +55,9 @@ enum Command {
     /// Write a model to a real board (not built yet)
     #[command(disable_help_flag = true)]
     Flash(Rest),
-    /// Known data sets (not built yet)
-    #[command(disable_help_flag = true)]
-    Data(Rest),
+    /// Known data sets, and fetching them
+    #[command(subcommand)]
+    Data(data::DataCommand),
 }
 
 /// Whatever follows a command that is not built yet.
@@ -115,7 +116,7 @@ pub fn main() -> Result<(), CliError> {
         Command::Compare(_) => Err(CliError::NotBuilt { command: "compare" }),
         Command::Export(args) => export::export(args),
         Command::Flash(_) => Err(CliError::NotBuilt { command: "flash" }),
-        Command::Data(_) => Err(CliError::NotBuilt { command: "data" }),
+        Command::Data(command) => data::data(command),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) struct RunArgs {
 pub(super) struct EvalArgs {
     /// A .niwaki or .tflite file
     model: PathBuf,
-    /// A bundled data set (digits: its test split), or a folder of labels.npy (integers, one a sample) and inputs: its
+    /// The test split of a data set (`niwaki data list`), or a folder of labels.npy (integers, one a sample) and inputs: its
     /// other .npy files, samples along the first axis, one file after the other in the order of their names
     #[arg(long, value_name = "NAME|DIR")]
     data: String,
@@ -225,7 +225,7 @@ pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
 /// The file of a folder of samples that is not inputs, without its extension.
 const LABELS: &str = "labels";
 
-/// Inputs and labels of a bundled data set or a folder.
+/// Inputs and labels of a data set or a folder.
 fn labelled(data: &str, port: &Port) -> Result<(Vec<Vec<u8>>, Vec<i64>), CliError> {
     let dir = Path::new(data);
     if !dir.is_dir() {

@@ -1,6 +1,7 @@
 //! Progress bars on standard error, off where that is no terminal, and the words for events.
 
 use crate::chip::Step;
+use crate::data::get;
 use crate::pipeline::Event;
 use crate::report::{Stage, format};
 use crate::train;
@@ -81,6 +82,13 @@ impl Progress {
             }
             _ => {}
         }
+    }
+
+    pub(super) fn download(&mut self, file: get::Progress) {
+        self.style("{prefix} {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}");
+        self.bar.set_prefix(file.name);
+        self.bar.set_length(file.total.unwrap_or(file.done));
+        self.bar.set_position(file.done);
     }
 
     pub(super) fn finish(&self) {

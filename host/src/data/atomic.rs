@@ -54,6 +54,19 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<(
     sync_folder(folder).map_err(at("flush its folder to disk"))
 }
 
+/// Gives the finished file `from` the name `path` in the same folder, replacing what is there.
+///
+/// # Errors
+/// As [`write_with`].
+pub fn rename(from: File, from_path: &Path, path: &Path) -> Result<(), WriteError> {
+    let at = |step| move |source| WriteError { path: path.into(), step, source };
+    from.sync_all().map_err(at("flush to disk"))?;
+    // Closed first: not every system renames an open file.
+    drop(from);
+    std::fs::rename(from_path, path).map_err(at("rename into place"))?;
+    sync_folder(path.parent().unwrap_or(Path::new("."))).map_err(at("flush its folder to disk"))
+}
+
 /// Makes a rename in `folder` durable.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     // Only Unix can open a folder as a file; elsewhere the rename itself is all there is.

@@ -25,31 +25,35 @@ pub struct Idx {
 /// Names the file and, where its content is at fault, the offset in the uncompressed data and expected against found
 /// bytes. Bytes after the announced ones are an error too.
 pub fn read(path: &Path) -> Result<Idx, DataError> {
-    let open = || File::open(path).map(BufReader::new);
-    let failed = |source| DataError::Read { path: path.into(), source };
-    let mut magic = Vec::new();
-    open().and_then(|f| f.take(2).read_to_end(&mut magic)).map_err(failed)?;
-    let file = open().map_err(failed)?;
-    if magic == [0x1f, 0x8b] {
-        Source { path, gzip: true, offset: 0, stream: flate2::bufread::MultiGzDecoder::new(file) }.parse()
-    } else {
-        Source { path, gzip: false, offset: 0, stream: file }.parse()
-    }
+    Source::open(path)?.parse()
 }
 
-/// Reads a stream in pieces of known length and knows where it is.
-struct Source<'a, R> {
+/// Reads a file, decompressed, in pieces and knows where it is.
+pub(super) struct Source<'a> {
     path: &'a Path,
     gzip: bool,
     offset: u64,
-    stream: R,
+    stream: Box<dyn Read>,
 }
 
-impl<R: Read> Source<'_, R> {
+impl<'a> Source<'a> {
+    /// Decompresses the file if it starts like gzip.
+    pub(super) fn open(path: &'a Path) -> Result<Self, DataError> {
+        let open = || File::open(path).map(BufReader::new);
+        let failed = |source| DataError::Read { path: path.into(), source };
+        let mut magic = Vec::new();
+        open().and_then(|f| f.take(2).read_to_end(&mut magic)).map_err(failed)?;
+        let file = open().map_err(failed)?;
+        let gzip = magic == [0x1f, 0x8b];
+        let stream: Box<dyn Read> =
+            if gzip { Box::new(flate2::bufread::MultiGzDecoder::new(file)) } else { Box::new(file) };
+        Ok(Self { path, gzip, offset: 0, stream })
+    }
+
     /// Up to `limit` bytes. Grows with what is there, so a header that lies cannot allocate.
-    fn up_to(&mut self, limit: u64) -> Result<Vec<u8>, DataError> {
+    pub(super) fn up_to(&mut self, limit: u64) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
-        let result = self.stream.by_ref().take(limit).read_to_end(&mut bytes);
+        let result = self.stream.as_mut().take(limit).read_to_end(&mut bytes);
         self.offset += bytes.len() as u64;
         match result {
             Ok(_) => Ok(bytes),
@@ -148,7 +152,8 @@ fn read_pair(dir: &Path, images: &'static str, labels: &'static str) -> Result<(
     Ok((Split { x, y }, vec![h, w, 1]))
 }
 
-fn find(dir: &Path, name: &'static str) -> Result<PathBuf, DataError> {
+/// The file as published or unpacked.
+pub(super) fn find(dir: &Path, name: &'static str) -> Result<PathBuf, DataError> {
     let candidates = [dir.join(format!("{name}.gz")), dir.join(name)];
     candidates.into_iter().find(|p| p.is_file()).ok_or_else(|| DataError::NoFile { dir: dir.into(), name })
 }

@@ -1,4 +1,5 @@
-//! Labelled samples, by name: the bundled digits and folders of IDX files; `.npy` arrays; atomic writing.
+//! Labelled samples, by name: the bundled digits and folders of IDX files, which can be fetched; `.npy` arrays; atomic
+//! writing.
 //!
 //! ```
 //! let digits = niwaki::data::load("digits", None)?;
@@ -9,18 +10,19 @@
 
 pub mod atomic;
 mod digits;
+pub mod get;
 pub mod idx;
+pub mod known;
 pub mod npy;
 #[cfg(test)]
 mod tests;
+
+pub use known::NAMES;
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
-
-/// Names that [`load`] knows.
-pub const NAMES: &[&str] = &["digits", "fashion-mnist", "mnist"];
 
 /// Samples of one shape with a class each, split once and for all.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,10 +87,10 @@ pub enum DataError {
         /// What was asked for.
         name: String,
     },
-    /// A data set that is not bundled was asked for without its folder.
+    /// A data set that is not bundled was asked for without its folder, and is not among the fetched ones.
     #[error(
-        "`{name}` is not bundled: put its four IDX files in a folder and name it, in the recipe `[data] dir = \"FOLDER\"` \
-         (`niwaki data get {name}` is not built yet)"
+        "`{name}` is not on this machine: run `niwaki data get {name}`, or name the folder of its files, in the recipe \
+         `[data] dir = \"FOLDER\"`"
     )]
     NeedsDir {
         /// The data set.
@@ -187,7 +189,7 @@ pub(crate) fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     best.1
 }
 
-/// The data set called `name`; `dir` holds the files of sets that are not bundled.
+/// The data set called `name`; `dir` holds the files of sets that are not bundled, [`known::cache`] unless given.
 ///
 /// `digits` is bundled (its split: host/data/README.md). `fashion-mnist` and `mnist` are read from the four IDX files as
 /// published, compressed or not; the last 5,000 of the 60,000 training images (one in twelve) are the validation part.
@@ -195,10 +197,17 @@ pub(crate) fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
 /// # Errors
 /// [`DataError::UnknownName`], [`DataError::NeedsDir`], or what is wrong with a file.
 pub fn load(name: &str, dir: Option<&Path>) -> Result<Dataset, DataError> {
-    match (NAMES.iter().find(|n| **n == name), dir) {
-        (Some(&"digits"), _) => Ok(digits::load()),
-        (Some(name), Some(dir)) => idx::load(name, dir),
-        (Some(name), None) => Err(DataError::NeedsDir { name }),
-        (None, _) => Err(DataError::UnknownName { name: name.into() }),
+    load_cached(name, dir, known::cache().as_deref())
+}
+
+fn load_cached(name: &str, dir: Option<&Path>, cache: Option<&Path>) -> Result<Dataset, DataError> {
+    let known = known::by_name(name)?;
+    if known.is_bundled() {
+        return Ok(digits::load());
+    }
+    let cached = || known::cached(known, cache?);
+    match dir.map(PathBuf::from).or_else(cached) {
+        Some(dir) => idx::load(known.name, &dir),
+        None => Err(DataError::NeedsDir { name: known.name }),
     }
 }

@@ -1,6 +1,6 @@
 //! What data reading promises, file by damaged file.
 
-use super::{DataError, NAMES, atomic, idx, load, npy};
+use super::{DataError, NAMES, atomic, idx, load, load_cached, npy};
 use flate2::{Compression, write::GzEncoder};
 use std::{
     fs,
@@ -54,9 +54,19 @@ fn unknown_data_name_suggests_the_nearest() {
 }
 
 #[test]
-fn a_set_that_is_not_bundled_says_how_to_give_its_folder() {
-    let message = load("mnist", None).unwrap_err().to_string();
-    assert!(message.contains("[data] dir = ") && message.contains("not built yet"), "{message}");
+fn a_set_that_is_not_here_says_how_to_get_it() {
+    let message = load_cached("mnist", None, None).unwrap_err().to_string();
+    assert!(message.contains("[data] dir = ") && message.contains("run `niwaki data get mnist`"), "{message}");
+}
+
+#[test]
+fn a_fetched_set_needs_no_folder() {
+    let cache = TempDir::new().unwrap();
+    fs::rename(mnist_dir(IMAGES, LABELS).keep(), cache.path().join("mnist")).unwrap();
+    assert_eq!(load_cached("mnist", None, Some(cache.path())).unwrap().test.y, [7, 9]);
+    assert!(load_cached("fashion-mnist", None, Some(cache.path())).is_err());
+    fs::remove_file(cache.path().join("mnist/t10k-labels-idx1-ubyte")).unwrap();
+    assert!(matches!(load_cached("mnist", None, Some(cache.path())), Err(DataError::NeedsDir { .. })));
 }
 
 #[test]
