@@ -37,16 +37,17 @@ fn reads(operators: &[Operator], step: Step, mut read: impl FnMut(usize)) {
         Step::Statistics(i) | Step::GradientSums(i) => read(operators[i].inputs[0]),
         Step::Backward(i) => {
             let op = &operators[i];
-            let (input, output) = match &op.kernel {
+            let (inputs, output) = match &op.kernel {
                 Kernel::Conv2d { w, .. } | Kernel::Depthwise { w, .. } | Kernel::Dense { w, .. } => {
                     (matches!(w, Constant::Parameter(_)), true)
                 }
                 Kernel::BatchNorm { .. } => (true, false),
-                Kernel::Activation(_) | Kernel::Add(_) | Kernel::Softmax { .. } => (false, true),
-                Kernel::MaxPool { .. } | Kernel::AveragePool(_) => (false, false),
+                Kernel::Activation(_) | Kernel::Add(_) | Kernel::Sub(_) | Kernel::Softmax { .. } => (false, true),
+                Kernel::Unary(_) | Kernel::Mul(_) => (true, true),
+                Kernel::Movement(_) | Kernel::MaxPool { .. } | Kernel::AveragePool(_) => (false, false),
             };
-            if input {
-                read(op.inputs[0]);
+            if inputs {
+                op.inputs.iter().for_each(|&v| read(v));
             }
             if output {
                 read(op.output);

@@ -223,7 +223,14 @@ impl<T: Real> Lane<T> {
             Kernel::Dense { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
             Kernel::BatchNorm { op, index, .. } => op.forward(arch, &shared.factors[*index], x, y),
             Kernel::Activation(activation) => elementwise::activation(arch, *activation, x, y),
+            Kernel::Unary(op) => op.forward(arch, x, y),
             Kernel::Add(activation) => elementwise::add(arch, *activation, x, read(1), y),
+            Kernel::Sub(activation) => elementwise::sub(arch, *activation, x, read(1), y),
+            Kernel::Mul(activation) => elementwise::mul(arch, *activation, x, read(1), y),
+            Kernel::Movement(op) => {
+                op.fill_border(y);
+                (0..operator.inputs.len()).for_each(|i| op.forward(i, read(i), y));
+            }
             Kernel::MaxPool { op, index } => op.max(arch, x, y, &mut self.taps[*index][tile.range(y.len() / tile.len)]),
             Kernel::AveragePool(op) => op.average(arch, x, y),
             Kernel::Softmax { classes } => loss::softmax(*classes, x, y),
@@ -242,15 +249,17 @@ impl<T: Real> Lane<T> {
         let dy = &mut output[tile.first * plan.slot_lens[gradient.output]..][..y_len];
 
         let values = Values { shared, lane: &self.values, workspace: &workspace.values, first: self.samples.start };
-        let (x, y) = (values.of(operator.inputs[0], tile), values.of(operator.output, tile));
+        let read = |i: usize| values.of(operator.inputs[i], tile);
+        let (x, y) = (read(0), values.of(operator.output, tile));
         let (slots, scratch, partial) = (&mut self.slots, &mut workspace.scratch, &mut self.partial);
-        // The slot of the first operand, for operators whose input gradient is not in place.
-        let mut target = |write: &mut dyn FnMut(Into, &mut [T])| {
-            if let Some(Target { slot, into }) = gradient.targets[0] {
+        // The slot of an operand, for operators whose input gradient is not in place.
+        let mut target_of = |operand: usize, write: &mut dyn FnMut(Into, &mut [T])| {
+            if let Some(Target { slot, into }) = gradient.targets[operand] {
                 let start = tile.first * plan.slot_lens[slot];
-                write(into, &mut slots[slot][start..start + x.len()]);
+                write(into, &mut slots[slot][start..][..tile.len * plan.value_lens[operator.inputs[operand]]]);
             }
         };
+        let mut target = |write: &mut dyn FnMut(Into, &mut [T])| target_of(0, write);
         match &operator.kernel {
             Kernel::Conv2d { op, w, bias } => {
                 elementwise::mask(arch, op.activation, y, dy);
@@ -283,6 +292,22 @@ impl<T: Real> Lane<T> {
             Kernel::AveragePool(op) => target(&mut |into, dx| op.average_gradient(arch, dy, into, dx)),
             Kernel::BatchNorm { op, index, .. } => op.input_gradient(arch, &shared.factors[*index], x, dy),
             Kernel::Activation(activation) | Kernel::Add(activation) => elementwise::mask(arch, *activation, y, dy),
+            Kernel::Unary(op) => op.gradient(arch, x, y, dy),
+            Kernel::Sub(activation) => {
+                elementwise::mask(arch, *activation, y, dy);
+                target_of(0, &mut |into, da| elementwise::deliver(arch, dy, into, da));
+                target_of(1, &mut |into, db| elementwise::deliver_negative(arch, dy, into, db));
+            }
+            Kernel::Mul(activation) => {
+                elementwise::mask(arch, *activation, y, dy);
+                target_of(0, &mut |into, da| elementwise::deliver_product(arch, dy, read(1), into, da));
+                target_of(1, &mut |into, db| elementwise::deliver_product(arch, dy, x, into, db));
+            }
+            Kernel::Movement(op) => {
+                for i in 0..operator.inputs.len() {
+                    target_of(i, &mut |into, dx| op.gradient(arch, i, dy, into, dx));
+                }
+            }
             Kernel::Softmax { classes } => loss::softmax_gradient(*classes, y, dy),
         }
         if operator.kernel.gradient_is_in_place() {

@@ -31,11 +31,13 @@ mod error;
 mod gemm;
 mod lane;
 mod loss;
+mod movement;
 mod plan;
 mod pool;
 mod real;
 mod resolve;
 mod simd;
+mod unary;
 mod window;
 
 #[cfg(test)]

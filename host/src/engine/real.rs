@@ -33,6 +33,8 @@ pub trait Real:
     fn to_f32(self) -> f32;
     /// `e^self`
     fn exp(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
 }
 
 impl Real for f32 {
@@ -58,6 +60,10 @@ impl Real for f32 {
     fn exp(self) -> Self {
         f32::exp(self)
     }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        f32::tanh(self)
+    }
 }
 
 impl Real for f64 {
@@ -82,5 +88,9 @@ impl Real for f64 {
     #[inline(always)]
     fn exp(self) -> Self {
         f64::exp(self)
+    }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        f64::tanh(self)
     }
 }

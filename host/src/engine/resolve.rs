@@ -5,9 +5,11 @@ use super::conv2d::Conv2d;
 use super::dense::Dense;
 use super::depthwise::Depthwise;
 use super::error::EngineError;
+use super::movement::Movement;
 use super::pool::Pool;
+use super::unary::Unary;
 use super::window::Grid;
-use crate::graph::{Activation, Data, Graph, Node, Op, Role, Sliding, TensorId};
+use crate::graph::{Activation, Data, Graph, Node, Op, Padding, Role, Sliding, TensorId};
 use std::ops::Range;
 
 /// Where a constant operand lies.
@@ -27,7 +29,11 @@ pub(super) enum Kernel {
     Dense { op: Dense, w: Constant, bias: Option<Constant> },
     BatchNorm { op: BatchNorm, index: usize, gamma: Constant, beta: Constant, mean: Range<usize>, var: Range<usize> },
     Activation(Activation),
+    Unary(Unary),
     Add(Activation),
+    Sub(Activation),
+    Mul(Activation),
+    Movement(Movement),
     MaxPool { op: Pool, index: usize },
     AveragePool(Pool),
     Softmax { classes: usize },
@@ -36,7 +42,11 @@ pub(super) enum Kernel {
 impl Kernel {
     /// Whether the gradient of the input may take the place of the output's.
     pub(super) fn gradient_is_in_place(&self) -> bool {
-        matches!(self, Self::BatchNorm { .. } | Self::Activation(_) | Self::Add(_) | Self::Softmax { .. })
+        match self {
+            Self::BatchNorm { .. } | Self::Activation(_) | Self::Unary(_) | Self::Add(_) | Self::Softmax { .. } => true,
+            Self::Conv2d { .. } | Self::Depthwise { .. } | Self::Dense { .. } | Self::Sub(_) | Self::Mul(_) => false,
+            Self::Movement(_) | Self::MaxPool { .. } | Self::AveragePool(_) => false,
+        }
     }
 
     /// Whether any constant of this operator is trained.
@@ -61,7 +71,7 @@ impl Kernel {
 #[derive(Debug, Clone)]
 pub(super) struct Operator {
     pub(super) kernel: Kernel,
-    /// One value, or two for `add`.
+    /// Operands that are no constants.
     pub(super) inputs: Vec<usize>,
     pub(super) output: usize,
 }
@@ -188,8 +198,10 @@ impl Resolver<'_> {
             return Ok(None);
         }
         let mut inputs = vec![x];
-        if matches!(node.op, Op::Add { .. }) {
-            inputs.push(self.value(node, 1)?);
+        if matches!(node.op, Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Concat { .. }) {
+            for operand in 1..node.inputs.len() {
+                inputs.push(self.value(node, operand)?);
+            }
         }
         let kernel = self.kernel(node)?;
         self.value_of[node.output.0] = Some(node.output.0);
@@ -238,12 +250,47 @@ impl Resolver<'_> {
             Op::AveragePool2d { kernel, ref sliding } => {
                 Kernel::AveragePool(Pool { grid: grid(node, sliding, shape(0), &kernel)?, channels: last(0) })
             }
+            Op::Mean { ref axes, .. } => {
+                let area = leading_area(shape(0), axes).ok_or_else(|| {
+                    refuse(node, format!("its axes {axes:?} of {:?} are not all before those that stay", shape(0)))
+                })?;
+                let grid = grid(node, &Sliding::unit(Padding::Valid), &[area, 1], &[area, 1])?;
+                Kernel::AveragePool(Pool { grid, channels: self.graph[node.output].element_count() })
+            }
             Op::Activation(activation) => Kernel::Activation(activation),
-            Op::Add { activation } => Kernel::Add(activation),
+            Op::Logistic => Kernel::Unary(Unary::Logistic),
+            Op::Tanh => Kernel::Unary(Unary::Tanh),
+            Op::LeakyRelu { alpha } => Kernel::Unary(Unary::LeakyRelu { alpha }),
+            Op::HardSwish => Kernel::Unary(Unary::HardSwish),
+            Op::Add { activation } => self.equal_operands(node).map(|()| Kernel::Add(activation))?,
+            Op::Sub { activation } => self.equal_operands(node).map(|()| Kernel::Sub(activation))?,
+            Op::Mul { activation } => self.equal_operands(node).map(|()| Kernel::Mul(activation))?,
+            Op::Pad { .. }
+            | Op::Concat { .. }
+            | Op::Slice { .. }
+            | Op::Transpose { .. }
+            | Op::ResizeNearest { .. }
+            | Op::ResizeBilinear { .. } => {
+                Kernel::Movement(Movement::new(self.graph, node).map_err(|what| refuse(node, what))?)
+            }
             Op::Softmax => Kernel::Softmax { classes: last(0) },
             Op::Reshape { .. } => return Err(refuse(node, "a reshape computes nothing".into())),
             _ => return Err(refuse(node, "it cannot be trained".into())),
         })
+    }
+
+    /// Refuses operands of which one would have to be read more than once.
+    fn equal_operands(&self, node: &Node) -> Result<(), EngineError> {
+        let len = self.graph[node.output].element_count();
+        match node.inputs.iter().position(|&id| self.graph[id].element_count() != len) {
+            None => Ok(()),
+            Some(operand) => {
+                let t = &self.graph[node.inputs[operand]];
+                let what =
+                    format!("operand {operand}, `{}`, of shape {:?}, would have to be broadcast", t.name, t.shape);
+                Err(refuse(node, what))
+            }
+        }
     }
 
     fn value(&self, node: &Node, operand: usize) -> Result<usize, EngineError> {
@@ -271,6 +318,13 @@ impl Resolver<'_> {
     fn optional(&self, node: &Node, operand: usize) -> Result<Option<Constant>, EngineError> {
         if node.inputs.len() > operand { self.constant(node, operand).map(Some) } else { Ok(None) }
     }
+}
+
+/// Elements along `axes`, if no axis of more than one element that stays comes before one of them.
+fn leading_area(shape: &[usize], axes: &[usize]) -> Option<usize> {
+    let reduced = axes.last().map_or(0, |&last| last + 1);
+    let leading = (0..reduced).all(|axis| shape[axis] == 1 || axes.contains(&axis));
+    leading.then(|| shape[..reduced].iter().product())
 }
 
 fn grid(node: &Node, sliding: &Sliding, input: &[usize], kernel: &[usize]) -> Result<Grid, EngineError> {

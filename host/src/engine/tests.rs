@@ -3,6 +3,7 @@
 mod determinism;
 mod distill;
 mod gradients;
+mod imported;
 mod refusals;
 mod semantics;
 

@@ -1,6 +1,8 @@
 //! Smooth and leaky activations, element by element: each is its value and its slope.
 
 use super::real::Real;
+use super::simd::vectorize;
+use pulp::Arch;
 
 /// An operator of one operand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +18,7 @@ pub(super) enum Unary {
 }
 
 impl Unary {
+    #[inline(always)]
     fn value<T: Real>(self, x: T) -> T {
         match self {
             Self::Logistic => T::ONE / (T::ONE + (T::ZERO - x).exp()),
@@ -36,7 +39,8 @@ impl Unary {
         }
     }
 
-    /// The derivative at `x`, where the value is `y`; at a kink, that of the side with the smaller slope.
+    /// The derivative at `x`, where the value is `y`; at a kink, that of one side.
+    #[inline(always)]
     fn slope<T: Real>(self, x: T, y: T) -> T {
         match self {
             Self::Logistic => y * (T::ONE - y),
@@ -56,16 +60,20 @@ impl Unary {
         }
     }
 
-    pub(super) fn forward<T: Real>(self, x: &[T], y: &mut [T]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = self.value(x);
-        }
+    pub(super) fn forward<T: Real>(self, arch: Arch, x: &[T], y: &mut [T]) {
+        vectorize!(arch, {
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = self.value(x);
+            }
+        });
     }
 
     /// Turns the gradient of the output into that of the input, in place.
-    pub(super) fn gradient<T: Real>(self, x: &[T], y: &[T], dy: &mut [T]) {
-        for ((dy, &x), &y) in dy.iter_mut().zip(x).zip(y) {
-            *dy = *dy * self.slope(x, y);
-        }
+    pub(super) fn gradient<T: Real>(self, arch: Arch, x: &[T], y: &[T], dy: &mut [T]) {
+        vectorize!(arch, {
+            for ((dy, &x), &y) in dy.iter_mut().zip(x).zip(y) {
+                *dy = *dy * self.slope(x, y);
+            }
+        });
     }
 }

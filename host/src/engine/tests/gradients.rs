@@ -6,11 +6,11 @@ use crate::graph::{Padding, Sliding};
 use crate::zoo;
 
 const BATCH: usize = 3;
-const SOURCE: usize = 4;
-const CLASSES: usize = 3;
+pub(super) const SOURCE: usize = 4;
+pub(super) const CLASSES: usize = 3;
 
 /// Compares all gradients of `graph` and prints the worst.
-fn check(name: &str, graph: &Graph) {
+pub(super) fn check(name: &str, graph: &Graph) {
     check_step(name, graph, |engine, x, labels| engine.loss_and_gradients(x, labels).expect("a valid batch"));
 }
 

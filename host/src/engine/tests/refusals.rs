@@ -115,3 +115,49 @@ fn outputs_without_one_row_of_classes_have_no_loss() {
     let error = engine.loss(&[0.5; 8], &[0, 1]).err();
     assert_eq!(error, Some(EngineError::Classes { tensor: "source.shape".into(), shape: vec![2, 2, 3] }));
 }
+
+#[test]
+fn operators_that_are_not_trained_are_named_with_the_reason() {
+    let sliding = crate::graph::Sliding::strided(2, crate::graph::Padding::Same);
+    let of = |op: Op, operand: Option<&[usize]>| {
+        let mut bench = Bench::new(1);
+        let x = bench.source(4, &[2, 2, 3]);
+        let operands: Vec<TensorId> = match operand {
+            Some(shape) => {
+                let flat = bench.push("flat", Op::Reshape { shape: vec![12] }, &[x]);
+                let w = bench.parameter("other.weight", &[shape.iter().product(), 12]);
+                let other = bench.push("other", Op::Dense { activation: Activation::None }, &[flat, w]);
+                vec![x, bench.push("other.shape", Op::Reshape { shape: shape.to_vec() }, &[other])]
+            }
+            None => vec![x],
+        };
+        let y = bench.push("op", op, &operands);
+        refusal(&bench.finish(y, 3))
+    };
+    let none = Activation::None;
+    let grid = crate::graph::Grid::default();
+    let broadcast = "operand 1, `other.shape`, of shape [1, 1, 3], would have to be broadcast";
+    for (op, operand, want) in [
+        (Op::Add { activation: none }, Some(&[1, 1, 3][..]), format!("add `op`: {broadcast}")),
+        (Op::Sub { activation: none }, Some(&[1, 1, 3]), format!("sub `op`: {broadcast}")),
+        (Op::Mul { activation: none }, Some(&[1, 1, 3]), format!("mul `op`: {broadcast}")),
+        (
+            Op::Mean { axes: vec![2], keep_axes: false },
+            None,
+            "mean `op`: its axes [2] of [2, 2, 3] are not all before those that stay".into(),
+        ),
+        (Op::Sum { axes: vec![0, 1], keep_axes: false }, None, "sum `op`: it cannot be trained".into()),
+        (
+            Op::ResizeBilinear { size: [4, 4], grid },
+            None,
+            "resize_bilinear `op`: interpolation cannot be trained; resize to the nearest".into(),
+        ),
+    ] {
+        assert_eq!(of(op, operand), format!("cannot train {want}"));
+    }
+    let mut bench = Bench::new(1);
+    let x = bench.source(4, &[2, 2, 3]);
+    let w = bench.parameter("w", &[5, 3, 3, 3]);
+    let y = bench.push("up", Op::TransposeConv2d { sliding, size: [4, 4], activation: none }, &[x, w]);
+    assert_eq!(refusal(&bench.finish(y, 3)), "cannot train transpose_conv2d `up`: it cannot be trained");
+}
