@@ -1,5 +1,8 @@
-//! Structured sparsity: which channels go together, how they are ranked in training, and their removal.
+//! Structured sparsity: which channels and layers go together, how they are ranked in training, and their removal.
 
-pub mod groups;
+pub mod blocks;
+pub mod channels;
+pub mod cost;
 pub mod remove;
 pub mod wgsef;
+mod zero;

@@ -3,7 +3,7 @@
 //! specs/sparse_and_graph.md §2.8 (proximal steps) and §2.7 (rank, then freeze): the prox alone never leaves exactly
 //! `k` groups, so it shrinks and ranks them, and the `k` largest stay.
 
-use super::groups::{ChannelSpace, channel_spaces};
+use super::channels::{ChannelSpace, channel_spaces};
 use crate::engine::Parameter;
 use crate::graph::{Graph, TensorId};
 use niwaki_core::error::{GroupError, ProxError};
@@ -90,16 +90,20 @@ impl Regulariser {
                 let shape = &graph[slice.tensor].shape;
                 let inner: usize = shape[slice.axis + 1..].iter().product();
                 let outer: usize = shape[..slice.axis].iter().product();
+                let size = shape[slice.axis];
+                let range = range.start + slice.offset * inner..range.end;
                 let layout = Layout::try_new(LayoutSpec {
                     groups: [Loop::ONCE, Loop { len: space.channels, stride: inner }],
                     members: [
-                        Loop::ONCE,
-                        Loop { len: outer, stride: inner * space.channels },
+                        Loop { len: outer, stride: inner * size },
+                        Loop { len: size / slice.period, stride: inner * slice.period },
                         Loop { len: inner, stride: 1 },
                     ],
                 })
                 .map_err(|error| WgsefError::Group { space: space.name.clone(), error })?;
-                parts.push(Part { range, layout, row_len: (outer == 1).then_some(inner) });
+                let row_len = (outer == 1 && slice.period == size).then_some(inner);
+                let end = row_len.map_or(range.end, |row_len| range.start + space.channels * row_len);
+                parts.push(Part { range: range.start..end, layout, row_len });
             }
             families.push(Family { k: budget(space.channels, keep), space, parts });
         }
@@ -193,8 +197,9 @@ fn rows<'a>(family: &Family, mut values: &'a mut [f32]) -> Option<Vec<niwaki_ker
     let mut taken = 0;
     let mut rows = Vec::with_capacity(parts.len());
     for part in parts {
+        let row_len = part.row_len?;
         let (head, rest) = values.split_at_mut(part.range.end - taken);
-        rows.push(niwaki_kernels::Part { values: &mut head[part.range.start - taken..], row_len: part.row_len? });
+        rows.push(niwaki_kernels::Part { values: &mut head[part.range.start - taken..], row_len });
         (values, taken) = (rest, part.range.end);
     }
     Some(rows)

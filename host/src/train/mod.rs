@@ -13,7 +13,8 @@ pub use phase::Phase;
 use crate::data::{Dataset, Split, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
 use crate::graph::{Graph, GraphError};
-use crate::sparsify::remove::keep_channels;
+use crate::sparsify::channels::Cut;
+use crate::sparsify::remove::prune;
 use crate::sparsify::wgsef::{Prox, Regulariser, WgsefError};
 use checkpoint::{Checkpoint, Progress};
 use niwaki_core::error::OptimError;
@@ -214,9 +215,9 @@ pub fn train(
         let mut regulariser = Regulariser::new(&dense, &parameters, recipe.sparsity.keep, options.prox)?;
         run.phase(&mut at, Some(&mut regulariser))?;
         let engine = run.engine(&at.graph)?;
-        for (space, keep) in regulariser.rank(engine.values())? {
-            keep_channels(&mut at.graph, &space, &keep)?;
-        }
+        let kept = regulariser.rank(engine.values())?;
+        let cuts: Vec<Cut> = kept.iter().map(|(space, keep)| Cut { space, keep }).collect();
+        prune(&mut at.graph, &cuts)?;
         at.enter(Phase::Finetune);
     }
     run.phase(&mut at, None)?;

@@ -74,7 +74,11 @@ pub fn spaces(graph: &Graph, follows: impl Fn(&Node) -> bool) -> Vec<ChannelSpac
             if chain.len() > 1 {
                 chain.iter().enumerate().for_each(|(c, &set)| places[set] = Some((found.len(), c)));
                 found.push(ChannelSpace {
-                    name: if chain.len() == last { node.name.clone() } else { format!("{}[{first}..{end}]", node.name) },
+                    name: if chain.len() == last {
+                        node.name.clone()
+                    } else {
+                        format!("{}[{first}..{end}]", node.name)
+                    },
                     channels: chain.len(),
                     members: Vec::new(),
                     readers: Vec::new(),

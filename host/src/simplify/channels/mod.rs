@@ -98,8 +98,5 @@ fn padded(graph: &Graph, node: &Node) -> bool {
 fn is_int8(graph: &Graph, node: &Node) -> bool {
     let codes = |id: TensorId| graph[id].element == DType::I8 && graph[id].data.is_none() && graph[id].quant.is_some();
     let bias = node.inputs.get(2).is_none_or(|&b| matches!(graph[b].data, Some(Data::I32(_))));
-    codes(node.inputs[0])
-        && codes(node.output)
-        && matches!(graph[node.inputs[1]].data, Some(Data::I8(_)))
-        && bias
+    codes(node.inputs[0]) && codes(node.output) && matches!(graph[node.inputs[1]].data, Some(Data::I8(_))) && bias
 }
