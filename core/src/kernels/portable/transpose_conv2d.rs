@@ -1,6 +1,6 @@
 //! Transposed convolution, gathered: every output visits the inputs that reach it, four filters at a time.
 
-use super::conv2d::{FILTERS, multiply_add_row, multiply_add_rows};
+use super::conv2d::{Receptive, convolve_pixel};
 use crate::error::ShapeError;
 use crate::kernels::{Arithmetic, Sources, TransposeConv2d};
 
@@ -11,10 +11,10 @@ struct Patch<'a> {
     columns: Sources,
 }
 
-impl Patch<'_> {
-    /// Calls `visit(channels of an input pixel, their offset in a filter)` in the order of the input.
+impl Receptive for Patch<'_> {
+    /// A run is the channels of an input pixel; they come in the order of the input.
     #[inline(always)]
-    fn for_each_pixel<T>(&self, x: &[T], mut visit: impl FnMut(&[T], usize)) {
+    fn for_each<T>(&self, x: &[T], mut visit: impl FnMut(&[T], usize)) {
         let (window, in_c) = (&self.op.window, self.op.in_channels().get());
         for row in 0..self.rows.len {
             let input_row = (self.rows.input_start + row) * window.x.output();
@@ -50,34 +50,9 @@ pub fn transpose_conv2d<A: Arithmetic>(
         for ox in 0..op.window.x.input() {
             let Some(y) = pixels.next() else { return Ok(()) };
             let patch = Patch { op, rows, columns: TransposeConv2d::sources(&op.window.x, ox) };
-            let mut filters = w.chunks_exact(op.filter_len().max(1));
-            let mut channel = 0;
-            let mut outputs = y.chunks_exact_mut(FILTERS);
-            let mut biases = bias.chunks_exact(FILTERS);
-            for (y, bias) in outputs.by_ref().zip(biases.by_ref()) {
-                let four = [filters.next(), filters.next(), filters.next(), filters.next()];
-                let [Some(w0), Some(w1), Some(w2), Some(w3)] = four else { return Ok(()) };
-                let &[b0, b1, b2, b3] = bias else { return Ok(()) };
-                let mut acc = [b0, b1, b2, b3].map(|b| arithmetic.start(b));
-                patch.for_each_pixel(x, |x, at| {
-                    let run = at..at + x.len();
-                    let rows = [w0.get(run.clone()), w1.get(run.clone()), w2.get(run.clone()), w3.get(run)];
-                    let [Some(w0), Some(w1), Some(w2), Some(w3)] = rows else { return };
-                    acc = multiply_add_rows(arithmetic, acc, x, [w0, w1, w2, w3]);
-                });
-                for (y, acc) in y.iter_mut().zip(acc) {
-                    *y = arithmetic.finish(channel, acc);
-                    channel += 1;
-                }
-            }
-            for ((y, &bias), w) in outputs.into_remainder().iter_mut().zip(biases.remainder()).zip(filters) {
-                let mut acc = arithmetic.start(bias);
-                patch.for_each_pixel(x, |x, at| {
-                    let Some(w) = w.get(at..at + x.len()) else { return };
-                    acc = multiply_add_row(arithmetic, acc, x, w);
-                });
-                *y = arithmetic.finish(channel, acc);
-                channel += 1;
+            let filters = w.chunks_exact(op.filter_len().max(1));
+            if convolve_pixel(arithmetic, &patch, x, filters, bias, y).is_none() {
+                return Ok(());
             }
         }
     }
