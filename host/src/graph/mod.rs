@@ -5,6 +5,7 @@
 //! `engine`, its file form in `export`.
 
 mod build;
+pub mod channels;
 pub mod eval;
 pub mod lower;
 mod operator;

@@ -308,3 +308,30 @@ fn nodes_of_constants_become_constants_and_unread_nodes_go() {
     assert_eq!(names(&small), ["add"]);
     assert_eq!(small[small.nodes[0].inputs[1]].f32s(), Some(&[1.0, 0.0, 3.0, 4.0][..]));
 }
+
+#[test]
+fn dead_channels_leave_a_concatenation_and_its_reader() {
+    for seed in 0..8 {
+        let mut net = Net::new(seed, &[4, 4, 3], 3);
+        let x = net.end;
+        let quant = Quant { scales: vec![0.1], zero_point: -7, axis: None };
+        let branch = |net: &mut Net, filters: usize| {
+            net.end = x;
+            let y = net.conv(filters, 1, Padding::Same);
+            net.graph[y].quant = Some(quant.clone());
+            y
+        };
+        let (a, b) = (branch(&mut net, 5), branch(&mut net, 6));
+        let y = net.push(Op::Concat { axis: 2 }, &[a, b], quant.clone());
+        net.dead = 0;
+        net.conv(4, 1, Padding::Same);
+        net.graph.outputs.push(net.end);
+        let alive = |graph: &Graph, n: usize| {
+            let Some(Data::I8(w)) = &graph[graph.nodes[n].inputs[1]].data else { panic!("int8") };
+            w.chunks_exact(3).filter(|filter| filter.iter().any(|&w| w != 0)).count().max(1)
+        };
+        let small = simplified(&net.graph);
+        assert_eq!(net.graph[y].shape[2], 11);
+        assert_eq!(small[small.nodes[2].output].shape[2], alive(&net.graph, 0) + alive(&net.graph, 1), "seed {seed}");
+    }
+}

@@ -1,10 +1,11 @@
 //! What a network costs, and what share of that goes with each group.
 
+use super::channels::ChannelSpace;
 use super::error::SparsifyError;
-use super::family::Families;
+use super::family::{Families, Family};
 use super::options::{GroupWeights, Unit};
-use crate::graph::{Graph, Node};
-use std::collections::HashMap;
+use crate::graph::{Graph, Node, Role, TensorId};
+use std::collections::{BTreeMap, HashMap};
 
 /// Finds out what a network costs once it is exported.
 pub trait Meter {
@@ -53,29 +54,30 @@ pub fn group_weights(
     weights: GroupWeights,
     meter: &mut dyn Meter,
 ) -> Result<Vec<Vec<f64>>, SparsifyError> {
-    let costs: HashMap<String, f64> = match weights {
+    let instructions = match weights {
         GroupWeights::One => return Ok(families.list.iter().map(|f| vec![1.0; f.groups]).collect()),
-        GroupWeights::Size => HashMap::new(),
-        GroupWeights::Macs => graph.nodes.iter().map(|n| (n.name.clone(), graph.node_macs(n) as f64)).collect(),
+        GroupWeights::Size | GroupWeights::Macs => HashMap::new(),
         GroupWeights::Instructions => {
             let failed = |what| SparsifyError::Meter { unit: Unit::Instructions.name(), what };
             meter.instructions(graph).map_err(failed)?
         }
     };
-    let mut all: Vec<Vec<f64>> = Vec::new();
-    for family in &families.list {
-        if weights == GroupWeights::Size {
-            all.push(family.sizes.iter().map(|&size| size as f64).collect());
-            continue;
+    let each = |family: &Family| -> Vec<f64> {
+        let even = |cost: f64| vec![cost; family.groups];
+        match (weights, family.space()) {
+            (GroupWeights::Size, Some(space)) => even(channel_cost(graph, space).parameter_bytes as f64),
+            (GroupWeights::Macs, Some(space)) => even(channel_cost(graph, space).macs as f64),
+            (GroupWeights::Size, None) => family.sizes.iter().map(|&size| size as f64).collect(),
+            (GroupWeights::Macs, None) => {
+                even(nodes_of(graph, family).map(|n| graph.node_macs(n)).sum::<usize>() as f64 / family.groups as f64)
+            }
+            _ => {
+                let each = nodes_of(graph, family).filter_map(|node| instructions.get(&node.name));
+                even(each.sum::<f64>() / family.groups as f64)
+            }
         }
-        let tensors: Vec<_> = match family.space() {
-            Some(space) => space.members.iter().chain(&space.readers).map(|s| s.tensor).collect(),
-            None => Vec::new(),
-        };
-        let with = |node: &&Node| node.name == family.name || node.inputs.iter().any(|id| tensors.contains(id));
-        let cost: f64 = graph.nodes.iter().filter(with).filter_map(|node| costs.get(&node.name)).sum();
-        all.push(vec![cost / family.groups as f64; family.groups]);
-    }
+    };
+    let mut all: Vec<Vec<f64>> = families.list.iter().map(each).collect();
     let groups = families.groups().max(1) as f64;
     let mean = all.iter().flatten().sum::<f64>() / groups;
     if !(mean > 0.0) {
@@ -84,4 +86,48 @@ pub fn group_weights(
     // A group that costs nothing would weigh nothing, which the envelope does not have.
     all.iter_mut().flatten().for_each(|d| *d = (*d / mean).max(1e-6));
     Ok(all)
+}
+
+/// The nodes that make or read what a family's groups are made of.
+fn nodes_of<'a>(graph: &'a Graph, family: &'a Family) -> impl Iterator<Item = &'a Node> {
+    let slices = family.space().into_iter().flat_map(|space| space.members.iter().chain(&space.readers));
+    let tensors: Vec<TensorId> = slices.map(|slice| slice.tensor).collect();
+    graph.nodes.iter().filter(move |n| n.name == family.name || n.inputs.iter().any(|id| tensors.contains(id)))
+}
+
+/// What a network is smaller by without one channel of a space; all channels of a space cost the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelCost {
+    /// Multiply-accumulates of one inference, of the layers that make the channel and of those that read it.
+    pub macs: usize,
+    /// Bytes of the trained values, as they are stored now.
+    pub parameter_bytes: usize,
+}
+
+/// The cost of one channel of a space.
+///
+/// A weight between a channel and itself (a layer that reads the space it makes) is counted once, so that the numbers are
+/// those by which [`Graph::macs`] falls when one channel goes.
+pub fn channel_cost(graph: &Graph, space: &ChannelSpace) -> ChannelCost {
+    // Indices of one channel, along every axis that runs over the space.
+    let mut indices: BTreeMap<TensorId, BTreeMap<usize, usize>> = BTreeMap::new();
+    for slice in space.members.iter().chain(&space.readers) {
+        let size = graph[slice.tensor].shape[slice.axis];
+        *indices.entry(slice.tensor).or_default().entry(slice.axis).or_default() += size / slice.period;
+    }
+    let mut cost = ChannelCost { macs: 0, parameter_bytes: 0 };
+    for (id, axes) in indices {
+        let (tensor, len) = (&graph[id], graph[id].element_count());
+        let kept =
+            axes.iter().fold(len, |kept, (&axis, &gone)| kept / tensor.shape[axis] * (tensor.shape[axis] - gone));
+        let gone = len - kept;
+        if tensor.role == Role::Parameter {
+            let bytes = tensor.data.as_ref().map_or(0, |data| data.bytes().len());
+            cost.parameter_bytes += bytes / len * gone;
+        }
+        let reads = |inputs: &[TensorId]| inputs.get(1) == Some(&id);
+        let macs = graph.nodes.iter().filter(|node| reads(&node.inputs)).map(|node| graph.node_macs(node) / len * gone);
+        cost.macs += macs.sum::<usize>();
+    }
+    cost
 }

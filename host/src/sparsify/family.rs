@@ -1,9 +1,10 @@
 //! Groups of trained values: where they lie in the engine's flat vector, and what dropping them does to the network.
 
+use super::blocks::{Block, blocks};
+use super::channels::{ChannelSpace, Cut, channel_spaces};
 use super::error::SparsifyError;
-use super::groups::{ChannelSpace, channel_spaces};
 use super::options::{GroupKind, Sparsity};
-use super::remove::keep_channels;
+use super::remove::{drop_blocks, prune};
 use crate::engine::Parameter;
 use crate::graph::{Graph, Op, Role, TensorId};
 use niwaki_core::error::GroupError;
@@ -30,6 +31,8 @@ pub(super) struct Part {
 enum Removal {
     /// A channel leaves every tensor of its space.
     Channels(ChannelSpace),
+    /// A block leaves the network.
+    Blocks(Vec<Block>),
     /// The values become zero and stay there.
     Zeros,
 }
@@ -123,7 +126,7 @@ impl Family {
     pub fn space(&self) -> Option<&ChannelSpace> {
         match &self.removal {
             Removal::Channels(space) => Some(space),
-            Removal::Zeros => None,
+            Removal::Blocks(_) | Removal::Zeros => None,
         }
     }
 }
@@ -147,7 +150,7 @@ impl Families {
         let len = parameters.iter().map(|p| p.range.end).max().unwrap_or(0);
         let list = match options.groups {
             GroupKind::Filter => channels(graph, parameters, len)?,
-            GroupKind::Layer => Vec::new(),
+            GroupKind::Layer => layers(graph, parameters, len)?,
             kind => weights(graph, parameters, len, kind, options.block)?,
         };
         if list.is_empty() {
@@ -185,6 +188,18 @@ impl Families {
         Ok((0..self.len).filter(|&i| stays[i] == 0.0).collect())
     }
 
+    /// Names of the blocks that are not in `kept`.
+    pub fn left_out(&self, kept: &Kept) -> Vec<String> {
+        self.dropped_blocks(kept).map(|block| block.name.clone()).collect()
+    }
+
+    fn dropped_blocks<'a>(&'a self, kept: &'a Kept) -> impl Iterator<Item = &'a Block> {
+        self.list.iter().zip(kept).flat_map(|(family, keep)| {
+            let blocks = if let Removal::Blocks(blocks) = &family.removal { blocks.as_slice() } else { &[] };
+            blocks.iter().enumerate().filter(|(j, _)| !keep.contains(j)).map(|(_, block)| block)
+        })
+    }
+
     /// `graph` without the groups that are not in `kept`: an ordinary smaller network where the kind allows it, else
     /// one with zeros.
     ///
@@ -192,10 +207,12 @@ impl Families {
     /// [`SparsifyError`].
     pub fn cut(&self, graph: &Graph, kept: &Kept) -> Result<Graph, SparsifyError> {
         let mut graph = graph.clone();
+        let mut cuts = Vec::new();
         let mut zeros = false;
         for (family, keep) in self.list.iter().zip(kept) {
             match &family.removal {
-                Removal::Channels(space) => keep_channels(&mut graph, space, keep)?,
+                Removal::Channels(space) => cuts.push(Cut { space, keep }),
+                Removal::Blocks(_) => {}
                 Removal::Zeros => zeros = true,
             }
         }
@@ -203,10 +220,13 @@ impl Families {
             let dropped = self.dropped_values(kept)?;
             for p in &self.parameters {
                 let Some(values) = graph[p.tensor].f32s_mut() else { continue };
-                let inside = dropped.iter().filter(|i| p.range.contains(i));
+                let first = dropped.partition_point(|&i| i < p.range.start);
+                let inside = dropped[first..].iter().take_while(|i| p.range.contains(i));
                 inside.for_each(|i| values[i - p.range.start] = 0.0);
             }
         }
+        prune(&mut graph, &cuts)?;
+        drop_blocks(&mut graph, &self.dropped_blocks(kept).cloned().collect::<Vec<_>>())?;
         Ok(graph)
     }
 }
@@ -226,21 +246,44 @@ fn channels(graph: &Graph, parameters: &[Parameter], len: usize) -> Result<Vec<F
             let shape = &graph[slice.tensor].shape;
             let inner: usize = shape[slice.axis + 1..].iter().product();
             let outer: usize = shape[..slice.axis].iter().product();
+            // The axis runs over the space `repeats` times, `period` apart, from `offset` on.
+            let repeats = shape[slice.axis] / slice.period;
             let layout = Layout::try_new(LayoutSpec {
                 groups: [Loop::ONCE, Loop { len: space.channels, stride: inner }],
                 members: [
-                    Loop::ONCE,
-                    Loop { len: outer, stride: inner * space.channels },
+                    Loop { len: outer, stride: inner * shape[slice.axis] },
+                    Loop { len: repeats, stride: inner * slice.period },
                     Loop { len: inner, stride: 1 },
                 ],
             })
             .map_err(|error| SparsifyError::Group { family: space.name.clone(), error })?;
-            parts.push(Part { range, layout, groups: 0..space.channels, row_len: (outer == 1).then_some(inner) });
+            let start = range.start + slice.offset * inner;
+            let range = start..start + layout.span();
+            let row_len = (outer * repeats == 1).then_some(inner);
+            parts.push(Part { range, layout, groups: 0..space.channels, row_len });
         }
         let (name, m) = (space.name.clone(), space.channels);
         families.push(Family::new(name, m, parts, Removal::Channels(space), len)?);
     }
     Ok(families)
+}
+
+/// One family with all residual branches that can be left out.
+fn layers(graph: &Graph, parameters: &[Parameter], len: usize) -> Result<Vec<Family>, SparsifyError> {
+    let blocks = blocks(graph);
+    let mut parts = Vec::new();
+    for (j, block) in blocks.iter().enumerate() {
+        for range in block.parameters.iter().filter_map(|&id| range_of(parameters, id)) {
+            let layout = Layout::rows(1, range.len())
+                .map_err(|error| SparsifyError::Group { family: block.name.clone(), error })?;
+            parts.push(Part { range, layout, groups: j..j + 1, row_len: None });
+        }
+    }
+    let m = blocks.len();
+    if m == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Family::new("residual branches".into(), m, parts, Removal::Blocks(blocks), len)?])
 }
 
 /// One family a weight tensor, its groups parts of the tensor.

@@ -2,15 +2,20 @@
 
 pub mod alive;
 pub mod allocate;
+pub mod blocks;
+pub mod channels;
 pub mod cost;
 mod error;
 pub mod family;
-pub mod groups;
 pub mod magnitude;
 pub mod method;
 pub mod options;
 pub mod remove;
 pub mod wgsef;
+mod zero;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::SparsifyError;
 pub use options::Sparsity;

@@ -3,6 +3,7 @@
 use super::{EpochRow, Phase, TrainError, weights};
 use crate::data::atomic::{self, WriteError};
 use crate::graph::Graph;
+use crate::sparsify::{blocks::blocks, remove::drop_blocks};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, path::Path};
@@ -25,6 +26,9 @@ pub(super) struct Progress {
     pub(super) epoch: usize,
     /// Every epoch so far.
     pub(super) epochs: Vec<EpochRow>,
+    /// Blocks that were left out, by the names of their additions.
+    #[serde(default)]
+    pub(super) left_out: Vec<String>,
 }
 
 /// The optimizer's state, one entry a trained value.
@@ -56,7 +60,7 @@ pub(super) struct Checkpoint {
 
 impl Checkpoint {
     pub(super) fn start(graph: Graph) -> Self {
-        let progress = Progress { phase: Phase::Dense, epoch: 0, epochs: Vec::new() };
+        let progress = Progress { phase: Phase::Dense, epoch: 0, epochs: Vec::new(), left_out: Vec::new() };
         Self { initial: graph.clone(), graph, moments: Moments::default(), alive: Vec::new(), progress }
     }
 
@@ -92,13 +96,21 @@ impl Checkpoint {
             let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| e.to_string())?;
             let file = SafeTensors::deserialize(&bytes).map_err(|e| e.to_string())?;
             let text = header.metadata().as_ref().and_then(|m| m.get(PROGRESS)).ok_or("has no progress")?;
-            let progress = serde_json::from_str(text).map_err(|e| e.to_string())?;
+            let progress: Progress = serde_json::from_str(text).map_err(|e| e.to_string())?;
             let moments = |name| weights::f32s(name, &file.tensor(name).map_err(|e| e.to_string())?);
             let [m, v] = MOMENTS.map(moments);
-            let graph = weights::fill(&file, initial)?;
+            let graph = weights::fill(&file, &without_blocks(initial, &progress.left_out)?)?;
             let alive = file.tensor(ALIVE).map_err(|e| e.to_string())?.data().to_vec();
             Ok(Self { initial: initial.clone(), graph, moments: Moments { m: m?, v: v? }, alive, progress })
         };
         parse().map(Some).map_err(|what| broken(format!("is no checkpoint of this run ({what})")))
     }
+}
+
+/// `graph` without the blocks whose additions are called `names`.
+fn without_blocks(graph: &Graph, names: &[String]) -> Result<Graph, String> {
+    let mut graph = graph.clone();
+    let left_out: Vec<_> = blocks(&graph).into_iter().filter(|block| names.contains(&block.name)).collect();
+    drop_blocks(&mut graph, &left_out).map_err(|e| e.to_string())?;
+    Ok(graph)
 }

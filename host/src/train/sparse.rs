@@ -5,8 +5,8 @@ use super::checkpoint::Checkpoint;
 use super::recipe::{OptimizerName, Recipe};
 use super::run::{Run, Sparse};
 use crate::graph::Graph;
-use crate::sparsify::allocate::{Global, Ranking, Uniform, choose};
 use crate::sparsify::alive::Alive;
+use crate::sparsify::allocate::{Global, Ranking, Uniform, choose};
 use crate::sparsify::cost::{Meter, group_weights};
 use crate::sparsify::family::{Families, Kept};
 use crate::sparsify::method::{self, AdamMetric, Start};
@@ -105,6 +105,7 @@ pub(super) fn ramp(
         None => families.all(),
     };
     at.graph = families.cut(&at.graph, &kept)?;
+    at.progress.left_out = families.left_out(&kept);
     at.enter(super::Phase::Finetune);
     if !recipe.sparsity.groups.is_removed() {
         at.alive = Alive::new(&families, kept)?.to_bytes(&families);

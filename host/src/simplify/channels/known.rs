@@ -1,7 +1,7 @@
 //! Which channels hold one code for every input, found by evaluating each node on what is known of its operands.
 
 use super::Known;
-use super::spaces::keeps_channels;
+use crate::graph::channels;
 use crate::graph::eval::Value;
 use crate::graph::{Data, Graph, Node, Op, TensorId};
 use niwaki_core::format::DType;
@@ -9,18 +9,18 @@ use niwaki_core::format::DType;
 /// Multiply-accumulates of the largest node that is evaluated: a few seconds of the reference kernel.
 const MAX_MACS: usize = 1 << 30;
 
-/// The constant codes of every tensor, a channel each; `channels` as [`super::spaces::channels`] says.
+/// The constant codes of every tensor, one for each index of its last axis.
 ///
 /// A node is run by the reference kernel with the known codes in place and any code elsewhere. A channel of its result
 /// that no unknown operand channel reaches is known if it comes out as one code at every position.
-pub(super) fn constant_codes(graph: &Graph, channels: &[usize]) -> Known {
-    let mut known: Known = channels.iter().map(|&c| vec![None; c]).collect();
+pub(super) fn constant_codes(graph: &Graph) -> Known {
+    let mut known: Known = graph.tensors.iter().map(|t| vec![None; t.shape.last().copied().unwrap_or(1)]).collect();
     for node in &graph.nodes {
-        let Some(depends) = depends(graph, node, channels, &known) else { continue };
+        let Some(depends) = depends(graph, node, &known) else { continue };
         if depends.iter().all(|&d| d) {
             continue;
         }
-        let Some(codes) = evaluate(graph, node, channels, &known) else { continue };
+        let Some(codes) = evaluate(graph, node, &known) else { continue };
         let count = depends.len();
         for (c, depends) in depends.into_iter().enumerate() {
             let mut of_channel = codes.iter().skip(c).step_by(count);
@@ -34,33 +34,35 @@ pub(super) fn constant_codes(graph: &Graph, channels: &[usize]) -> Known {
 }
 
 /// For each channel of the result of `node`, whether an unknown code can change it; `None` where that is not understood.
-fn depends(graph: &Graph, node: &Node, channels: &[usize], known: &Known) -> Option<Vec<bool>> {
+fn depends(graph: &Graph, node: &Node, known: &Known) -> Option<Vec<bool>> {
     let (x, y) = (node.inputs[0], node.output);
-    if graph[x].element != DType::I8 || graph[y].element != DType::I8 || graph[x].data.is_some() {
+    let activations = || node.inputs.iter().copied().filter(|&id| graph[id].data.is_none());
+    if graph[x].data.is_some() || activations().chain([y]).any(|id| graph[id].element != DType::I8) {
         return None;
     }
-    let count = channels[x.0];
-    let unknown = |c: usize| known[x.0][c].is_none();
-    let whole = count == *graph[x].shape.last()?;
+    let (count, outputs) = (known[x.0].len(), known[y.0].len());
+    let unknown = |id: TensorId, c: usize| known[id.0][c].is_none();
     let weights = || match &graph[*node.inputs.get(1)?].data {
         Some(Data::I8(w)) => Some(w),
         _ => None,
     };
     match &node.op {
-        Op::Conv2d { .. } if whole => filters(weights()?, channels[y.0], count, unknown),
-        Op::Dense { .. } => filters(weights()?, channels[y.0], count, unknown),
-        Op::DepthwiseConv2d { .. } if whole => {
-            let (w, outputs) = (weights()?, channels[y.0]);
+        Op::Conv2d { .. } | Op::Dense { .. } => filters(weights()?, outputs, count, |c| unknown(x, c)),
+        Op::DepthwiseConv2d { .. } => {
+            let w = weights()?;
             let zero = |o: usize| w.iter().skip(o).step_by(outputs).all(|&w| w == 0);
-            Some((0..outputs).map(|o| unknown(o / (outputs / count)) && !zero(o)).collect())
+            Some((0..outputs).map(|o| unknown(x, o / (outputs / count)) && !zero(o)).collect())
         }
-        Op::Reshape { .. } if channels[y.0] == count => Some((0..count).map(unknown).collect()),
-        op if whole && keeps_channels(op, graph[x].shape.len()) && channels[y.0] == count => {
-            let operands: Vec<TensorId> = node.inputs.iter().copied().filter(|&id| graph[id].data.is_none()).collect();
-            let same = operands.iter().all(|&id| graph[id].shape == graph[x].shape && graph[id].element == DType::I8);
-            same.then(|| (0..count).map(|c| operands.iter().any(|id| known[id.0][c].is_none())).collect())
+        Op::TransposeConv2d { .. } => None,
+        _ => {
+            let runs = channels::runs(graph, node)?;
+            let mut depends = vec![false; outputs];
+            for run in &runs {
+                (0..run.channels).for_each(|c| depends[run.to + c] |= unknown(run.operand, run.from + c));
+            }
+            // One channel may be repeated over all.
+            activations().all(|id| runs.iter().any(|run| run.operand == id)).then_some(depends)
         }
-        _ => None,
     }
 }
 
@@ -72,7 +74,7 @@ fn filters(weights: &[i8], outputs: usize, count: usize, unknown: impl Fn(usize)
 }
 
 /// The codes of `node` with what is known of its operands in place.
-fn evaluate(graph: &Graph, node: &Node, channels: &[usize], known: &Known) -> Option<Vec<i8>> {
+fn evaluate(graph: &Graph, node: &Node, known: &Known) -> Option<Vec<i8>> {
     if graph.node_macs(node).max(graph[node.output].element_count()) > MAX_MACS {
         return None;
     }
@@ -83,7 +85,8 @@ fn evaluate(graph: &Graph, node: &Node, channels: &[usize], known: &Known) -> Op
             Some(Data::I8(codes)) => Some(Value::I8(codes.clone())),
             Some(_) => None,
             None => {
-                let code = |i: usize| known[id.0][i % channels[id.0]].unwrap_or(0);
+                let known = &known[id.0];
+                let code = |i: usize| known[i % known.len()].unwrap_or(0);
                 Some(Value::I8((0..tensor.element_count()).map(code).collect()))
             }
         };

@@ -2,57 +2,84 @@
 //!
 //! A filter of zeros gives the code of its bias everywhere. That code goes through clamps, pooling, tables and depthwise
 //! filters ([`known`]); at last a convolution or dense layer multiplies it by a weight, which is a number that its bias can
-//! take. Then nothing needs the channel, and it leaves every tensor that it is in ([`spaces`], [`remove`]). A channel that
-//! only zero weights read goes the same way, whatever it holds.
+//! take ([`fold`]). Then nothing needs the channel, and it leaves every tensor that it is in ([`crate::graph::channels`]).
+//! A channel that only zero weights read goes the same way, whatever it holds.
 //!
 //! At the border of a padded convolution a tap outside the image adds nothing, so there a channel is folded only if its
 //! code is the one of zero, and a padded depthwise filter keeps it constant only if all its outputs come out as one code.
 
+mod fold;
 mod known;
-mod remove;
-mod spaces;
 
+use crate::graph::channels::{self, ChannelSpace, Cut, Slice};
 use crate::graph::{Data, Graph, Node, Op, TensorId};
 use niwaki_core::format::DType;
-use spaces::Space;
 
 /// Removes channels that carry nothing; whether there were any.
 pub(super) fn remove_constant(graph: &mut Graph) -> bool {
-    let known = known::constant_codes(graph, &spaces::channels(graph));
+    let known = known::constant_codes(graph);
+    let spaces = |graph: &Graph| channels::spaces(graph, |node| follows(graph, node));
     let mut smaller = graph.clone();
-    let mut changed = false;
-    for space in spaces::spaces(graph) {
-        let needed = |&c: &usize| !space.readers.iter().all(|&n| absorbs(graph, &graph.nodes[n], &space, &known, c));
+    let mut keeps: Vec<(usize, Vec<usize>)> = Vec::new();
+    for (index, space) in spaces(graph).iter().enumerate() {
+        let needed = |&c: &usize| !space.readers.iter().all(|slice| absorbs(graph, space, slice, &known, c));
         let mut keep: Vec<usize> = (0..space.channels).filter(needed).collect();
         if keep.is_empty() {
             // A tensor has at least one element.
             keep.push(0);
         }
-        if keep.len() < space.channels {
-            changed |= remove::keep_channels(&mut smaller, &space, &keep, &known);
+        if keep.len() < space.channels && fold::fold(&mut smaller, space, &keep, &known) {
+            keeps.push((index, keep));
         }
     }
-    if changed && smaller.propagate_shapes().is_ok() && smaller.validate().is_ok() {
+    // The same ones, but with the biases that are new.
+    let spaces = spaces(&smaller);
+    let cuts: Vec<Cut> = keeps.iter().map(|(index, keep)| Cut { space: &spaces[*index], keep }).collect();
+    let changed = !cuts.is_empty() && channels::prune(&mut smaller, &cuts).is_ok();
+    if changed {
         *graph = smaller;
-        return true;
     }
-    false
+    changed
 }
 
 /// The code of each channel of each tensor, where it is the same at every position for every input.
 type Known = Vec<Vec<Option<i8>>>;
 
-/// Whether `node`, a convolution or dense layer that reads the space, can do without channel `c` of its operand.
-fn absorbs(graph: &Graph, node: &Node, space: &Space, known: &Known, c: usize) -> bool {
-    let (x, w) = (node.inputs[0], node.inputs[1]);
-    let Some(Data::I8(weights)) = &graph[w].data else { return false };
-    // The innermost axis of the weights runs over the channels, once or, behind a flattening, several times.
-    if weights.iter().skip(c).step_by(space.channels).all(|&w| w == 0) {
-        return true;
+/// Whether channels may leave the operands and the result of `node`.
+fn follows(graph: &Graph, node: &Node) -> bool {
+    let x = node.inputs[0];
+    match &node.op {
+        Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } | Op::Dense { .. } => is_int8(graph, node),
+        Op::BatchNorm { .. } | Op::TransposeConv2d { .. } | Op::Prelu => false,
+        // Every operand is one of activations with the same channels.
+        Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } => {
+            node.inputs.iter().all(|&id| graph[id].data.is_none() && graph[id].shape == graph[x].shape)
+        }
+        _ => true,
     }
-    let Some(&Some(code)) = known[x.0].get(c) else { return false };
-    let zero = graph[x].quant.as_ref().is_some_and(|q| q.zero_point == i32::from(code));
-    zero || !padded(graph, node)
+}
+
+/// Whether the node that `slice` of its weights belongs to can do without channel `c` of its operand.
+fn absorbs(graph: &Graph, space: &ChannelSpace, slice: &Slice, known: &Known, c: usize) -> bool {
+    let (Some(n), Some(Data::I8(weights))) = (reader(graph, slice.tensor), &graph[slice.tensor].data) else {
+        return false;
+    };
+    let node = &graph.nodes[n];
+    let x = node.inputs[0];
+    // The innermost axis of the weights runs over the channels of the operand, once or, of a whole image, several times.
+    let (axis, last) = (graph[slice.tensor].shape[slice.axis], known[x.0].len());
+    let zero_point = graph[x].quant.as_ref().map(|q| q.zero_point);
+    let may_go = |index: usize| match known[x.0][index % last] {
+        _ if weights.iter().skip(index).step_by(axis).all(|&w| w == 0) => true,
+        Some(code) => zero_point == Some(i32::from(code)) || !padded(graph, node),
+        None => false,
+    };
+    (0..axis).filter(|&index| slice.channel(index, space.channels) == Some(c)).all(may_go)
+}
+
+/// The node that sums over channels with `weights`.
+fn reader(graph: &Graph, weights: TensorId) -> Option<usize> {
+    graph.nodes.iter().position(|node| node.inputs.get(1) == Some(&weights))
 }
 
 /// Whether some tap of `node` falls outside its operand.
@@ -67,14 +94,9 @@ fn padded(graph: &Graph, node: &Node) -> bool {
         .is_ok_and(|window| [window.y, window.x].iter().any(|axis| axis.pad_before() + axis.pad_after() > 0))
 }
 
-/// Whether a weighted node is one of int8 codes with constant weights of its own, which these passes can change.
+/// Whether a weighted node is one of int8 codes with constant weights, which these passes can change.
 fn is_int8(graph: &Graph, node: &Node) -> bool {
-    let own = |&id: &TensorId| graph.consumers(id).len() == 1;
     let codes = |id: TensorId| graph[id].element == DType::I8 && graph[id].data.is_none() && graph[id].quant.is_some();
     let bias = node.inputs.get(2).is_none_or(|&b| matches!(graph[b].data, Some(Data::I32(_))));
-    codes(node.inputs[0])
-        && codes(node.output)
-        && matches!(graph[node.inputs[1]].data, Some(Data::I8(_)))
-        && bias
-        && node.inputs[1..].iter().all(own)
+    codes(node.inputs[0]) && codes(node.output) && matches!(graph[node.inputs[1]].data, Some(Data::I8(_))) && bias
 }
