@@ -42,8 +42,8 @@ fn reads(operators: &[Operator], step: Step, mut read: impl FnMut(usize)) {
                     (matches!(w, Constant::Parameter(_)), true)
                 }
                 Kernel::BatchNorm { .. } => (true, false),
-                Kernel::Activation(_) | Kernel::Add(_) | Kernel::Sub(_) | Kernel::Softmax { .. } => (false, true),
-                Kernel::Unary(_) | Kernel::Mul(_) => (true, true),
+                Kernel::Activation(_) | Kernel::Add(_) | Kernel::Softmax { .. } => (false, true),
+                Kernel::Unary(_) | Kernel::Pairwise { .. } => (true, true),
                 Kernel::Movement(_) | Kernel::MaxPool { .. } | Kernel::AveragePool(_) => (false, false),
             };
             if inputs {

@@ -73,27 +73,14 @@ pub(super) fn mask<T: Real>(arch: Arch, activation: Activation, y: &[T], dy: &mu
     });
 }
 
-/// An operator of two operands of one shape, then a clamp.
-macro_rules! pairwise {
-    ($(#[$doc:meta] $name:ident $operator:tt;)+) => {
-        $(#[$doc]
-        pub(super) fn $name<T: Real>(arch: Arch, activation: Activation, a: &[T], b: &[T], y: &mut [T]) {
-            let clamp = Clamp::new(activation);
-            vectorize!(arch, {
-                for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-                    *y = clamp.of(a $operator b);
-                }
-            });
-        })+
-    };
-}
-pairwise! {
-    /// `y = clamp(a + b)`
-    add +;
-    /// `y = clamp(a - b)`
-    sub -;
-    /// `y = clamp(a * b)`
-    mul *;
+/// `y = clamp(a + b)`
+pub(super) fn add<T: Real>(arch: Arch, activation: Activation, a: &[T], b: &[T], y: &mut [T]) {
+    let clamp = Clamp::new(activation);
+    vectorize!(arch, {
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            *y = clamp.of(a + b);
+        }
+    });
 }
 
 /// `to = from` or `to += from`
@@ -106,30 +93,6 @@ pub(super) fn deliver<T: Real>(arch: Arch, from: &[T], into: Into, to: &mut [T])
             }
         }),
     }
-}
-
-/// `to = -from` or `to -= from`
-pub(super) fn deliver_negative<T: Real>(arch: Arch, from: &[T], into: Into, to: &mut [T]) {
-    if into == Into::Write {
-        to.fill(T::ZERO);
-    }
-    vectorize!(arch, {
-        for (to, &from) in to.iter_mut().zip(from) {
-            *to = *to - from;
-        }
-    });
-}
-
-/// `to = a * b` or `to += a * b`, element by element
-pub(super) fn deliver_product<T: Real>(arch: Arch, a: &[T], b: &[T], into: Into, to: &mut [T]) {
-    if into == Into::Write {
-        to.fill(T::ZERO);
-    }
-    vectorize!(arch, {
-        for ((to, &a), &b) in to.iter_mut().zip(a).zip(b) {
-            *to += a * b;
-        }
-    });
 }
 
 /// `y = clamp(y + bias)` over rows of channels.

@@ -225,8 +225,7 @@ impl<T: Real> Lane<T> {
             Kernel::Activation(activation) => elementwise::activation(arch, *activation, x, y),
             Kernel::Unary(op) => op.forward(arch, x, y),
             Kernel::Add(activation) => elementwise::add(arch, *activation, x, read(1), y),
-            Kernel::Sub(activation) => elementwise::sub(arch, *activation, x, read(1), y),
-            Kernel::Mul(activation) => elementwise::mul(arch, *activation, x, read(1), y),
+            Kernel::Pairwise { op, b } => op.forward(arch, x, optional(b).unwrap_or_else(|| read(1)), y),
             Kernel::Movement(op) => {
                 op.fill_border(y);
                 (0..operator.inputs.len()).for_each(|i| op.forward(i, read(i), y));
@@ -293,15 +292,20 @@ impl<T: Real> Lane<T> {
             Kernel::BatchNorm { op, index, .. } => op.input_gradient(arch, &shared.factors[*index], x, dy),
             Kernel::Activation(activation) | Kernel::Add(activation) => elementwise::mask(arch, *activation, y, dy),
             Kernel::Unary(op) => op.gradient(arch, x, y, dy),
-            Kernel::Sub(activation) => {
-                elementwise::mask(arch, *activation, y, dy);
-                target_of(0, &mut |into, da| elementwise::deliver(arch, dy, into, da));
-                target_of(1, &mut |into, db| elementwise::deliver_negative(arch, dy, into, db));
-            }
-            Kernel::Mul(activation) => {
-                elementwise::mask(arch, *activation, y, dy);
-                target_of(0, &mut |into, da| elementwise::deliver_product(arch, dy, read(1), into, da));
-                target_of(1, &mut |into, db| elementwise::deliver_product(arch, dy, x, into, db));
+            Kernel::Pairwise { op, b } => {
+                elementwise::mask(arch, op.activation, y, dy);
+                let second = b.as_ref().map_or_else(|| read(1), |b| shared.constant(b));
+                target_of(0, &mut |into, da| op.first_gradient(arch, dy, second, into, da));
+                match b {
+                    Some(Constant::Parameter(range)) => op.second_gradient(arch, dy, x, &mut partial[range.clone()]),
+                    Some(Constant::Buffer(_)) => {}
+                    None => target_of(1, &mut |into, db| {
+                        if into == Into::Write {
+                            db.fill(T::ZERO);
+                        }
+                        op.second_gradient(arch, dy, x, db);
+                    }),
+                }
             }
             Kernel::Movement(op) => {
                 for i in 0..operator.inputs.len() {

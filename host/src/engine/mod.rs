@@ -4,6 +4,11 @@
 //! lanes; what lanes sum up is merged in lane order. So the same step gives the same bits for any number of threads.
 //! After [`EngineOf::new`] a step allocates nothing; only the GEMM crate takes a packing buffer for each product.
 //!
+//! Trained are f32 networks of the convolutions, dense layers, batch norm, pools, softmax and clamps; of sums,
+//! differences and products of two operands, the second of which may repeat along the leading axes or be constant; of
+//! concatenation, borders, slices, transposition and the nearest resize; of means over leading axes; of the logistic,
+//! tanh, leaky ReLU and hard swish. [`EngineOf::new`] refuses all else by name.
+//!
 //! ```
 //! use niwaki::engine::{Engine, Options};
 //! use niwaki::zoo;
@@ -32,6 +37,7 @@ mod gemm;
 mod lane;
 mod loss;
 mod movement;
+mod pairwise;
 mod plan;
 mod pool;
 mod real;

@@ -6,6 +6,7 @@ use super::dense::Dense;
 use super::depthwise::Depthwise;
 use super::error::EngineError;
 use super::movement::Movement;
+use super::pairwise::{Arithmetic, Pairwise};
 use super::pool::Pool;
 use super::unary::Unary;
 use super::window::Grid;
@@ -24,19 +25,46 @@ pub(super) enum Constant {
 /// What an operator computes, and with which constants.
 #[derive(Debug, Clone)]
 pub(super) enum Kernel {
-    Conv2d { op: Conv2d, w: Constant, bias: Option<Constant> },
-    Depthwise { op: Depthwise, w: Constant, bias: Option<Constant> },
-    Dense { op: Dense, w: Constant, bias: Option<Constant> },
-    BatchNorm { op: BatchNorm, index: usize, gamma: Constant, beta: Constant, mean: Range<usize>, var: Range<usize> },
+    Conv2d {
+        op: Conv2d,
+        w: Constant,
+        bias: Option<Constant>,
+    },
+    Depthwise {
+        op: Depthwise,
+        w: Constant,
+        bias: Option<Constant>,
+    },
+    Dense {
+        op: Dense,
+        w: Constant,
+        bias: Option<Constant>,
+    },
+    BatchNorm {
+        op: BatchNorm,
+        index: usize,
+        gamma: Constant,
+        beta: Constant,
+        mean: Range<usize>,
+        var: Range<usize>,
+    },
     Activation(Activation),
     Unary(Unary),
     Add(Activation),
-    Sub(Activation),
-    Mul(Activation),
+    /// `b` is the second operand, where it is constant.
+    Pairwise {
+        op: Pairwise,
+        b: Option<Constant>,
+    },
     Movement(Movement),
-    MaxPool { op: Pool, index: usize },
+    MaxPool {
+        op: Pool,
+        index: usize,
+    },
     AveragePool(Pool),
-    Softmax { classes: usize },
+    Softmax {
+        classes: usize,
+    },
 }
 
 impl Kernel {
@@ -44,7 +72,7 @@ impl Kernel {
     pub(super) fn gradient_is_in_place(&self) -> bool {
         match self {
             Self::BatchNorm { .. } | Self::Activation(_) | Self::Unary(_) | Self::Add(_) | Self::Softmax { .. } => true,
-            Self::Conv2d { .. } | Self::Depthwise { .. } | Self::Dense { .. } | Self::Sub(_) | Self::Mul(_) => false,
+            Self::Conv2d { .. } | Self::Depthwise { .. } | Self::Dense { .. } | Self::Pairwise { .. } => false,
             Self::Movement(_) | Self::MaxPool { .. } | Self::AveragePool(_) => false,
         }
     }
@@ -56,6 +84,7 @@ impl Kernel {
             Self::Conv2d { w, bias, .. } | Self::Depthwise { w, bias, .. } | Self::Dense { w, bias, .. } => {
                 trained(w) || bias.as_ref().is_some_and(trained)
             }
+            Self::Pairwise { b, .. } => b.as_ref().is_some_and(trained),
             Self::BatchNorm { gamma, beta, .. } => trained(gamma) || trained(beta),
             _ => false,
         }
@@ -192,17 +221,19 @@ fn refuse(node: &Node, what: String) -> EngineError {
 impl Resolver<'_> {
     /// The operator of a node, or `None` if its output is only another name for its input.
     fn node(&mut self, node: &Node) -> Result<Option<Operator>, EngineError> {
-        let x = self.value(node, 0)?;
         if matches!(node.op, Op::Reshape { .. } | Op::Activation(Activation::None)) {
-            self.value_of[node.output.0] = Some(x);
+            self.value_of[node.output.0] = Some(self.value(node, 0)?);
             return Ok(None);
         }
-        let mut inputs = vec![x];
-        if matches!(node.op, Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Concat { .. }) {
-            for operand in 1..node.inputs.len() {
-                inputs.push(self.value(node, operand)?);
+        let operands = match node.op {
+            Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } => {
+                let [a, b] = self.pair(node)?;
+                if self.is_value(node, b) { vec![a, b] } else { vec![a] }
             }
-        }
+            Op::Concat { .. } => (0..node.inputs.len()).collect(),
+            _ => vec![0],
+        };
+        let inputs = operands.into_iter().map(|operand| self.value(node, operand)).collect::<Result<_, _>>()?;
         let kernel = self.kernel(node)?;
         self.value_of[node.output.0] = Some(node.output.0);
         Ok(Some(Operator { kernel, inputs, output: node.output.0 }))
@@ -262,9 +293,9 @@ impl Resolver<'_> {
             Op::Tanh => Kernel::Unary(Unary::Tanh),
             Op::LeakyRelu { alpha } => Kernel::Unary(Unary::LeakyRelu { alpha }),
             Op::HardSwish => Kernel::Unary(Unary::HardSwish),
-            Op::Add { activation } => self.equal_operands(node).map(|()| Kernel::Add(activation))?,
-            Op::Sub { activation } => self.equal_operands(node).map(|()| Kernel::Sub(activation))?,
-            Op::Mul { activation } => self.equal_operands(node).map(|()| Kernel::Mul(activation))?,
+            Op::Add { activation } => self.pairwise(node, Arithmetic::Add, activation)?,
+            Op::Sub { activation } => self.pairwise(node, Arithmetic::Sub, activation)?,
+            Op::Mul { activation } => self.pairwise(node, Arithmetic::Mul, activation)?,
             Op::Pad { .. }
             | Op::Concat { .. }
             | Op::Slice { .. }
@@ -279,18 +310,40 @@ impl Resolver<'_> {
         })
     }
 
-    /// Refuses operands of which one would have to be read more than once.
-    fn equal_operands(&self, node: &Node) -> Result<(), EngineError> {
-        let len = self.graph[node.output].element_count();
-        match node.inputs.iter().position(|&id| self.graph[id].element_count() != len) {
-            None => Ok(()),
-            Some(operand) => {
-                let t = &self.graph[node.inputs[operand]];
-                let what =
-                    format!("operand {operand}, `{}`, of shape {:?}, would have to be broadcast", t.name, t.shape);
-                Err(refuse(node, what))
-            }
+    fn pairwise(&self, node: &Node, arithmetic: Arithmetic, activation: Activation) -> Result<Kernel, EngineError> {
+        let [a, b] = self.pair(node)?;
+        let len = |operand: usize| self.graph[node.inputs[operand]].element_count();
+        if arithmetic == Arithmetic::Add && self.is_value(node, b) && len(a) == len(b) {
+            return Ok(Kernel::Add(activation));
         }
+        let op = Pairwise { arithmetic, len: len(a), period: len(b), activation };
+        let b = if self.is_value(node, b) { None } else { Some(self.constant(node, b)?) };
+        Ok(Kernel::Pairwise { op, b })
+    }
+
+    /// The operands of a sum, difference or product: first the one that is as large as the output, then the one that
+    /// may be constant or repeat.
+    fn pair(&self, node: &Node) -> Result<[usize; 2], EngineError> {
+        let operand = |i: usize| &self.graph[node.inputs[i]];
+        let smaller = operand(0).element_count() < operand(1).element_count();
+        let [a, b] = if smaller || !self.is_value(node, 0) { [1, 0] } else { [0, 1] };
+        let (large, small) = (operand(a), operand(b));
+        if a == 1 && matches!(node.op, Op::Sub { .. }) {
+            return Err(refuse(node, format!("`{}`, less than the output or constant, must come second", small.name)));
+        }
+        let ones = small.shape.iter().take_while(|&&size| size == 1).count();
+        if !large.shape.ends_with(&small.shape[ones..]) {
+            let what = format!(
+                "operand {b}, `{}` of shape {:?}, must repeat along leading axes of {:?} only",
+                small.name, small.shape, large.shape
+            );
+            return Err(refuse(node, what));
+        }
+        Ok([a, b])
+    }
+
+    fn is_value(&self, node: &Node, operand: usize) -> bool {
+        self.value_of[node.inputs[operand].0].is_some()
     }
 
     fn value(&self, node: &Node, operand: usize) -> Result<usize, EngineError> {

@@ -117,6 +117,46 @@ fn differences_and_products_train_and_equal_core() {
     }
 }
 
+/// `x ∘ b` for every form of `b`: whole, a channel's, a row's, a scalar; constant or computed; in either place.
+#[test]
+fn operands_that_repeat_train_and_equal_core() {
+    let activation = Activation::Relu6;
+    for shape in [&[3, 2, 4][..], &[1, 1, 4], &[4], &[1, 2, 4], &[1]] {
+        for (constant, first) in [(true, false), (true, true), (false, false), (false, true)] {
+            for op in [Op::Add { activation }, Op::Sub { activation }, Op::Mul { activation }] {
+                if first && matches!(op, Op::Sub { .. }) {
+                    continue;
+                }
+                let mut bench = Bench::new(26);
+                let x = bench.source(SOURCE, &[3, 2, 4]);
+                let b = if constant {
+                    bench.scaled("b", shape, 2.0)
+                } else {
+                    let w = bench.parameter("b.weight", &[shape.iter().product(), 24]);
+                    let b = bench.push("b.dense", Op::Dense { activation: Activation::None }, &[x, w]);
+                    let b = bench.push("b.tanh", Op::Tanh, &[b]);
+                    bench.push("b.shape", Op::Reshape { shape: shape.to_vec() }, &[b])
+                };
+                let name = format!("{} of {shape:?}, constant: {constant}, first: {first}", op.name());
+                let y = bench.push("op", op, &if first { [b, x] } else { [x, b] });
+                // Its second reader adds to the gradient of x.
+                let y = bench.push("again", Op::Mul { activation: Activation::None }, &[y, x]);
+                check_both(&name, &bench.finish(y, CLASSES));
+            }
+        }
+    }
+}
+
+/// Constants that are not trained have values and no gradient.
+#[test]
+fn buffers_that_repeat_equal_core() {
+    let mut bench = Bench::new(27);
+    let x = bench.source(SOURCE, &[3, 2, 4]);
+    let b = bench.graph.buffer("b", &[4], vec![0.5, -1.0, 2.0, 0.25]);
+    let y = bench.push("op", Op::Mul { activation: Activation::None }, &[x, b]);
+    check_both("mul by a buffer", &bench.finish(y, CLASSES));
+}
+
 #[test]
 fn means_over_positions_train_and_equal_core() {
     for (shape, axes, keep_axes) in [
