@@ -44,7 +44,7 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "compact-cnn",
-        about: "three 3x3 convolutions (16, 24, 48 filters) with batch norm, for images of about 28x28",
+        about: "four convolutions (16, 24, 40, 48 filters) with batch norm, for images of about 28x28",
         build: networks::compact_cnn,
     },
     Entry {
