@@ -1,10 +1,10 @@
 //! What a network would cost on the target chip: it is quantised, exported and run there once.
 
-use super::quantized;
 use crate::chip::{self, Chip, Cost};
 use crate::data::Dataset;
 use crate::export::{AlignedBytes, Target, export_for};
 use crate::graph::Graph;
+use crate::quantize::{Calibration, post_training};
 use crate::sparsify::{cost::Meter, options::Unit};
 use crate::train::recipe::Recipe;
 use std::collections::HashMap;
@@ -28,7 +28,9 @@ impl<'a> ChipMeter<'a> {
 
     /// The exported model, and the quantised network that it is made of.
     fn exported(&self, graph: &Graph) -> Result<(Graph, AlignedBytes), String> {
-        let graph = quantized(graph, self.recipe, self.data).map_err(|e| e.to_string())?;
+        // Neither size nor instructions depend on the ranges: one sample will do.
+        let graph =
+            post_training(graph, &[self.data.train.sample(0)], Calibration::MinMax).map_err(|e| e.to_string())?;
         let target = self.chip().map_or(Target::Portable, Chip::target);
         let (file, _) = export_for(&graph, target).map_err(|e| e.to_string())?;
         Ok((graph, file))

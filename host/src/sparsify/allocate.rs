@@ -6,8 +6,8 @@ use super::family::{Families, Kept};
 use super::options::{Budget, Sparsity, Unit};
 use crate::graph::Graph;
 
-/// Trials to use up what is left of a budget.
-const TOP_UPS: usize = 24;
+/// A budget of which this share is used is used up.
+const USED_UP: f64 = 0.97;
 
 /// A way to turn one number into a choice of groups.
 pub trait Spread {
@@ -25,12 +25,14 @@ pub struct Ranking {
     order: Vec<Vec<usize>>,
     /// How much each group is worth beside those of other families, in the order of `order`.
     worth: Vec<Vec<f64>>,
+    /// What counts are rounded up to.
+    multiple: usize,
 }
 
 impl Ranking {
     /// Ranks by `scores`. Between families, a score counts relative to `reference` (the family's mean score in the
-    /// dense network) and to the group's weight.
-    pub fn new(scores: &[Vec<f64>], reference: &[f64], weights: &[Vec<f64>]) -> Self {
+    /// dense network) and to the group's weight. Families keep multiples of `multiple` groups, or all.
+    pub fn new(scores: &[Vec<f64>], reference: &[f64], weights: &[Vec<f64>], multiple: usize) -> Self {
         let mut order = Vec::with_capacity(scores.len());
         let mut worth = Vec::with_capacity(scores.len());
         for ((scores, reference), weights) in scores.iter().zip(reference).zip(weights) {
@@ -40,7 +42,13 @@ impl Ranking {
             worth.push(best.iter().map(|&j| scores[j] / scale / weights[j]).collect());
             order.push(best);
         }
-        Self { order, worth }
+        Self { order, worth, multiple }
+    }
+
+    /// The best of each family, about `counts` of them: as many as fill whole multiples.
+    fn rounded(&self, counts: &[usize]) -> Kept {
+        let counts: Vec<usize> = counts.iter().map(|n| n.next_multiple_of(self.multiple)).collect();
+        self.best(&counts)
     }
 
     /// The best of each family, `counts` of them, ascending.
@@ -80,7 +88,7 @@ impl Spread for Uniform<'_> {
 
     fn kept(&self, share: f64) -> Kept {
         let counts: Vec<usize> = self.0.sizes().into_iter().map(|m| count(m, share)).collect();
-        self.0.best(&counts)
+        self.0.rounded(&counts)
     }
 }
 
@@ -106,7 +114,7 @@ impl Spread for Global<'_> {
         });
         let mut counts = vec![0; sizes.len()];
         all.iter().take(k).for_each(|(f, _)| counts[*f] += 1);
-        self.0.best(&counts)
+        self.0.rounded(&counts)
     }
 }
 
@@ -141,28 +149,37 @@ pub fn choose(
     }
     let mut counts: Vec<usize> = spread.kept(shares[fits]).iter().map(Vec::len).collect();
     if physical && too_much < shares.len() {
-        top_up(&mut counts, ranking, limit, &mut cost)?;
+        for step in [options.multiple, 1] {
+            top_up(&mut counts, step, ranking, limit, &mut cost)?;
+        }
     }
     Ok(ranking.best(&counts))
 }
 
-/// Adds the group that is worth most while it fits; a family whose next group does not is done.
+/// Adds `step` groups to the family that has lost the largest share, while they fit, until the budget is used up; a
+/// family whose next groups do not fit is done.
 fn top_up(
     counts: &mut [usize],
+    step: usize,
     ranking: &Ranking,
     limit: f64,
     cost: &mut dyn FnMut(&Kept) -> Result<f64, SparsifyError>,
 ) -> Result<(), SparsifyError> {
     let sizes = ranking.sizes();
     let mut open: Vec<usize> = (0..counts.len()).collect();
-    for _ in 0..TOP_UPS {
+    let mut used = cost(&ranking.best(counts))?;
+    while used < USED_UP * limit {
         open.retain(|&f| counts[f] < sizes[f]);
-        let next = |f: usize| ranking.worth[f][counts[f]];
-        let Some(&f) = open.iter().max_by(|&&a, &&b| next(a).total_cmp(&next(b)).then(b.cmp(&a))) else { break };
-        counts[f] += 1;
-        if cost(&ranking.best(counts))? > limit {
-            counts[f] -= 1;
+        let share = |f: usize| counts[f] as f64 / sizes[f] as f64;
+        let Some(&f) = open.iter().min_by(|&&a, &&b| share(a).total_cmp(&share(b)).then(a.cmp(&b))) else { break };
+        let before = counts[f];
+        counts[f] = (before + step).min(sizes[f]);
+        let now = cost(&ranking.best(counts))?;
+        if now > limit {
+            counts[f] = before;
             open.retain(|&other| other != f);
+        } else {
+            used = now;
         }
     }
     Ok(())

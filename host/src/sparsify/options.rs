@@ -19,6 +19,8 @@ pub struct Sparsity {
     pub budget: Option<Budget>,
     /// How the groups that stay are spread over the layers.
     pub allocation: Allocation,
+    /// Groups of a layer are kept in multiples of this: kernels for DSP compute four filters for the price of three.
+    pub multiple: usize,
     /// The weights `d_j` of the groups where layers compete with each other (`allocation = "global"`).
     pub weights: GroupWeights,
     /// Weight of the regulariser at the end of the ramp.
@@ -46,6 +48,7 @@ impl Default for Sparsity {
             keep: 0.5,
             budget: None,
             allocation: Allocation::Uniform,
+            multiple: 1,
             weights: GroupWeights::One,
             lambda: 1.0,
             metric: Metric::Euclidean,

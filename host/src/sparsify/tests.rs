@@ -217,7 +217,7 @@ fn ranking(families: &mut Families, values: &[f32]) -> Ranking {
     let scores: Vec<Vec<f64>> = families.list.iter_mut().map(|f| f.squares(values).expect("fits").to_vec()).collect();
     let reference: Vec<f64> = scores.iter().map(|s| s.iter().sum::<f64>() / s.len() as f64).collect();
     let weights: Vec<Vec<f64>> = families.list.iter().map(|f| vec![1.0; f.groups]).collect();
-    Ranking::new(&scores, &reference, &weights)
+    Ranking::new(&scores, &reference, &weights, 1)
 }
 
 #[test]

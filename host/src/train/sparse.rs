@@ -50,7 +50,7 @@ impl<'a> Chooser<'a> {
     ) -> Result<Kept, TrainError> {
         let options = &self.recipe.sparsity;
         let _ = (run, values);
-        let ranking = Ranking::new(scores, &self.reference, &self.weights);
+        let ranking = Ranking::new(scores, &self.reference, &self.weights, options.multiple);
         let kept = match options.allocation {
             Allocation::Uniform => choose(options, &Uniform(&ranking), &ranking, families, self.dense, self.meter),
             Allocation::Global | Allocation::RateDistortion => {

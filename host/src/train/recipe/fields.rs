@@ -87,6 +87,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("sparsity", "keep", Rule::Number(Bound::Excluded(0.0), Bound::Included(1.0))),
     field("sparsity", "budget", Rule::Budget),
     field("sparsity", "allocation", Rule::OneOf(&["uniform", "global", "rate-distortion"])),
+    field("sparsity", "multiple", Rule::Whole(1, 64)),
     field("sparsity", "weights", Rule::OneOf(&["one", "size", "macs", "instructions"])),
     field("sparsity", "lambda", FROM_ZERO),
     field("sparsity", "metric", Rule::OneOf(&["euclidean", "adam"])),
