@@ -329,8 +329,26 @@ pub enum ProxError {
         /// The group.
         group: usize,
     },
+    /// The cost of a group is not a positive finite number.
+    Cost {
+        /// The group.
+        group: usize,
+    },
+    /// The budget is negative or not finite.
+    Budget,
     /// The step times the penalty is negative or not finite.
     Lambda,
+    /// The half-space constant is outside `[0, 1)`.
+    Epsilon,
+    /// The memory of a solver is too short.
+    Scratch {
+        /// The operand.
+        operand: &'static str,
+        /// Elements that the solver needs.
+        expected: usize,
+        /// Elements that were given.
+        got: usize,
+    },
 }
 
 impl fmt::Display for ProxError {
@@ -338,7 +356,13 @@ impl fmt::Display for ProxError {
         match *self {
             Self::Len { operand, expected, got } => write!(f, "{operand} has {got} entries for {expected} groups"),
             Self::Weight { group } => write!(f, "the weight of group {group} is not a positive finite number"),
+            Self::Cost { group } => write!(f, "the cost of group {group} is not a positive finite number"),
+            Self::Budget => f.write_str("the budget is negative or not finite"),
             Self::Lambda => f.write_str("lambda is negative or not finite"),
+            Self::Epsilon => f.write_str("the half-space constant epsilon is not in [0, 1)"),
+            Self::Scratch { operand, expected, got } => {
+                write!(f, "{operand} has {got} elements, the solver needs {expected}")
+            }
         }
     }
 }

@@ -28,6 +28,3 @@
 
 pub mod groups;
 pub mod wgsef;
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,8 @@
 //! The envelope against the vectors of specs/sparse_and_graph.md §2.6, a sorting solver and Fenchel–Young certificates.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic: that is how it fails")]
 
-use super::groups::{self, Layout, LayoutSpec, Loop};
-use super::wgsef::{Weights, Wgsef};
+use super::{Weights, Wgsef};
+use crate::prox::groups::{self, Layout, LayoutSpec, Loop};
 use crate::error::{GroupError, ProxError};
 use crate::real::Real;
 use std::{vec, vec::Vec};
