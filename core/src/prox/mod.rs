@@ -28,3 +28,6 @@
 
 pub mod groups;
 pub mod wgsef;
+
+#[cfg(test)]
+mod lcg;

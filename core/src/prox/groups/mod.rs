@@ -252,3 +252,6 @@ pub fn scale<T: Real>(part: &mut [T], layout: &Layout, scales: &[T]) -> Result<(
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

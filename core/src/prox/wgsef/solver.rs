@@ -120,22 +120,23 @@ impl<T: Real, I: Iterator<Item = Ramp<T>>, F: Fn() -> I> Ramps<F> {
     fn solve_between(&self, bracket: &Bracket<T>) -> Search {
         let (lo, hi) = (bracket.lo.to_f64(), bracket.hi.to_f64());
         let inside = 0.5 * lo + 0.5 * hi;
-        let (mut used, mut slope, mut groups) = (0.0, 0.0, 0);
+        let (mut used, mut rise, mut groups) = (0.0, 0.0, 0);
         for ramp in (self.each)() {
-            let (cost, c, offset) = (ramp.cost.to_f64(), ramp.slope.to_f64(), ramp.offset.to_f64());
-            let u = inside * c - offset;
-            if u >= 1.0 {
+            let (cost, offset) = (ramp.cost.to_f64(), ramp.offset.to_f64());
+            // At most 1 + offset where it counts; the sum of the slopes themselves could overflow.
+            let reach = inside * ramp.slope.to_f64();
+            if reach - offset >= 1.0 {
                 used += cost;
-            } else if u > 0.0 {
+            } else if reach - offset > 0.0 {
                 used -= cost * offset;
-                slope += cost * c;
+                rise += cost * reach;
             }
             groups += 1;
         }
         // A kink between neighbouring floats can put the solution of the linear piece beside them, where a group that
         // costs much and is counted wrongly would push those that cost little out of place.
         let slack = 4.0 * (hi - lo);
-        let linear = (self.budget - used) / slope;
+        let linear = inside * ((self.budget - used) / rise);
         let eta = if linear >= lo - slack && linear <= hi + slack { linear } else { hi };
         Search { eta, visits: bracket.visits + groups }
     }

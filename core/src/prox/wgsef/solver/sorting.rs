@@ -31,7 +31,7 @@ pub(super) fn bracket<T: Real, I: Iterator<Item = Ramp<T>>>(
 
 /// Sorts in place, ascending, without a bound on time that depends on the order; written here because core's own
 /// sorts are compiled with paths that panic.
-fn heapsort<T: Real>(values: &mut [T]) {
+pub(super) fn heapsort<T: Real>(values: &mut [T]) {
     for root in (0..values.len() / 2).rev() {
         if let Some(value) = values.get(root).copied() {
             sift_down(values, root, value);
