@@ -26,7 +26,9 @@
 //! # }
 //! ```
 
+pub mod group_lasso;
 pub mod groups;
+pub mod half_space;
 pub mod wgsef;
 
 #[cfg(test)]

@@ -1,173 +1,69 @@
-//! Where the groups of a tensor lie, and the two passes over them: squared norms, and one scale factor a group.
+//! Where the groups of a tensor lie, and the passes over them: one sum a group, and one scale factor a group.
+
+mod index_sets;
+mod kind;
+mod layout;
+
+pub use index_sets::IndexSets;
+pub use kind::GroupKind;
+pub use layout::{Layout, LayoutSpec, Loop};
 
 use crate::error::GroupError;
 use crate::real::Real;
 
-/// A loop over elements that lie `stride` apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Loop {
-    /// How often it runs.
-    pub len: usize,
-    /// Elements from one run to the next; without meaning when `len` is 1.
-    pub stride: usize,
-}
-
-impl Loop {
-    /// Runs once.
-    pub const ONCE: Self = Self { len: 1, stride: 0 };
-}
-
-/// What a caller says about the groups of one part; [`Layout::try_new`] proves it.
-///
-/// A *part* is a slice in which every group has the same number of members: the filters of a layer, its biases, the
-/// rows of the next layer that read those filters. Group `j = a * groups[1].len + b` starts at
-/// `a * groups[0].stride + b * groups[1].stride`; from there `members` lead to its elements, outermost loop first.
-/// A part that starts inside a tensor is the slice from there on.
-///
-/// | groups of an `[o, h, w, i]` tensor | `groups` | `members` |
-/// | --- | --- | --- |
-/// | filter `[j, :, :, :]` | `once, (o, h*w*i)` | `once, once, (h*w*i, 1)` |
-/// | input channel `[:, :, :, j]` | `once, (i, 1)` | `once, once, (o*h*w, i)` |
-/// | filter shape `[:, u, v, j]` | `once, (h*w*i, 1)` | `once, once, (o, h*w*i)` |
-/// | `r × c` blocks of a matrix `[rows, cols]` | `(rows/r, r*cols), (cols/c, c)` | `once, (r, cols), (c, 1)` |
-/// | channel `j` of a dense input flattened from `[i, h, w]` | `once, (i, h*w)` | `once, (o, i*h*w), (h*w, 1)` |
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LayoutSpec {
-    /// From group to group, outer loop first.
-    pub groups: [Loop; 2],
-    /// From member to member of one group, outermost loop first.
-    pub members: [Loop; 3],
-}
-
-/// One loop of the walk over a part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Step {
-    len: usize,
-    /// Elements of the part from one run to the next.
-    stride: usize,
-    /// Groups from one run to the next: 0 for a loop over members.
-    group: usize,
-}
-
-/// Groups of a part that do not overlap and are known to reach no further than [`Layout::span`] elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
-    steps: [Step; 5],
-    groups: usize,
-    span: usize,
-}
-
-impl Layout {
-    /// Proves a layout.
-    ///
-    /// # Errors
-    /// [`GroupError::Empty`] for a loop that never runs, [`GroupError::Overlap`] unless every loop steps over all that
-    /// the loops with smaller strides reach, [`GroupError::Part`] when the span does not fit into `usize`.
-    pub fn try_new(spec: LayoutSpec) -> Result<Self, GroupError> {
-        let [outer, inner] = spec.groups;
-        let [far, middle, near] = spec.members;
-        let loops = [outer, inner, far, middle, near];
-        if loops.iter().any(|l| l.len == 0) {
-            return Err(GroupError::Empty);
-        }
-        let too_long = GroupError::Part { span: usize::MAX, got: 0 };
-        let reach = |l: &Loop| (l.len - 1).checked_mul(l.stride);
-        let mut last = 0_usize;
-        for (i, l) in loops.iter().enumerate() {
-            // All that the loops with strides up to this one's can reach; an equal stride always overlaps.
-            let mut below = 0_usize;
-            for (_, other) in loops.iter().enumerate().filter(|(j, o)| *j != i && o.len > 1 && o.stride <= l.stride) {
-                below = reach(other).and_then(|r| below.checked_add(r)).ok_or(too_long)?;
-            }
-            if l.len > 1 && l.stride <= below {
-                return Err(GroupError::Overlap);
-            }
-            last = reach(l).and_then(|r| last.checked_add(r)).ok_or(too_long)?;
-        }
-        let span = last.checked_add(1).ok_or(too_long)?;
-        let step = |l: Loop, group| Step { len: l.len, stride: l.stride, group };
-        let groups = [step(outer, inner.len), step(inner, 1)];
-        let members = [step(far, 0), step(middle, 0), step(near, 0)];
-        // The innermost loop is the one with the smaller stride. Either way a group meets its members in one order,
-        // so that its sum has the same bits in every layout.
-        let steps = if inner.len > 1 && (near.len == 1 || inner.stride < near.stride) {
-            let ([a, b, c], [d, e]) = (members, groups);
-            [a, b, c, d, e]
-        } else {
-            let ([a, b], [c, d, e]) = (groups, members);
-            [a, b, c, d, e]
-        };
-        // Does not overflow: the groups lie in `span` different elements.
-        Ok(Self { steps, groups: outer.len * inner.len, span })
-    }
-
-    /// `groups` rows of `row_len` consecutive elements: the filters of an OHWI tensor, the neurons of a dense layer.
-    ///
-    /// # Errors
-    /// As [`Layout::try_new`].
-    pub fn rows(groups: usize, row_len: usize) -> Result<Self, GroupError> {
-        Self::try_new(LayoutSpec {
-            groups: [Loop::ONCE, Loop { len: groups, stride: row_len }],
-            members: [Loop::ONCE, Loop::ONCE, Loop { len: row_len, stride: 1 }],
-        })
-    }
-
-    /// `groups` columns of a row-major matrix with `rows` rows: the input channels of an OHWI tensor, the channels of
-    /// a depthwise kernel `[h, w, c]`.
-    ///
-    /// # Errors
-    /// As [`Layout::try_new`].
-    pub fn columns(groups: usize, rows: usize) -> Result<Self, GroupError> {
-        Self::try_new(LayoutSpec {
-            groups: [Loop::ONCE, Loop { len: groups, stride: 1 }],
-            members: [Loop::ONCE, Loop::ONCE, Loop { len: rows, stride: groups }],
-        })
-    }
-
-    /// One element a group: biases, the scale of a normalisation, single weights.
-    ///
-    /// # Errors
-    /// As [`Layout::try_new`].
-    pub fn elements(groups: usize) -> Result<Self, GroupError> {
-        Self::rows(groups, 1)
-    }
-
+/// Disjoint groups of a part: [`Layout`] at strides, [`IndexSets`] element by element.
+pub trait Groups {
     /// How many groups there are.
-    pub const fn groups(&self) -> usize {
-        self.groups
-    }
-
+    fn groups(&self) -> usize;
     /// Elements that a part must have.
-    pub const fn span(&self) -> usize {
-        self.span
-    }
+    fn span(&self) -> usize;
+    /// Visits every member of every group once, the members of each group in the same order in every implementation
+    /// (for those of this crate: in memory order, unless the loops of a [`LayoutSpec`] say another).
+    fn walk(&self, visit: impl FnMut(Run<'_>));
+}
 
-    /// Calls `run(element, group)` where the innermost loop starts.
-    #[inline]
-    fn walk(&self, mut run: impl FnMut(usize, usize, Step)) {
-        let [a, b, c, d, inner] = self.steps;
-        for i in 0..a.len {
-            for j in 0..b.len {
-                for k in 0..c.len {
-                    for l in 0..d.len {
-                        let element = i * a.stride + j * b.stride + k * c.stride + l * d.stride;
-                        let group = i * a.group + j * b.group + k * c.group + l * d.group;
-                        run(element, group, inner);
-                    }
-                }
-            }
-        }
-    }
+/// Elements that one step of [`Groups::walk`] visits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run<'a> {
+    /// Members of one group at a stride.
+    Members {
+        /// The group.
+        group: usize,
+        /// The first element.
+        first: usize,
+        /// How many.
+        len: usize,
+        /// Elements from one to the next.
+        stride: usize,
+    },
+    /// One member of each of consecutive groups.
+    Across {
+        /// The first group.
+        group: usize,
+        /// Its element.
+        first: usize,
+        /// How many groups.
+        len: usize,
+        /// Elements from one to the next.
+        stride: usize,
+    },
+    /// Members of one group, listed.
+    Listed {
+        /// The group.
+        group: usize,
+        /// The elements.
+        elements: &'a [u32],
+    },
+}
 
-    fn check<T>(&self, part: &[T], operand: &'static str, got: usize) -> Result<(), GroupError> {
-        if part.len() < self.span {
-            return Err(GroupError::Part { span: self.span, got: part.len() });
-        }
-        if got != self.groups {
-            return Err(GroupError::Len { operand, expected: self.groups, got });
-        }
-        Ok(())
+fn check<T>(part: &[T], groups: &impl Groups, operand: &'static str, got: usize) -> Result<(), GroupError> {
+    if part.len() < groups.span() {
+        return Err(GroupError::Part { span: groups.span(), got: part.len() });
     }
+    if got != groups.groups() {
+        return Err(GroupError::Len { operand, expected: groups.groups(), got });
+    }
+    Ok(())
 }
 
 /// Adds the square of every element to the sum of its group.
@@ -175,33 +71,86 @@ impl Layout {
 /// Several parts may form one family of groups (filters and their biases): call it for each, starting from zeros.
 ///
 /// # Shapes
-/// `part`: at least [`Layout::span`] elements · `sums: [groups]`
+/// `part`: at least [`Groups::span`] elements · `sums: [groups]`
 /// # Numerics
-/// Squares and sums in `f64`, members in the order of the layout's loops: the bits of a sum do not depend on how the
+/// Squares and sums in `f64`, members in the order of [`Groups::walk`]: the bits of a sum do not depend on how the
 /// groups lie in memory.
 /// # Errors
 /// [`GroupError`] names the operand; nothing is written then.
-pub fn accumulate_squared_norms<T: Real>(part: &[T], layout: &Layout, sums: &mut [f64]) -> Result<(), GroupError> {
-    layout.check(part, "sums", sums.len())?;
-    layout.walk(|element, group, inner| {
-        let (Some(run), Some(sums)) = (part.get(element..), sums.get_mut(group..)) else { return };
-        if inner.group == 0 {
-            let Some(sum) = sums.first_mut() else { return };
+pub fn accumulate_squared_norms<T: Real>(part: &[T], groups: &impl Groups, sums: &mut [f64]) -> Result<(), GroupError> {
+    accumulate([part; 2], groups, sums, |x, _| x * x)
+}
+
+/// Adds the product of the elements of two parts at every place to the sum of its group: inner products for
+/// [`super::half_space`].
+///
+/// # Shapes
+/// `left, right`: at least [`Groups::span`] elements each · `sums: [groups]`
+/// # Numerics
+/// As [`accumulate_squared_norms`], whose bits it gives when both parts are the same.
+/// # Errors
+/// [`GroupError`] names the operand; nothing is written then.
+pub fn accumulate_products<T: Real>(
+    left: &[T],
+    right: &[T],
+    groups: &impl Groups,
+    sums: &mut [f64],
+) -> Result<(), GroupError> {
+    accumulate([left, right], groups, sums, |x, y| x * y)
+}
+
+/// Adds every element to the sum of its group: with the groups' sizes, the mean of a diagonal metric over each.
+///
+/// # Shapes
+/// `part`: at least [`Groups::span`] elements · `sums: [groups]`
+/// # Numerics
+/// As [`accumulate_squared_norms`].
+/// # Errors
+/// [`GroupError`] names the operand; nothing is written then.
+pub fn accumulate_sums<T: Real>(part: &[T], groups: &impl Groups, sums: &mut [f64]) -> Result<(), GroupError> {
+    accumulate([part; 2], groups, sums, |x, _| x)
+}
+
+fn accumulate<T: Real>(
+    [left, right]: [&[T]; 2],
+    groups: &impl Groups,
+    sums: &mut [f64],
+    term: impl Fn(f64, f64) -> f64,
+) -> Result<(), GroupError> {
+    check(left, groups, "sums", sums.len())?;
+    check(right, groups, "sums", sums.len())?;
+    let term = |x: &T, y: &T| term(x.to_f64(), y.to_f64());
+    groups.walk(|run| match run {
+        Run::Members { group, first, len, stride } => {
+            let (Some(left), Some(right)) = (left.get(first..), right.get(first..)) else { return };
+            let Some(sum) = sums.get_mut(group) else { return };
             let mut acc = *sum;
-            if inner.stride == 1 {
-                run.iter().take(inner.len).for_each(|x| acc += x.to_f64() * x.to_f64());
+            if stride == 1 {
+                left.iter().zip(right).take(len).for_each(|(x, y)| acc += term(x, y));
             } else {
-                let members = (0..inner.len).filter_map(|i| run.get(i * inner.stride));
-                members.for_each(|x| acc += x.to_f64() * x.to_f64());
+                let members = (0..len).filter_map(|i| left.get(i * stride).zip(right.get(i * stride)));
+                members.for_each(|(x, y)| acc += term(x, y));
             }
             *sum = acc;
-        } else if inner.stride == 1 {
-            sums.iter_mut().zip(run).take(inner.len).for_each(|(sum, x)| *sum += x.to_f64() * x.to_f64());
-        } else {
-            for (i, sum) in sums.iter_mut().take(inner.len).enumerate() {
-                let Some(x) = run.get(i * inner.stride) else { return };
-                *sum += x.to_f64() * x.to_f64();
+        }
+        Run::Across { group, first, len, stride } => {
+            let (Some(left), Some(right)) = (left.get(first..), right.get(first..)) else { return };
+            let Some(sums) = sums.get_mut(group..) else { return };
+            if stride == 1 {
+                sums.iter_mut().zip(left.iter().zip(right)).take(len).for_each(|(sum, (x, y))| *sum += term(x, y));
+            } else {
+                for (i, sum) in sums.iter_mut().take(len).enumerate() {
+                    let Some((x, y)) = left.get(i * stride).zip(right.get(i * stride)) else { return };
+                    *sum += term(x, y);
+                }
             }
+        }
+        Run::Listed { group, elements } => {
+            let Some(sum) = sums.get_mut(group) else { return };
+            let mut acc = *sum;
+            let members = elements.iter().filter_map(|e| left.get(*e as usize).zip(right.get(*e as usize)));
+            members.for_each(|(x, y)| acc += term(x, y));
+            *sum = acc;
         }
     });
     Ok(())
@@ -222,31 +171,42 @@ pub fn norms<T: Real>(sums: &[f64], norms: &mut [T]) -> Result<(), GroupError> {
 /// Multiplies every element by the scale of its group.
 ///
 /// # Shapes
-/// `part`: at least [`Layout::span`] elements · `scales: [groups]`
+/// `part`: at least [`Groups::span`] elements · `scales: [groups]`
 /// # Numerics
 /// One rounding an element; a zero is always `+0`, so that a removed group is all zero bits.
 /// # Errors
 /// [`GroupError`] names the operand; nothing is written then.
-pub fn scale<T: Real>(part: &mut [T], layout: &Layout, scales: &[T]) -> Result<(), GroupError> {
-    layout.check(part, "scales", scales.len())?;
-    layout.walk(|element, group, inner| {
-        let (Some(run), Some(scales)) = (part.get_mut(element..), scales.get(group..)) else { return };
-        if inner.group == 0 {
-            let Some(s) = scales.first() else { return };
-            if inner.stride == 1 {
-                run.iter_mut().take(inner.len).for_each(|x| *x = *x * *s + T::ZERO);
+pub fn scale<T: Real>(part: &mut [T], groups: &impl Groups, scales: &[T]) -> Result<(), GroupError> {
+    check(part, groups, "scales", scales.len())?;
+    let by = |x: &mut T, s: &T| *x = *x * *s + T::ZERO;
+    groups.walk(|run| match run {
+        Run::Members { group, first, len, stride } => {
+            let (Some(part), Some(s)) = (part.get_mut(first..), scales.get(group)) else { return };
+            if stride == 1 {
+                part.iter_mut().take(len).for_each(|x| by(x, s));
             } else {
-                for i in 0..inner.len {
-                    let Some(x) = run.get_mut(i * inner.stride) else { return };
-                    *x = *x * *s + T::ZERO;
+                for i in 0..len {
+                    let Some(x) = part.get_mut(i * stride) else { return };
+                    by(x, s);
                 }
             }
-        } else if inner.stride == 1 {
-            run.iter_mut().zip(scales).take(inner.len).for_each(|(x, s)| *x = *x * *s + T::ZERO);
-        } else {
-            for (i, s) in scales.iter().take(inner.len).enumerate() {
-                let Some(x) = run.get_mut(i * inner.stride) else { return };
-                *x = *x * *s + T::ZERO;
+        }
+        Run::Across { group, first, len, stride } => {
+            let (Some(part), Some(scales)) = (part.get_mut(first..), scales.get(group..)) else { return };
+            if stride == 1 {
+                part.iter_mut().zip(scales).take(len).for_each(|(x, s)| by(x, s));
+            } else {
+                for (i, s) in scales.iter().take(len).enumerate() {
+                    let Some(x) = part.get_mut(i * stride) else { return };
+                    by(x, s);
+                }
+            }
+        }
+        Run::Listed { group, elements } => {
+            let Some(s) = scales.get(group) else { return };
+            for element in elements {
+                let Some(x) = part.get_mut(*element as usize) else { return };
+                by(x, s);
             }
         }
     });
