@@ -454,3 +454,81 @@ fn a_channel_costs_what_the_network_is_smaller_by_without_it() {
         }
     }
 }
+
+/// Some channels in `3 x 3`, put together at random: sums and products of equals, concatenations, splits, reshapes.
+fn random_network(rng: &mut ChaCha8Rng) -> Graph {
+    let mut net = Net::default();
+    let x = net.graph.input("x", &[3, 3, 2]);
+    let mut results = vec![net.conv("first", x, 6, [3, 1], NONE), net.conv("second", x, 4, [1, 1], RELU)];
+    for step in 0..14 {
+        let name = format!("node{step}");
+        let mut below = |n: usize| rng.next_u32() as usize % n;
+        let x = results[below(results.len())];
+        let c = net.last(x);
+        let equals: Vec<TensorId> = results.iter().copied().filter(|&other| net.last(other) == c).collect();
+        let other = equals[below(equals.len())];
+        let y = match below(12) {
+            0 | 1 => net.conv(&name, x, 2 + below(5), [3, 1], NONE),
+            // One more of the same kind, so that there are equals.
+            2 | 3 => net.conv_norm(&name, results[below(results.len())], c, [1, 1], RELU),
+            4 => net.add(&name, x, other, NONE),
+            5 => {
+                let y = net.push(&name, Op::Mul { activation: NONE }, &[x, other]);
+                net.push(&format!("{name}.tanh"), Op::Tanh, &[y])
+            }
+            6 | 7 => {
+                let others = [x, results[below(results.len())], x];
+                net.concat(&name, &others[..2 + below(2)])
+            }
+            8 if c > 1 => {
+                let begin = below(c);
+                let size = 1 + below(c - begin);
+                net.push(
+                    &name,
+                    Op::Slice { begin: vec![0, 0, begin], size: vec![3, 3, size], stride: vec![1; 3] },
+                    &[x],
+                )
+            }
+            9 => {
+                let flat = net.push(&name, Op::Reshape { shape: vec![3, 3 * c] }, &[x]);
+                net.push(&format!("{name}.back"), Op::Reshape { shape: vec![3, 3, c] }, &[flat])
+            }
+            10 => net.push(&name, Op::Logistic, &[x]),
+            _ => net.depthwise(&name, x, RELU),
+        };
+        if net.last(y) <= 24 {
+            results.push(y);
+        }
+    }
+    let ends: Vec<TensorId> = results[results.len() - 3..].to_vec();
+    let y = net.concat("ends", &ends);
+    let y = net.dense("hidden", y, 5, RELU);
+    let y = net.dense("classifier", y, 4, NONE);
+    net.done(y)
+}
+
+#[test]
+fn networks_put_together_at_random_pruned_compute_what_the_masked_ones_do() {
+    let (mut pruned_channels, mut channels) = (0, 0);
+    for seed in 0..2 * PRUNINGS {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut masked = random_network(&mut rng);
+        randomise(&mut masked, &mut rng);
+        let mut pruned = masked.clone();
+        let spaces = channel_spaces(&masked);
+        let keeps: Vec<Vec<usize>> = spaces.iter().map(|space| some_channels(space.channels, &mut rng)).collect();
+        let cuts: Vec<Cut> = spaces.iter().zip(&keeps).map(|(space, keep)| Cut { space, keep }).collect();
+        prune(&mut pruned, &cuts).expect("still a network");
+        mask(&mut masked, &cuts).expect("fits");
+        let x = input(&masked, &mut rng);
+        let (a, b) = (masked.predict(&x).expect("runs"), pruned.predict(&x).expect("runs"));
+        assert!(a.iter().all(|v| v.is_finite()), "seed {seed}: {a:?}");
+        assert_eq!(a, b, "seed {seed}");
+        channels += spaces.iter().map(|space| space.channels).sum::<usize>();
+        pruned_channels += spaces.iter().zip(&keeps).map(|(space, keep)| space.channels - keep.len()).sum::<usize>();
+    }
+    assert!(
+        channels > 20 * PRUNINGS as usize && pruned_channels > 5 * PRUNINGS as usize,
+        "{pruned_channels} of {channels}"
+    );
+}
