@@ -18,8 +18,10 @@ use niwaki_core::kernels::{
 };
 use niwaki_core::num::{self, Code, Multiplier, Rounding, SmallMultiplier};
 use niwaki_core::optim::{adam, sgd};
-use niwaki_core::prox::groups::{self, Layout, LayoutSpec};
-use niwaki_core::prox::wgsef::{Weights, Wgsef};
+use niwaki_core::prox::group_lasso::GroupLasso;
+use niwaki_core::prox::groups::{self, GroupKind, Groups, IndexSets, Layout, LayoutSpec};
+use niwaki_core::prox::half_space::half_space_scales;
+use niwaki_core::prox::wgsef::{Budget, Ramp, Solver, Weights, Wgsef};
 use niwaki_core::real::Real;
 use niwaki_core::session::{Model, Session, operators};
 use niwaki_core::shape::{self, AxisSpec, Window, same_padding};
@@ -353,14 +355,44 @@ pub fn reals_of_operators(clamp: Clamp<f32>, x: &[f32], y: &mut [f32]) -> Result
 }
 
 /// Layouts from any description.
-pub fn layouts(spec: LayoutSpec, a: usize, b: usize) -> Result<[Layout; 4], GroupError> {
-    Ok([Layout::try_new(spec)?, Layout::rows(a, b)?, Layout::columns(a, b)?, Layout::elements(a)?])
+pub fn layouts(spec: LayoutSpec, kind: GroupKind, shape: [usize; 4]) -> Result<[Layout; 6], GroupError> {
+    let [a, b, ..] = shape;
+    Ok([
+        Layout::try_new(spec)?,
+        Layout::of(kind, shape)?,
+        Layout::rows(a, b)?,
+        Layout::columns(a, b)?,
+        Layout::elements(a)?,
+        Layout::blocks([a, b], [unknown(4), unknown(1)])?,
+    ])
 }
 
-fn grouping<T: Real>(layout: &Layout, part: &mut [T], sums: &mut [f64], norms: &mut [T]) -> Result<(), GroupError> {
-    groups::accumulate_squared_norms(part, layout, sums)?;
+fn passes<T: Real>(
+    groups: &impl Groups,
+    part: &mut [T],
+    other: &[T],
+    sums: &mut [f64],
+    norms: &mut [T],
+) -> Result<(), GroupError> {
+    groups::accumulate_squared_norms(part, groups, sums)?;
+    groups::accumulate_products(part, other, groups, sums)?;
+    groups::accumulate_sums(part, groups, sums)?;
     groups::norms(sums, norms)?;
-    groups::scale(part, layout, norms)
+    groups::scale(part, groups, norms)
+}
+
+fn grouping<T: Real>(
+    layout: &Layout,
+    sets: [&[u32]; 2],
+    seen: &mut [u32],
+    part: &mut [T],
+    other: &[T],
+    sums: &mut [f64],
+    norms: &mut [T],
+) -> Result<(), GroupError> {
+    passes(layout, part, other, sums, norms)?;
+    let [starts, indices] = sets;
+    passes(&IndexSets::try_new(starts, indices, part.len(), seen)?, part, other, sums, norms)
 }
 
 fn reals<T: Real>(a: T, b: T) -> (Option<T>, [T; 4], bool) {
@@ -380,6 +412,24 @@ fn envelope<T: Real>(k: usize, weights: &[T], norms: &[T], lambda: T, scales: &m
     envelope.prox_scales(norms, lambda, scales)
 }
 
+fn costly<T: Real>(
+    budget: Budget<'_, T>,
+    norms: &[T],
+    lambda: T,
+    (points, ramps): (&mut [T], &mut [Ramp<T>]),
+    scales: &mut [T],
+) -> Result<(), ProxError> {
+    let envelope = Wgsef::try_with_budget(budget, Weights::One)?;
+    black_box((envelope.value(norms), envelope.conjugate(norms)).0?);
+    envelope.hard_scales(norms, lambda, scales)?;
+    black_box(envelope.prox_scales_by(Solver::Sorting { points }, norms, lambda, scales)?);
+    black_box(envelope.prox_scales_by(Solver::Pivoting { ramps, seed: unknown(1) }, norms, lambda, scales)?);
+    let lasso = GroupLasso::try_new(budget.costs)?;
+    black_box(lasso.value(norms)?);
+    lasso.prox_scales(norms, lambda, scales)?;
+    half_space_scales(&[unknown(1.0); 3], &[unknown(2.0); 3], unknown(0.5), scales)
+}
+
 fn optimizers<T: Real>(hypers: &(adam::Hyper, sgd::Hyper), t: NonZeroU32, x: [&mut [T]; 4]) -> Result<(), OptimError> {
     let [values, gradients, m, v] = x;
     black_box(adam::bias_correction(unknown(0.9), t));
@@ -388,18 +438,27 @@ fn optimizers<T: Real>(hypers: &(adam::Hyper, sgd::Hyper), t: NonZeroU32, x: [&m
     adam::step(values, gradients, adam::State { m, v }, &hypers.0, t)
 }
 
+/// A function that groups elements.
+pub type Grouping<T> =
+    fn(&Layout, [&[u32]; 2], &mut [u32], &mut [T], &[T], &mut [f64], &mut [T]) -> Result<(), GroupError>;
+
+/// A function that solves with memory of the caller.
+pub type Costly<T> =
+    fn(Budget<'_, T>, &[T], T, (&mut [T], &mut [Ramp<T>]), &mut [T]) -> Result<(), ProxError>;
+
 /// The functions that the generic ones above become.
 pub type Generic<T> = (
-    fn(&Layout, &mut [T], &mut [f64], &mut [T]) -> Result<(), GroupError>,
+    Grouping<T>,
     fn(usize, &[T], &[T], T, &mut [T]) -> Result<(), ProxError>,
+    Costly<T>,
     fn(&(adam::Hyper, sgd::Hyper), NonZeroU32, [&mut [T]; 4]) -> Result<(), OptimError>,
 );
 
 /// Learning in f32.
-pub static LEARN_F32: Generic<f32> = (grouping, envelope, optimizers);
+pub static LEARN_F32: Generic<f32> = (grouping, envelope, costly, optimizers);
 
 /// Learning in f64.
-pub static LEARN_F64: Generic<f64> = (grouping, envelope, optimizers);
+pub static LEARN_F64: Generic<f64> = (grouping, envelope, costly, optimizers);
 
 /// Depthwise convolution in tiles: proved, packed, checked and run by every back end of this target.
 pub fn depthwise_tiles(

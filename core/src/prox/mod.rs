@@ -26,8 +26,10 @@
 //! # }
 //! ```
 
+pub mod group_lasso;
 pub mod groups;
+pub mod half_space;
 pub mod wgsef;
 
 #[cfg(test)]
-mod tests;
+mod lcg;

@@ -1,11 +1,15 @@
 //! The envelope against the vectors of specs/sparse_and_graph.md §2.6, a sorting solver and Fenchel–Young certificates.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic: that is how it fails")]
 
-use super::groups::{self, Layout, LayoutSpec, Loop};
-use super::wgsef::{Weights, Wgsef};
-use crate::error::{GroupError, ProxError};
+use super::{Ramp, Search, Solver, Weights, Wgsef, points_len, ramps_len};
+use crate::error::ProxError;
+use crate::prox::groups::{self, Layout};
+use crate::prox::lcg::Lcg;
 use crate::real::Real;
 use std::{vec, vec::Vec};
+
+mod budget;
+mod search;
 
 /// The one tolerance table of this file.
 struct Tolerance {
@@ -21,25 +25,6 @@ struct Tolerance {
 const F32: Tolerance = Tolerance { vector: 1e-6, gap: 1e-5, scale: 5e-7, value: 2e-7 };
 /// Vectors are printed with eight digits.
 const F64: Tolerance = Tolerance { vector: 1e-8, gap: 1e-12, scale: 1e-13, value: 1e-13 };
-
-/// The generator of specs/optimizers.md §0: uniform in `[-0.5, 0.5)`.
-struct Lcg(u64);
-impl Lcg {
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f64 / f64::from(1 << 24) - 0.5
-    }
-    fn between(&mut self, lo: f64, hi: f64) -> f64 {
-        lo + (self.uniform() + 0.5) * (hi - lo)
-    }
-    fn size(&mut self, lo: usize, hi: usize) -> usize {
-        self.between(lo as f64, hi as f64 + 1.0) as usize
-    }
-    /// Tails like `1 / x²`.
-    fn heavy(&mut self) -> f64 {
-        self.uniform() / (0.01 + self.uniform().abs())
-    }
-}
 
 /// The same operators by sorting, in `f64`; transcribed from `wgsef_check.py`.
 mod sorted {
@@ -158,11 +143,38 @@ fn scaled<T: Real>(t: &[T], sizes: &[usize], scales: &[T]) -> Vec<T> {
     x
 }
 
+/// Names of the solvers in the order of [`by_each_solver`].
+const SOLVERS: [&str; 3] = ["bisection", "sorting", "pivoting"];
+
+/// The factors of one prox by each solver, with memory full of rubbish.
+fn by_each_solver<T: Real>(envelope: &Wgsef<'_, T>, norms: &[T], lambda: T) -> [(Vec<T>, Search); 3] {
+    let m = norms.len();
+    let (mut points, mut ramps) = (vec![T::NAN; points_len(m)], vec![]);
+    ramps.resize_with(ramps_len(m), || Ramp { slope: T::NAN, offset: T::ONE, cost: T::INFINITY });
+    let solvers = [
+        Solver::Bisection,
+        Solver::Sorting { points: &mut points },
+        Solver::Pivoting { ramps: &mut ramps, seed: m as u64 },
+    ];
+    solvers.map(|solver| {
+        let mut scales = vec![T::ONE; m];
+        let search = envelope.prox_scales_by(solver, norms, lambda, &mut scales);
+        (scales, search.expect("lengths agree"))
+    })
+}
+
+/// The factors by bisection, those of the other solvers being the same within the tolerance of the type.
 fn prox<T: Real>(k: usize, weights: Weights<'_, T>, norms: &[T], lambda: f64) -> Vec<T> {
-    let mut scales = vec![T::ONE; norms.len()];
     let envelope = Wgsef::try_new(k, weights).expect("weights are positive");
-    assert_eq!(envelope.prox_scales(norms, T::from_f64(lambda), &mut scales), Ok(()));
-    scales
+    let [(first, _), others @ ..] = by_each_solver(&envelope, norms, T::from_f64(lambda));
+    let tolerance = if size_of::<T>() == 4 { F32.scale } else { F64.scale };
+    for ((other, _), name) in others.iter().zip(&SOLVERS[1..]) {
+        for (j, (a, b)) in first.iter().zip(other).enumerate() {
+            let same = (a.to_f64().is_nan() && b.to_f64().is_nan()) || (a.to_f64() - b.to_f64()).abs() <= tolerance;
+            assert!(same, "{name}: group {j} of {}: {b:?}, not {a:?}", norms.len());
+        }
+    }
+    first
 }
 
 /// `(k, λ, u, x, F(t), F(x), f*(t))`, NaN where §2.6 prints nothing.
@@ -258,7 +270,7 @@ fn random_cases<F: Real>(tolerance: &Tolerance) {
         let norms = norms_of(&t, &sizes);
         let each = if case % 5 == 0 { Weights::One } else { Weights::Each(&weights) };
         let envelope = Wgsef::try_new(k, each).expect("weights are positive");
-        let scales = prox(k, each, &norms, lambda);
+        let [(scales, _), others @ ..] = by_each_solver(&envelope, &norms, F::from_f64(lambda));
         let x = scaled(&t, &sizes, &scales);
 
         let (t, x, d) = (wide(&t), wide(&x), wide(&weights));
@@ -267,7 +279,11 @@ fn random_cases<F: Real>(tolerance: &Tolerance) {
         let inner: f64 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
         let certificate = sorted::value(&nx, &d, k) + sorted::conjugate(&ny, &d, k) - inner;
         gap = gap.max(certificate.abs() / inner.max(1.0));
-        scale = scale.max(worst(&wide(&scales), &sorted::prox_scales(&nt, &d, k, lambda)));
+        let exact = sorted::prox_scales(&nt, &d, k, lambda);
+        scale = scale.max(worst(&wide(&scales), &exact));
+        for (scales, _) in &others {
+            scale = scale.max(worst(&wide(scales), &exact));
+        }
 
         let relative = |got: Result<F, ProxError>, want: f64| {
             (got.expect("lengths agree").to_f64() - want).abs() / want.abs().max(f64::MIN_POSITIVE)
@@ -400,79 +416,11 @@ fn wrong_operands_are_named_and_nothing_is_written() {
     let short = ProxError::Len { operand: "scales", expected: 3, got: 2 };
     assert_eq!(envelope.hard_scales(&[1.0; 3], 0.5, &mut scales[..2]), Err(short));
     assert_eq!(envelope.prox_scales(&[1.0; 3], -0.5, &mut scales), Err(ProxError::Lambda));
+    let short = ProxError::Scratch { operand: "points", expected: 6, got: 5 };
+    let solver = Solver::Sorting { points: &mut [0.0; 5] };
+    assert_eq!(envelope.prox_scales_by(solver, &[1.0; 3], 0.5, &mut scales), Err(short));
+    let short = ProxError::Scratch { operand: "ramps", expected: 3, got: 2 };
+    let solver = Solver::Pivoting { ramps: &mut [Ramp::default(); 2], seed: 0 };
+    assert_eq!(envelope.prox_scales_by(solver, &[1.0; 3], 0.5, &mut scales), Err(short));
     assert_eq!(scales, [9.0; 3]);
-}
-
-/// The layouts of the table in [`LayoutSpec`] for an `[o, h, w, i]` tensor, with the group of each element by definition.
-fn views(o: usize, h: usize, w: usize, i: usize) -> Vec<(Layout, Vec<usize>)> {
-    let all = |group: &dyn Fn(usize, usize, usize, usize) -> usize| {
-        let at = |e: usize| group(e / (h * w * i), e / (w * i) % h, e / i % w, e % i);
-        (0..o * h * w * i).map(at).collect::<Vec<usize>>()
-    };
-    let of = |groups, members| Layout::try_new(LayoutSpec { groups, members }).expect("a view of a tensor");
-    let l = |len, stride| Loop { len, stride };
-    let once = Loop::ONCE;
-    vec![
-        (Layout::rows(o, h * w * i).expect("positive"), all(&|o, _, _, _| o)),
-        (Layout::columns(i, o * h * w).expect("positive"), all(&|_, _, _, i| i)),
-        (Layout::elements(o * h * w * i).expect("positive"), (0..o * h * w * i).collect()),
-        (of([once, l(h * w * i, 1)], [once, once, l(o, h * w * i)]), all(&|_, y, x, c| (y * w + x) * i + c)),
-        (of([once, l(w, i)], [l(o, h * w * i), l(h, w * i), l(i, 1)]), all(&|_, _, x, _| x)),
-        (of([l(o, h * w * i), l(i, 1)], [once, l(h, w * i), l(w, i)]), all(&|f, _, _, c| f * i + c)),
-        (of([l(h, w * i), l(w, i)], [once, l(o, h * w * i), l(i, 1)]), all(&|_, y, x, _| y * w + x)),
-        (of([once; 2], [once, once, l(o * h * w * i, 1)]), all(&|_, _, _, _| 0)),
-    ]
-}
-
-#[test]
-fn every_view_reaches_the_elements_of_its_groups() {
-    let mut lcg = Lcg(5);
-    for (o, h, w, i) in [(1, 1, 1, 1), (4, 3, 2, 5), (3, 1, 1, 7), (1, 3, 3, 8), (2, 2, 3, 1)] {
-        let t: Vec<f32> = (0..o * h * w * i).map(|_| lcg.heavy() as f32).collect();
-        for (v, (layout, group)) in views(o, h, w, i).iter().enumerate() {
-            let mut want = vec![0.0; layout.groups()];
-            t.iter().zip(group).for_each(|(x, g)| want[*g] += f64::from(*x) * f64::from(*x));
-            let mut sums = vec![0.0; layout.groups()];
-            assert_eq!(groups::accumulate_squared_norms(&t, layout, &mut sums), Ok(()));
-            assert_eq!(sums, want, "view {v} of {o}x{h}x{w}x{i}: the same bits as in memory order");
-            let factors: Vec<f32> = (0..layout.groups()).map(|g| 0.25 * (g % 5) as f32).collect();
-            let mut got = t.clone();
-            assert_eq!(groups::scale(&mut got, layout, &factors), Ok(()));
-            let want: Vec<f32> = t.iter().zip(group).map(|(x, g)| x * factors[*g]).collect();
-            assert_eq!(got, want, "view {v} of {o}x{h}x{w}x{i}");
-            assert!(got.iter().all(|x| *x != 0.0 || x.to_bits() == 0), "zeros are positive");
-        }
-    }
-}
-
-#[test]
-fn parts_add_to_one_family() {
-    let (mut sums, mut norms) = ([0.0; 2], [0.0_f32; 2]);
-    let (rows, each) = (Layout::rows(2, 2).expect("positive"), Layout::elements(2).expect("positive"));
-    assert_eq!(groups::accumulate_squared_norms(&[2.0_f32, 3.0, 0.0, 3.0], &rows, &mut sums), Ok(()));
-    assert_eq!(groups::accumulate_squared_norms(&[6.0_f32, 4.0], &each, &mut sums), Ok(()));
-    assert_eq!(groups::norms(&sums, &mut norms), Ok(()));
-    assert_eq!(norms, [7.0, 5.0]);
-}
-
-#[test]
-fn impossible_layouts_are_refused() {
-    let of = |groups, members| Layout::try_new(LayoutSpec { groups, members }).map(|l| (l.groups(), l.span()));
-    let l = |len, stride| Loop { len, stride };
-    let once = Loop::ONCE;
-    assert_eq!(of([once, l(4, 3)], [once, once, l(3, 1)]), Ok((4, 12)));
-    assert_eq!(of([once, l(4, 2)], [once, once, l(3, 1)]), Err(GroupError::Overlap));
-    assert_eq!(of([once, l(4, 1)], [once, once, l(3, 1)]), Err(GroupError::Overlap));
-    assert_eq!(of([once, l(4, 0)], [once; 3]), Err(GroupError::Overlap));
-    assert_eq!(of([once, l(0, 1)], [once; 3]), Err(GroupError::Empty));
-    let huge = Err(GroupError::Part { span: usize::MAX, got: 0 });
-    assert_eq!(of([once, l(usize::MAX, usize::MAX)], [once; 3]), huge);
-
-    let rows = Layout::rows(2, 3).expect("positive");
-    let mut sums = [7.0; 2];
-    let short = GroupError::Part { span: 6, got: 5 };
-    assert_eq!(groups::accumulate_squared_norms(&[1.0_f32; 5], &rows, &mut sums), Err(short));
-    let (mut part, long) = ([1.0_f32; 6], GroupError::Len { operand: "scales", expected: 2, got: 3 });
-    assert_eq!(groups::scale(&mut part, &rows, &[0.0; 3]), Err(long));
-    assert_eq!((sums, part), ([7.0; 2], [1.0; 6]));
 }

@@ -1,7 +1,7 @@
-//! Where the groups of a tensor lie, and the two passes over them: squared norms, and one scale factor a group.
+//! Groups that lie in memory at fixed strides: nested loops, proved not to overlap.
 
+use super::{Groups, Run};
 use crate::error::GroupError;
-use crate::real::Real;
 
 /// A loop over elements that lie `stride` apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +24,12 @@ impl Loop {
 /// `a * groups[0].stride + b * groups[1].stride`; from there `members` lead to its elements, outermost loop first.
 /// A part that starts inside a tensor is the slice from there on.
 ///
-/// | groups of an `[o, h, w, i]` tensor | `groups` | `members` |
+/// The usual groups have names: [`GroupKind`](super::GroupKind). Others are, for example:
+///
+/// | groups | `groups` | `members` |
 /// | --- | --- | --- |
-/// | filter `[j, :, :, :]` | `once, (o, h*w*i)` | `once, once, (h*w*i, 1)` |
-/// | input channel `[:, :, :, j]` | `once, (i, 1)` | `once, once, (o*h*w, i)` |
-/// | filter shape `[:, u, v, j]` | `once, (h*w*i, 1)` | `once, once, (o, h*w*i)` |
-/// | `r × c` blocks of a matrix `[rows, cols]` | `(rows/r, r*cols), (cols/c, c)` | `once, (r, cols), (c, 1)` |
+/// | kernel `[f, :, :, c]` of an `[o, h, w, i]` tensor | `(o, h*w*i), (i, 1)` | `once, once, (h*w, i)` |
+/// | row `[f, u, :, :]` of one filter of it | `(o, h*w*i), (h, w*i)` | `once, once, (w*i, 1)` |
 /// | channel `j` of a dense input flattened from `[i, h, w]` | `once, (i, h*w)` | `once, (o, i*h*w), (h*w, 1)` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayoutSpec {
@@ -141,114 +141,35 @@ impl Layout {
     pub const fn span(&self) -> usize {
         self.span
     }
+}
 
-    /// Calls `run(element, group)` where the innermost loop starts.
+impl Groups for Layout {
+    fn groups(&self) -> usize {
+        self.groups
+    }
+
+    fn span(&self) -> usize {
+        self.span
+    }
+
     #[inline]
-    fn walk(&self, mut run: impl FnMut(usize, usize, Step)) {
+    fn walk(&self, mut visit: impl FnMut(Run<'_>)) {
         let [a, b, c, d, inner] = self.steps;
+        let Step { len, stride, .. } = inner;
         for i in 0..a.len {
             for j in 0..b.len {
                 for k in 0..c.len {
                     for l in 0..d.len {
-                        let element = i * a.stride + j * b.stride + k * c.stride + l * d.stride;
+                        let first = i * a.stride + j * b.stride + k * c.stride + l * d.stride;
                         let group = i * a.group + j * b.group + k * c.group + l * d.group;
-                        run(element, group, inner);
+                        visit(if inner.group == 0 {
+                            Run::Members { group, first, len, stride }
+                        } else {
+                            Run::Across { group, first, len, stride }
+                        });
                     }
                 }
             }
         }
     }
-
-    fn check<T>(&self, part: &[T], operand: &'static str, got: usize) -> Result<(), GroupError> {
-        if part.len() < self.span {
-            return Err(GroupError::Part { span: self.span, got: part.len() });
-        }
-        if got != self.groups {
-            return Err(GroupError::Len { operand, expected: self.groups, got });
-        }
-        Ok(())
-    }
-}
-
-/// Adds the square of every element to the sum of its group.
-///
-/// Several parts may form one family of groups (filters and their biases): call it for each, starting from zeros.
-///
-/// # Shapes
-/// `part`: at least [`Layout::span`] elements · `sums: [groups]`
-/// # Numerics
-/// Squares and sums in `f64`, members in the order of the layout's loops: the bits of a sum do not depend on how the
-/// groups lie in memory.
-/// # Errors
-/// [`GroupError`] names the operand; nothing is written then.
-pub fn accumulate_squared_norms<T: Real>(part: &[T], layout: &Layout, sums: &mut [f64]) -> Result<(), GroupError> {
-    layout.check(part, "sums", sums.len())?;
-    layout.walk(|element, group, inner| {
-        let (Some(run), Some(sums)) = (part.get(element..), sums.get_mut(group..)) else { return };
-        if inner.group == 0 {
-            let Some(sum) = sums.first_mut() else { return };
-            let mut acc = *sum;
-            if inner.stride == 1 {
-                run.iter().take(inner.len).for_each(|x| acc += x.to_f64() * x.to_f64());
-            } else {
-                let members = (0..inner.len).filter_map(|i| run.get(i * inner.stride));
-                members.for_each(|x| acc += x.to_f64() * x.to_f64());
-            }
-            *sum = acc;
-        } else if inner.stride == 1 {
-            sums.iter_mut().zip(run).take(inner.len).for_each(|(sum, x)| *sum += x.to_f64() * x.to_f64());
-        } else {
-            for (i, sum) in sums.iter_mut().take(inner.len).enumerate() {
-                let Some(x) = run.get(i * inner.stride) else { return };
-                *sum += x.to_f64() * x.to_f64();
-            }
-        }
-    });
-    Ok(())
-}
-
-/// The norms of groups from their sums of squares, rounded to `T` once.
-///
-/// # Errors
-/// [`GroupError::Len`]; nothing is written then.
-pub fn norms<T: Real>(sums: &[f64], norms: &mut [T]) -> Result<(), GroupError> {
-    if norms.len() != sums.len() {
-        return Err(GroupError::Len { operand: "norms", expected: sums.len(), got: norms.len() });
-    }
-    norms.iter_mut().zip(sums).for_each(|(norm, sum)| *norm = T::from_f64(Real::sqrt(*sum)));
-    Ok(())
-}
-
-/// Multiplies every element by the scale of its group.
-///
-/// # Shapes
-/// `part`: at least [`Layout::span`] elements · `scales: [groups]`
-/// # Numerics
-/// One rounding an element; a zero is always `+0`, so that a removed group is all zero bits.
-/// # Errors
-/// [`GroupError`] names the operand; nothing is written then.
-pub fn scale<T: Real>(part: &mut [T], layout: &Layout, scales: &[T]) -> Result<(), GroupError> {
-    layout.check(part, "scales", scales.len())?;
-    layout.walk(|element, group, inner| {
-        let (Some(run), Some(scales)) = (part.get_mut(element..), scales.get(group..)) else { return };
-        if inner.group == 0 {
-            let Some(s) = scales.first() else { return };
-            if inner.stride == 1 {
-                run.iter_mut().take(inner.len).for_each(|x| *x = *x * *s + T::ZERO);
-            } else {
-                for i in 0..inner.len {
-                    let Some(x) = run.get_mut(i * inner.stride) else { return };
-                    *x = *x * *s + T::ZERO;
-                }
-            }
-        } else if inner.stride == 1 {
-            run.iter_mut().zip(scales).take(inner.len).for_each(|(x, s)| *x = *x * *s + T::ZERO);
-        } else {
-            for (i, s) in scales.iter().take(inner.len).enumerate() {
-                let Some(x) = run.get_mut(i * inner.stride) else { return };
-                *x = *x * *s + T::ZERO;
-            }
-        }
-    });
-    Ok(())
 }
