@@ -3,6 +3,7 @@
 use super::alive::Alive;
 use super::error::SparsifyError;
 use super::family::{Families, Kept};
+use super::group_lasso::GroupLasso;
 use super::magnitude::Magnitude;
 use super::options::{self, Sparsity};
 use super::wgsef::{Prox, Wgsef};
@@ -128,6 +129,8 @@ pub fn start(options: &Sparsity, start: Start<'_>) -> Result<Option<Box<dyn Meth
     Ok(match options.method {
         options::Method::None => None,
         options::Method::Wgsef => Some(Box::new(Wgsef::new(options, start)?)),
+        options::Method::GroupLasso => Some(Box::new(GroupLasso::new(start.families))),
+        options::Method::Hspg => Some(Box::new(GroupLasso::with_half_space(&start)?)),
         _ => Some(Box::new(Magnitude)),
     })
 }
