@@ -3,6 +3,8 @@
 pub mod alive;
 pub mod allocate;
 pub mod cost;
+pub mod dynamic;
+pub mod erdos_renyi;
 mod error;
 pub mod family;
 pub mod group_lasso;

@@ -190,9 +190,9 @@ impl fmt::Display for Rule {
                 }
             }
             Self::Pair => f.write_str("two whole numbers from 1 to 4096, as in [4, 1]"),
-            Self::Budget => f.write_str(
-                "{ macs = N }, { bytes = N } or { instructions = N }; N up to 1 is a share of the dense network",
-            ),
+            Self::Budget => {
+                f.write_str("{ macs = N }, { bytes = N } or { instructions = N }; N up to 1 is a share of the dense network")
+            }
             Self::Size => f.write_str("bytes, as in 65536, \"64K\" or \"1M\""),
             Self::Bool => f.write_str("true or false"),
         }

@@ -144,13 +144,7 @@ fn check_values(table: &Table, file: &str, places: &BTreeMap<String, Place>) -> 
         _ => {
             let allowed = "one of zoo, import and run".into();
             let value = "not one network".into();
-            Err(RecipeError::Value {
-                place: Box::new(place("model")),
-                key: "model".into(),
-                value,
-                nearest: None,
-                allowed,
-            })
+            Err(RecipeError::Value { place: Box::new(place("model")), key: "model".into(), value, nearest: None, allowed })
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What a recipe may say, and how each mistake is answered.
 
 use super::{
-    Calibration, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, Target, Train, apply_set, fields::FIELDS,
+    Calibration, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, Target, Train, apply_set,
+    fields::FIELDS,
 };
 use crate::sparsify::options::{Budget, Method, Unit};
 
