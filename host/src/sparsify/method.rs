@@ -7,6 +7,7 @@ use super::family::{Families, Kept};
 use super::group_lasso::GroupLasso;
 use super::magnitude::Magnitude;
 use super::options::{self, Sparsity};
+use super::sap::Sap;
 use super::wgsef::{Prox, Wgsef};
 use crate::graph::Graph;
 use rand_chacha::ChaCha8Rng;
@@ -135,6 +136,7 @@ pub fn start(options: &Sparsity, start: Start<'_>) -> Result<Option<Box<dyn Meth
         options::Method::Wgsef => Some(Box::new(Wgsef::new(options, start)?)),
         options::Method::GroupLasso => Some(Box::new(GroupLasso::new(start.families))),
         options::Method::Hspg => Some(Box::new(GroupLasso::with_half_space(&start)?)),
+        options::Method::Sap => Some(Box::new(Sap::new(&start))),
         options::Method::Set => Some(Box::new(Dynamic::new(Growth::Random, options, start)?)),
         options::Method::Rigl => Some(Box::new(Dynamic::new(Growth::Gradient, options, start)?)),
         _ => Some(Box::new(Magnitude)),

@@ -14,6 +14,7 @@ pub mod magnitude;
 pub mod method;
 pub mod options;
 pub mod remove;
+pub mod sap;
 pub mod wgsef;
 
 pub use error::SparsifyError;
