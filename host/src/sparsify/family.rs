@@ -96,6 +96,20 @@ impl Family {
         Ok(&self.norms)
     }
 
+    /// Inner products of each group of two flat vectors.
+    ///
+    /// # Errors
+    /// [`SparsifyError::Group`].
+    pub fn products(&mut self, left: &[f32], right: &[f32]) -> Result<&[f64], SparsifyError> {
+        let refused = self.refused();
+        self.sums.fill(0.0);
+        for part in &self.parts {
+            let (range, sums) = (part.range.clone(), &mut self.sums[part.groups.clone()]);
+            groups::accumulate_products(&left[range.clone()], &right[range], &part.layout, sums).map_err(&refused)?;
+        }
+        Ok(&self.sums)
+    }
+
     /// Multiplies every group of the flat vector by its factor.
     ///
     /// # Errors

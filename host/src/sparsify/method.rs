@@ -1,11 +1,15 @@
 //! What a sparsity method does while a network is trained: the one interface behind WGSEF and its baselines.
 
 use super::alive::Alive;
+use super::dynamic::{Dynamic, Growth};
 use super::error::SparsifyError;
 use super::family::{Families, Kept};
+use super::group_lasso::GroupLasso;
 use super::magnitude::Magnitude;
 use super::options::{self, Sparsity};
+use super::sap::Sap;
 use super::wgsef::{Prox, Wgsef};
+use crate::graph::Graph;
 use rand_chacha::ChaCha8Rng;
 
 /// Where the ramp is.
@@ -97,6 +101,8 @@ pub trait Method {
 
 /// What a method starts from.
 pub struct Start<'a> {
+    /// The dense network.
+    pub graph: &'a Graph,
     /// The groups.
     pub families: &'a mut Families,
     /// The values of the dense network.
@@ -128,6 +134,11 @@ pub fn start(options: &Sparsity, start: Start<'_>) -> Result<Option<Box<dyn Meth
     Ok(match options.method {
         options::Method::None => None,
         options::Method::Wgsef => Some(Box::new(Wgsef::new(options, start)?)),
+        options::Method::GroupLasso => Some(Box::new(GroupLasso::new(start.families))),
+        options::Method::Hspg => Some(Box::new(GroupLasso::with_half_space(&start)?)),
+        options::Method::Sap => Some(Box::new(Sap::new(&start))),
+        options::Method::Set => Some(Box::new(Dynamic::new(Growth::Random, options, start)?)),
+        options::Method::Rigl => Some(Box::new(Dynamic::new(Growth::Gradient, options, start)?)),
         _ => Some(Box::new(Magnitude)),
     })
 }

@@ -5,12 +5,17 @@ pub mod allocate;
 pub mod blocks;
 pub mod channels;
 pub mod cost;
+pub mod dynamic;
+pub mod erdos_renyi;
 mod error;
 pub mod family;
+pub mod group_lasso;
+mod half_space;
 pub mod magnitude;
 pub mod method;
 pub mod options;
 pub mod remove;
+pub mod sap;
 pub mod wgsef;
 mod zero;
 

@@ -5,10 +5,12 @@
 
 use super::error::SparsifyError;
 use super::family::{Families, Family};
-use super::method::{AdamMetric, Method, Stage, Start};
+use super::half_space::{Floor, HalfSpace};
+use super::method::{AdamMetric, Method, Stage, Start, Update};
 use super::options::{Allocation, Metric, Sparsity};
 use niwaki_core::prox::wgsef::{Weights, Wgsef as Envelope};
 use niwaki_kernels::WgsefSpec;
+use std::ops::Range;
 
 /// Where proximal steps are computed.
 pub enum Prox {
@@ -18,17 +20,10 @@ pub enum Prox {
     Gpu(Box<niwaki_kernels::Gpu>),
 }
 
-/// How the budget is spread.
-enum Budget {
-    /// So many groups of each family, which competes for itself.
-    Each(Vec<usize>),
-    /// So many groups of all families together.
-    All(usize),
-}
-
 /// The regulariser of a network.
 pub struct Wgsef {
-    budget: Budget,
+    /// So many groups of each family, which competes for itself, or of all families together.
+    budget: Floor,
     /// `d_j`, all families one after the other.
     weights: Vec<f32>,
     prox: Prox,
@@ -39,6 +34,7 @@ pub struct Wgsef {
     /// `d_j` in the metric of the step.
     metric_weights: Vec<f32>,
     scales: Vec<f32>,
+    half_space: Option<HalfSpace>,
 }
 
 impl Wgsef {
@@ -50,11 +46,15 @@ impl Wgsef {
         let m = start.families.groups();
         let counts = start.kept.iter().map(Vec::len);
         let (budget, weights) = match options.allocation {
-            Allocation::Global => (Budget::All(counts.sum()), across(start.families, start.values, start.weights)?),
-            Allocation::Uniform | Allocation::RateDistortion => (Budget::Each(counts.collect()), vec![1.0; m]),
+            Allocation::Global => (Floor::All(counts.sum()), across(start.families, start.values, start.weights)?),
+            Allocation::Uniform | Allocation::RateDistortion => (Floor::Each(counts.collect()), vec![1.0; m]),
         };
         let adam = start.adam.filter(|_| options.metric == Metric::Adam);
         let roots = vec![0.0; if adam.is_some() { start.values.len() } else { 0 }];
+        let half_space = match options.half_space_epochs {
+            0 => None,
+            _ => Some(HalfSpace::new(start.families, budget.clone())?),
+        };
         let scratch = || vec![0.0; m];
         Ok(Self {
             budget,
@@ -65,6 +65,7 @@ impl Wgsef {
             norms: scratch(),
             metric_weights: scratch(),
             scales: scratch(),
+            half_space,
         })
     }
 
@@ -75,28 +76,34 @@ impl Wgsef {
             return Ok(());
         }
         self.measure(stage)?;
-        let mut first = 0;
-        let blocks: Vec<(usize, usize)> = match &self.budget {
-            Budget::All(k) => vec![(self.norms.len(), *k)],
-            Budget::Each(counts) => stage.families.list.iter().map(|f| f.groups).zip(counts.iter().copied()).collect(),
-        };
-        for (n, (groups, k)) in blocks.into_iter().enumerate() {
-            let block = first..first + groups;
-            first += groups;
-            let name = || match &self.budget {
-                Budget::All(_) => "all layers".to_owned(),
-                Budget::Each(_) => stage.families.list[n].name.clone(),
-            };
-            let refused = |error| SparsifyError::Prox { family: name(), error };
-            let envelope = Envelope::try_new(k, Weights::Each(&self.metric_weights[block.clone()])).map_err(refused)?;
-            let scales = &mut self.scales[block.clone()];
-            envelope.prox_scales(&self.norms[block], lambda, scales).map_err(refused)?;
+        for Block { groups, k, name } in blocks(&self.budget, stage.families) {
+            let refused = |error| SparsifyError::Prox { family: name.into(), error };
+            let envelope =
+                Envelope::try_new(k, Weights::Each(&self.metric_weights[groups.clone()])).map_err(refused)?;
+            let scales = &mut self.scales[groups.clone()];
+            envelope.prox_scales(&self.norms[groups], lambda, scales).map_err(refused)?;
         }
         let mut first = 0;
         for family in &stage.families.list {
             family.scale(stage.values, &self.scales[first..first + family.groups])?;
             first += family.groups;
         }
+        Ok(())
+    }
+
+    /// `self.scales <- λ d_j / u_j`, the factors of the envelope's gradient in the Euclidean metric.
+    fn gradient(&mut self, stage: &mut Stage<'_>) -> Result<(), SparsifyError> {
+        let mut first = 0;
+        for family in &mut stage.families.list {
+            self.norms[first..first + family.groups].copy_from_slice(family.norms(stage.values)?);
+            first += family.groups;
+        }
+        for Block { groups, k, name } in blocks(&self.budget, stage.families) {
+            let refused = |error| SparsifyError::Prox { family: name.into(), error };
+            let envelope = Envelope::try_new(k, Weights::Each(&self.weights[groups.clone()])).map_err(refused)?;
+            envelope.gradient_scales(&self.norms[groups.clone()], &mut self.scales[groups]).map_err(refused)?;
+        }
+        self.scales.iter_mut().for_each(|scale| *scale = (stage.at.lambda * f64::from(*scale)) as f32);
         Ok(())
     }
 
@@ -132,7 +139,7 @@ impl Wgsef {
 
     /// Takes the step on the GPU, if there is one and it can.
     fn on_gpu(&mut self, stage: &mut Stage<'_>, lambda: f32) -> Result<bool, SparsifyError> {
-        let (Prox::Gpu(gpu), Budget::Each(counts), None) = (&mut self.prox, &self.budget, self.adam) else {
+        let (Prox::Gpu(gpu), Floor::Each(counts), None) = (&mut self.prox, &self.budget, self.adam) else {
             return Ok(false);
         };
         let mut left: Vec<(&Family, usize)> = Vec::new();
@@ -157,8 +164,44 @@ impl Wgsef {
 }
 
 impl Method for Wgsef {
+    fn before_step(&mut self, stage: &mut Stage<'_>) -> Result<Update, SparsifyError> {
+        if self.half_space.is_some() && stage.at.half_space {
+            self.gradient(stage)?;
+        }
+        if let Some(half_space) = self.half_space.as_mut().filter(|_| stage.at.half_space) {
+            half_space.pull(stage, &self.scales)?;
+        }
+        Ok(Update::Optimizer)
+    }
+
     fn after_step(&mut self, stage: &mut Stage<'_>) -> Result<(), SparsifyError> {
-        self.step(stage)
+        match self.half_space.as_mut().filter(|_| stage.at.half_space) {
+            Some(half_space) => half_space.drop_reversed(stage),
+            None => self.step(stage),
+        }
+    }
+}
+
+/// Groups that share a budget.
+struct Block<'a> {
+    /// All families one after the other.
+    groups: Range<usize>,
+    k: usize,
+    name: &'a str,
+}
+
+fn blocks<'a>(budget: &Floor, families: &'a Families) -> Vec<Block<'a>> {
+    match budget {
+        Floor::All(k) => vec![Block { groups: 0..families.groups(), k: *k, name: "all layers" }],
+        Floor::Each(counts) => {
+            let mut first = 0;
+            let block = |(family, &k): (&'a Family, &usize)| {
+                let groups = first..first + family.groups;
+                first = groups.end;
+                Block { groups, k, name: &family.name }
+            };
+            families.list.iter().zip(counts).map(block).collect()
+        }
     }
 }
 

@@ -78,6 +78,7 @@ pub(super) fn ramp(
     let kept = chooser.choose(run, &mut families, &scores, values)?;
     let adam = matches!(recipe.optimizer.name, OptimizerName::Adam | OptimizerName::AdamW);
     let start = Start {
+        graph: dense,
         families: &mut families,
         values,
         kept: &kept,
@@ -97,7 +98,8 @@ pub(super) fn ramp(
     let engine = run.engine(&at.graph)?;
     let values = engine.values();
     let kept = match method {
-        Some(method) if method.decides() => alive.kept().clone(),
+        // A ramp of no epochs has decided nothing.
+        Some(method) if method.decides() && alive.is_masked() => alive.kept().clone(),
         Some(mut method) => {
             let scores = method.scores(&mut families, values)?;
             chooser.choose(run, &mut families, &scores, values)?

@@ -1,0 +1,108 @@
+//! Half-space steps in training: a group that a gradient step turns around goes to zero, and stays there.
+//!
+//! specs/sparse_and_graph.md §2.8: the second stage of HSPG, for any regulariser whose gradient is a factor of each group.
+//! The step is the optimizer's own, on the loss and the regulariser together.
+
+use super::alive::Alive;
+use super::error::SparsifyError;
+use super::family::Families;
+use super::method::Stage;
+use niwaki_core::prox::half_space::half_space_scales;
+
+/// A group goes when `⟨x̂_g, x_g⟩ < EPSILON ||x_g||²`: only groups that reverse go.
+const EPSILON: f64 = 0.0;
+
+/// How many groups stay, whatever the steps do: those that the target is met with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Floor {
+    /// So many of each family.
+    Each(Vec<usize>),
+    /// So many of all families together, and one of each.
+    All(usize),
+}
+
+impl Floor {
+    /// How many groups may still go when `left` are left: of each family, and of all together.
+    fn room(&self, left: &[usize]) -> (Vec<usize>, usize) {
+        match self {
+            Self::Each(counts) => (left.iter().zip(counts).map(|(n, k)| n.saturating_sub(*k)).collect(), usize::MAX),
+            Self::All(k) => {
+                (left.iter().map(|n| n.saturating_sub(1)).collect(), left.iter().sum::<usize>().saturating_sub(*k))
+            }
+        }
+    }
+}
+
+/// The second stage.
+pub(super) struct HalfSpace {
+    floor: Floor,
+    /// Indices in the flat vector of all values that are in a group.
+    grouped: Vec<usize>,
+    /// The values before the step.
+    before: Vec<f32>,
+}
+
+impl HalfSpace {
+    /// # Errors
+    /// [`SparsifyError::Group`].
+    pub(super) fn new(families: &Families, floor: Floor) -> Result<Self, SparsifyError> {
+        let none = vec![Vec::new(); families.list.len()];
+        Ok(Self { floor, grouped: families.dropped_values(&none)?, before: Vec::new() })
+    }
+
+    /// Before a step: adds the regulariser's gradient `factors[j] · θ_j` to the gradients, and remembers the values.
+    ///
+    /// `factors` has one entry a group, all families one after the other; groups at zero have none.
+    ///
+    /// # Errors
+    /// [`SparsifyError::Group`].
+    pub(super) fn pull(&mut self, stage: &mut Stage<'_>, factors: &[f32]) -> Result<(), SparsifyError> {
+        let mut pull = stage.values.to_vec();
+        let mut first = 0;
+        for family in &stage.families.list {
+            family.scale(&mut pull, &factors[first..first + family.groups])?;
+            first += family.groups;
+        }
+        self.grouped.iter().for_each(|&i| stage.gradients[i] += pull[i]);
+        self.before.clear();
+        self.before.extend_from_slice(stage.values);
+        Ok(())
+    }
+
+    /// After the step: groups that turned around, or were at zero, leave; first those that turned furthest, ties to the
+    /// lower index, and none below the floor.
+    ///
+    /// # Errors
+    /// [`SparsifyError`].
+    pub(super) fn drop_reversed(&mut self, stage: &mut Stage<'_>) -> Result<(), SparsifyError> {
+        // How far each group turned, its family, and the group.
+        let mut turned: Vec<(f64, usize, usize)> = Vec::new();
+        let mut kept = stage.alive.kept().clone();
+        for (f, family) in stage.families.list.iter_mut().enumerate() {
+            let squares = family.squares(&self.before)?.to_vec();
+            let name = family.name.clone();
+            let products = family.products(stage.values, &self.before)?;
+            let mut scales = vec![0.0_f32; squares.len()];
+            half_space_scales(products, &squares, EPSILON, &mut scales)
+                .map_err(|error| SparsifyError::Prox { family: name, error })?;
+            let cosine = |j: usize| if squares[j] == 0.0 { f64::NEG_INFINITY } else { products[j] / squares[j] };
+            turned.extend(kept[f].iter().filter(|&&j| scales[j] == 0.0).map(|&j| (cosine(j), f, j)));
+        }
+        turned.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        let left: Vec<usize> = kept.iter().map(Vec::len).collect();
+        let (mut each, mut all) = self.floor.room(&left);
+        let mut gone: Vec<Vec<bool>> = stage.families.list.iter().map(|family| vec![false; family.groups]).collect();
+        for (_, f, j) in turned {
+            if each[f] > 0 && all > 0 {
+                gone[f][j] = true;
+                each[f] -= 1;
+                all -= 1;
+            }
+        }
+        kept.iter_mut().zip(gone).for_each(|(kept, gone)| kept.retain(|&j| !gone[j]));
+        if kept != *stage.alive.kept() {
+            *stage.alive = Alive::new(stage.families, kept)?;
+        }
+        Ok(())
+    }
+}
