@@ -135,7 +135,7 @@ fn model_commands(model: &Path, accuracy: f64) {
 
 #[test]
 fn wrong_usage_and_bad_input_end_with_code_2_and_a_remedy() {
-    for command in ["compress", "compare", "flash"] {
+    for command in ["flash"] {
         let (code, message) = fail(&[command, "x", "--whatever", "y"]);
         assert_eq!((code, message), (2, format!("error: `niwaki {command}` is not built yet\n")));
     }

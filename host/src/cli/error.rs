@@ -28,6 +28,9 @@ pub enum CliError {
     Report(#[from] ReportError),
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Some cells of a comparison have no result.
+    #[error("{} of {of} cells failed: {}", names.len(), names.join(", "))]
+    Cells { names: Vec<String>, of: usize },
     /// Arguments or files that do not fit together.
     #[error("{0}")]
     Input(String),
