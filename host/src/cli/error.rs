@@ -48,7 +48,7 @@ impl CliError {
             Self::Chip(ChipError::Unknown { .. } | ChipError::Input { .. }) => 2,
             Self::Report(ReportError::Read { .. } | ReportError::Format { .. }) => 2,
             Self::Pipeline(PipelineError::Data(_) | PipelineError::OtherRecipe { .. } | PipelineError::Gpu(_)) => 2,
-            Self::Pipeline(PipelineError::Train(TrainError::Broken { .. })) => 2,
+            Self::Pipeline(PipelineError::Source { .. } | PipelineError::Train(TrainError::Broken { .. })) => 2,
             _ => 1,
         }
     }
