@@ -135,10 +135,8 @@ fn model_commands(model: &Path, accuracy: f64) {
 
 #[test]
 fn wrong_usage_and_bad_input_end_with_code_2_and_a_remedy() {
-    for command in ["compress", "compare", "flash"] {
-        let (code, message) = fail(&[command, "x", "--whatever", "y"]);
-        assert_eq!((code, message), (2, format!("error: `niwaki {command}` is not built yet\n")));
-    }
+    let (code, message) = fail(&["flash", "x", "--whatever", "y"]);
+    assert_eq!((code, message.as_str()), (2, "error: `niwaki flash` is not built yet\n"));
     for (arguments, part) in [
         (&["train", "nowhere.toml"][..], "nowhere.toml: cannot be read"),
         (&["train", "--set", "train.epoch=1"], "required arguments"),

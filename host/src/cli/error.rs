@@ -28,6 +28,9 @@ pub enum CliError {
     Report(#[from] ReportError),
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Some cells of a comparison have no result.
+    #[error("{} of {of} cells failed: {}", names.len(), names.join(", "))]
+    Cells { names: Vec<String>, of: usize },
     /// Arguments or files that do not fit together.
     #[error("{0}")]
     Input(String),
@@ -45,7 +48,7 @@ impl CliError {
             Self::Chip(ChipError::Unknown { .. } | ChipError::Input { .. }) => 2,
             Self::Report(ReportError::Read { .. } | ReportError::Format { .. }) => 2,
             Self::Pipeline(PipelineError::Data(_) | PipelineError::OtherRecipe { .. } | PipelineError::Gpu(_)) => 2,
-            Self::Pipeline(PipelineError::Train(TrainError::Broken { .. })) => 2,
+            Self::Pipeline(PipelineError::Source { .. } | PipelineError::Train(TrainError::Broken { .. })) => 2,
             _ => 1,
         }
     }

@@ -1,6 +1,8 @@
 //! The command line: arguments in, library calls, words and numbers out. Names and JSON keys are relied on by others.
 
 mod bench;
+mod compare;
+mod compress;
 mod data;
 mod error;
 mod export;
@@ -44,12 +46,10 @@ enum Command {
     Report(ReportArgs),
     /// Make a .niwaki file of a .tflite file
     Import(import::ImportArgs),
-    /// Sparsify and quantise an existing run or an imported network (not built yet)
-    #[command(disable_help_flag = true)]
-    Compress(Rest),
-    /// A table of methods and seeds (not built yet)
-    #[command(disable_help_flag = true)]
-    Compare(Rest),
+    /// Sparsify and quantise the dense network of an existing run, or an imported one
+    Compress(compress::CompressArgs),
+    /// Methods beside each other, at several costs and over several seeds; goes on with an interrupted comparison
+    Compare(compare::CompareArgs),
     /// A model as a Rust module for other firmware
     Export(export::ExportArgs),
     /// Write a model to a real board (not built yet)
@@ -112,8 +112,8 @@ pub fn main() -> Result<(), CliError> {
             print(&format!("{}\n", args.run.join(HTML_FILE).display()))
         }
         Command::Import(args) => import::import(args),
-        Command::Compress(_) => Err(CliError::NotBuilt { command: "compress" }),
-        Command::Compare(_) => Err(CliError::NotBuilt { command: "compare" }),
+        Command::Compress(args) => compress::compress(args),
+        Command::Compare(args) => compare::compare(args),
         Command::Export(args) => export::export(args),
         Command::Flash(_) => Err(CliError::NotBuilt { command: "flash" }),
         Command::Data(command) => data::data(command),

@@ -16,6 +16,8 @@ pub(super) struct Progress {
     verbose: bool,
     epochs: (usize, usize),
     steps: usize,
+    /// Of several runs, the one that goes on.
+    run: String,
 }
 
 impl Progress {
@@ -24,7 +26,13 @@ impl Progress {
         if std::io::stderr().is_terminal() {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self { bar, verbose, epochs: (0, 0), steps: 1 }
+        Self { bar, verbose, epochs: (0, 0), steps: 1, run: String::new() }
+    }
+
+    /// What follows is about one run of several.
+    pub(super) fn of(&mut self, run: &str) {
+        self.run = format!("{run} · ");
+        self.bar.set_message(self.run.clone());
     }
 
     /// A line that stays.
@@ -65,7 +73,8 @@ impl Progress {
             train::Event::Step { done, of } => self.steps = of.saturating_sub(done),
             train::Event::Epoch(row) => {
                 self.bar.set_position(row.epoch as u64);
-                self.bar.set_message(format!("loss {:.4} · val {}", row.train_loss, format::percent(row.val_accuracy)));
+                let val = format::percent(row.val_accuracy);
+                self.bar.set_message(format!("{}loss {:.4} · val {val}", self.run, row.train_loss));
             }
         }
     }

@@ -87,34 +87,26 @@ pub(super) fn train(args: TrainArgs) -> Result<(), CliError> {
     };
     let run = Run { dir: &dir, threads: args.threads, chip: None, verbose: false };
     let finished = run.go(&recipe, args.device)?;
-    if args.json { print_json(&train_json(&dir, &finished)) } else { print_table(&dir, &finished) }
+    show(&dir, &finished, args.json)
 }
 
 /// One run with its progress on screen.
-struct Run<'a> {
-    dir: &'a Path,
-    threads: Option<usize>,
-    chip: Option<Chip>,
-    verbose: bool,
+pub(super) struct Run<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) threads: Option<usize>,
+    pub(super) chip: Option<Chip>,
+    pub(super) verbose: bool,
 }
 
 impl Run<'_> {
-    fn go(&self, recipe: &recipe::Recipe, device: DeviceArg) -> Result<Finished, CliError> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        // The first Ctrl-C ends the run after the current epoch, the second at once: both leave it resumable.
-        let handler = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(1);
-            }
-        });
-        handler.map_err(|e| CliError::Input(format!("cannot listen for Ctrl-C: {e}")))?;
-        let all = std::thread::available_parallelism().map_or(1, usize::from);
+    pub(super) fn go(&self, recipe: &recipe::Recipe, device: DeviceArg) -> Result<Finished, CliError> {
+        let stop = stop_on_ctrl_c()?;
         let options = Options {
             dir: self.dir,
-            threads: self.threads.unwrap_or(all).max(1),
+            threads: threads(self.threads),
             device: device.device()?,
             chip: self.chip,
+            chip_inputs: None,
             stop: &stop,
         };
         let mut progress = Progress::new(self.verbose);
@@ -122,6 +114,30 @@ impl Run<'_> {
         progress.finish();
         Ok(finished?)
     }
+}
+
+/// A flag that Ctrl-C sets: the first ends the run after the current epoch, the second at once; both leave it resumable.
+pub(super) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>, CliError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let handler = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(1);
+        }
+    });
+    handler.map_err(|e| CliError::Input(format!("cannot listen for Ctrl-C: {e}")))?;
+    Ok(stop)
+}
+
+/// `--threads`, or one for each core.
+pub(super) fn threads(asked: Option<usize>) -> usize {
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    asked.unwrap_or(all).max(1)
+}
+
+/// What `--json` and a terminal are told of a finished run.
+pub(super) fn show(dir: &Path, finished: &Finished, json: bool) -> Result<(), CliError> {
+    if json { print_json(&train_json(dir, finished)) } else { print_table(dir, finished) }
 }
 
 fn print_table(dir: &Path, finished: &Finished) -> Result<(), CliError> {

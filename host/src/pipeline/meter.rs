@@ -2,7 +2,7 @@
 
 use crate::chip::{self, Chip, Cost};
 use crate::data::Dataset;
-use crate::export::{AlignedBytes, Target, export_for};
+use crate::export::{AlignedBytes, export_for};
 use crate::graph::Graph;
 use crate::quantize::{Calibration, post_training};
 use crate::sparsify::{cost::Meter, options::Unit};
@@ -31,8 +31,7 @@ impl<'a> ChipMeter<'a> {
         // Neither size nor instructions depend on the ranges: one sample will do.
         let graph =
             post_training(graph, &[self.data.train.sample(0)], Calibration::MinMax).map_err(|e| e.to_string())?;
-        let target = self.chip().map_or(Target::Portable, Chip::target);
-        let (file, _) = export_for(&graph, target).map_err(|e| e.to_string())?;
+        let (file, _) = export_for(&graph, super::target(self.recipe)).map_err(|e| e.to_string())?;
         Ok((graph, file))
     }
 

@@ -1,5 +1,6 @@
 //! A run from recipe to report: train, cut, quantise, export, measure; every result lands in the run's folder.
 
+pub mod compare;
 mod describe;
 mod meter;
 pub mod score;
@@ -12,7 +13,7 @@ use crate::export::{ExportError, Target, export_for};
 use crate::graph::{Graph, GraphError};
 use crate::quantize::post_training;
 use crate::report::{Report, ReportError, Stage};
-use crate::sparsify::{cost::Meter, wgsef::Prox};
+use crate::sparsify::{cost, cost::Meter, wgsef::Prox};
 use crate::train::{self, Phase, TrainError, recipe::Recipe};
 use meter::ChipMeter;
 use niwaki_kernels::{DeviceKind, Gpu, GpuError};
@@ -50,6 +51,10 @@ pub enum PipelineError {
     Report(#[from] ReportError),
     #[error("{}: cannot be created: {source}", path.display())]
     Folder { path: PathBuf, source: std::io::Error },
+    #[error("instructions cannot be counted: {why}; or compare by another cost: --unit macs, or `[compare] unit`")]
+    NoInstructions { why: String },
+    #[error("stopped after {done} of {of} cells; the same command goes on from there")]
+    Stopped { done: usize, of: usize },
     #[error("{}: {what}", path.display())]
     Source { path: PathBuf, what: String },
     #[error(
@@ -83,6 +88,9 @@ pub struct Options<'a> {
     pub device: Device,
     /// The chip to measure on, if any.
     pub chip: Option<Chip>,
+    /// Test inputs that run there, from the first on; all unless given. Accuracy is then counted on this machine, on
+    /// all of them.
+    pub chip_inputs: Option<usize>,
     /// Set by someone else to end the run after the current epoch.
     pub stop: &'a AtomicBool,
 }
@@ -143,7 +151,7 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
 
     let at = Instant::now();
     let quantized = quantized(trained.last(), recipe, &data)?;
-    let (file, arena) = export_for(&quantized, options.chip.map_or(Target::Portable, Chip::target))?;
+    let (file, arena) = export_for(&quantized, target(recipe))?;
     atomic::write(&options.dir.join(MODEL_FILE), &file)?;
     let test = score::inputs(&quantized, &data.test)?;
     let outputs = chip::run(Chip::Host, &file, &test, &mut |_| ())?.outputs;
@@ -164,16 +172,21 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     let mut cost = None;
     let mut bytes_equal = None;
     if let Some(chip) = options.chip {
-        match chip::run(chip, &file, &test, &mut |step| tell(Event::Chip(step))) {
+        let on = &test[..options.chip_inputs.map_or(test.len(), |n| n.min(test.len()))];
+        match chip::run(chip, &file, on, &mut |step| tell(Event::Chip(step))) {
             Ok(measured) => {
-                bytes_equal = Some(measured.outputs == outputs);
+                bytes_equal = Some(measured.outputs == outputs[..on.len()]);
                 let est_cycles = match test.first() {
                     Some(input) => chip::estimate_cycles(chip, &file, input, &mut |step| tell(Event::Chip(step)))?,
                     None => None,
                 };
                 let on_chip = Stage {
                     name: format!("int8-{chip}"),
-                    accuracy: score::accuracy(&quantized, &measured.outputs, &data.test.y),
+                    accuracy: if on.len() < test.len() {
+                        int8.accuracy
+                    } else {
+                        score::accuracy(&quantized, &measured.outputs, &data.test.y)
+                    },
                     instructions: measured.cost.as_ref().map(|c| c.instructions),
                     est_cycles: est_cycles.map(|estimate| estimate.cycles),
                     arena_bytes: measured.cost.as_ref().map(|c| c.arena_bytes),
@@ -204,6 +217,10 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         notes: describe::over_budget(&recipe.target, &file, &arena, cost.as_ref()),
     };
     report.notes.extend(chip_missing.clone());
+    if let Some(n) = options.chip_inputs.filter(|&n| n < test.len() && bytes_equal.is_some()) {
+        let of = test.len();
+        report.notes.push(format!("The chip ran the first {n} of {of} test inputs; accuracy is counted on the host."));
+    }
     report.save(options.dir)?;
     Ok(Finished {
         val_accuracy: score::accuracy(&quantized, &val, &data.val.y),
@@ -212,6 +229,11 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         seconds: started.elapsed().as_secs_f64(),
         report,
     })
+}
+
+/// What the recipe's chip wants its weights packed for.
+fn target(recipe: &Recipe) -> Target {
+    recipe.target.chip.parse().map_or(Target::Portable, Chip::target)
 }
 
 /// The int8 form of a trained network.
@@ -227,7 +249,8 @@ fn open_folder(dir: &Path, recipe: &Recipe) -> Result<(), PipelineError> {
     let path = dir.join(RECIPE_FILE);
     let wanted = recipe.to_toml();
     match std::fs::read_to_string(&path) {
-        Ok(found) if found == wanted => Ok(()),
+        // A recipe written before a key existed means that key's default.
+        Ok(found) if found == wanted || Recipe::parse(&found, "", &[]).is_ok_and(|found| found == *recipe) => Ok(()),
         Ok(found) => {
             let lines = found.lines().zip(wanted.lines()).find(|(a, b)| a != b);
             let difference = lines.map_or("more keys".into(), |(a, b)| format!("`{a}` there, `{b}` here"));
@@ -264,6 +287,7 @@ fn float_stage(
         loss: Some(score.loss),
         params: graph.parameter_count() as u64,
         macs: graph.macs() as u64,
+        nonzero_macs: Some(cost::macs(graph).round() as u64),
         model_bytes: Some(4 * graph.parameter_count() as u64),
         seconds,
         ..Stage::default()

@@ -23,26 +23,31 @@ impl Terminal {
         Self { columns: Table::new().width(), ansi }
     }
 
-    fn fits(self, text: &str) -> bool {
+    pub(super) fn fits(self, text: &str) -> bool {
         self.columns.is_none_or(|columns| text.lines().all(|line| line.chars().count() <= usize::from(columns)))
     }
 
-    fn paint(self, code: &str, text: &str) -> String {
+    /// A line of text from anywhere, broken to the width.
+    pub(super) fn line(self, code: &str, text: &str) -> String {
+        self.paint(code, &wrapped(&printable(text), self.columns)) + "\n"
+    }
+
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.ansi { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
     }
 }
 
-const PLAIN: &str = "0";
-const BOLD: &str = "1";
-const GREEN: &str = "32";
-const RED: &str = "1;31";
-const DIM: &str = "2";
+pub(super) const PLAIN: &str = "0";
+pub(super) const BOLD: &str = "1";
+pub(super) const GREEN: &str = "32";
+pub(super) const RED: &str = "1;31";
+pub(super) const DIM: &str = "2";
 
 /// Title, table, verdict; ends with a newline.
 ///
 /// Where the table is too wide, it loses time and estimates, then its ratios, then both; at last, stages become lists.
 pub fn render(report: &Report, terminal: Terminal) -> String {
-    let line = |code: &str, text: &str| terminal.paint(code, &wrapped(&printable(text), terminal.columns)) + "\n";
+    let line = |code, text: &str| terminal.line(code, text);
     let mut out = line(BOLD, &report.title);
     out += &line(DIM, &format!("{} · {} · seed {}", report.dataset, report.model, report.seed));
     out.push('\n');

@@ -46,24 +46,49 @@ pub fn render(report: &Report) -> String {
     );
     section("Operators", "", operators(report));
     section("Notes", "", notes(&report.notes));
-    let title = Text(&report.title);
-    let [verdict, needs] = report.verdict();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+    let page = Page {
+        title: &report.title,
+        subject: &format!("{} · {} · seed {}", report.dataset, report.model, report.seed),
+        verdict: &report.verdict(),
+        tone: if report.bytes_equal == Some(false) { Tone::Bad } else { Tone::Good },
+    };
+    page.around(&(tiles(report) + &sections))
+}
+
+/// Whether a verdict is an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+}
+
+/// What stands above and around the content of a page.
+pub(super) struct Page<'a> {
+    pub(super) title: &'a str,
+    pub(super) subject: &'a str,
+    /// A line each.
+    pub(super) verdict: &'a [String],
+    pub(super) tone: Tone,
+}
+
+impl Page<'_> {
+    /// The whole page; `content` is markup.
+    pub(super) fn around(&self, content: &str) -> String {
+        let title = Text(self.title);
+        let verdict: Vec<String> = self.verdict.iter().map(|line| Text(line).to_string()).collect();
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<header>{TREE}<div><h1>{title}</h1><p class=\"subject\">{} · {} · seed {}</p></div></header>\n\
-         <p class=\"verdict{}\">{}<br>{}</p>\n{}{sections}\
+         <body>\n<header>{TREE}<div><h1>{title}</h1><p class=\"subject\">{}</p></div></header>\n\
+         <p class=\"verdict{}\">{}</p>\n{content}\
          <footer>niwaki {}: train, prune, quantise, plant.</footer>\n</body>\n</html>\n",
-        Text(&report.dataset),
-        Text(&report.model),
-        report.seed,
-        if report.bytes_equal == Some(false) { " bad" } else { "" },
-        Text(&verdict),
-        Text(&needs),
-        tiles(report),
-        env!("CARGO_PKG_VERSION"),
-    )
+            Text(self.subject),
+            if self.tone == Tone::Bad { " bad" } else { "" },
+            verdict.join("<br>"),
+            env!("CARGO_PKG_VERSION"),
+        )
+    }
 }
 
 const TRAINING_ABOUT: &str = "Epochs from left to right through all phases; shaded bands mark every other phase.";

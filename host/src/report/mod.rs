@@ -5,6 +5,7 @@
 
 mod arena;
 mod charts;
+pub mod compare;
 pub mod console;
 pub mod format;
 pub mod html;
@@ -69,6 +70,9 @@ pub struct Stage {
     pub params: u64,
     /// Multiply-accumulates of one inference.
     pub macs: u64,
+    /// Those with weights that are not zero; fewer than all where a method sets weights to zero and leaves them there.
+    #[serde(default)]
+    pub nonzero_macs: Option<u64>,
     /// Size of the weights or of the exported file.
     #[serde(default)]
     pub model_bytes: Option<u64>,

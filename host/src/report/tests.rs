@@ -179,7 +179,7 @@ fn the_page_fetches_nothing_and_runs_nothing() {
 
 /// Every element that is opened is closed, in order.
 #[track_caller]
-fn assert_tags_balance(page: &str) {
+pub(super) fn assert_tags_balance(page: &str) {
     let mut open: Vec<&str> = Vec::new();
     for tag in page.split('<').skip(1) {
         let tag = tag.split_once('>').expect("every tag ends").0;

@@ -171,7 +171,8 @@ pub enum Metric {
 }
 
 /// What a network costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Multiply-accumulates of one inference, with weights that are not zero.
     Macs,

@@ -10,18 +10,20 @@
 //!
 //! Only `data.name` and the one key of `[model]` have no default. What may stand in a recipe is one table, `FIELDS` in `fields.rs`.
 
+mod compare;
 mod error;
 mod fields;
 mod read;
 #[cfg(test)]
 mod tests;
 
+pub use compare::Compare;
 pub use error::{Place, RecipeError};
 pub use fields::Size;
 pub use read::apply_set;
 
 pub use crate::quantize::Calibration;
-pub use crate::sparsify::Sparsity;
+pub use crate::sparsify::{Sparsity, options::Unit};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -51,6 +53,9 @@ pub struct Recipe {
     /// Where it must fit.
     #[serde(default)]
     pub target: Target,
+    /// What `niwaki compare` sets beside each other; without effect on a single run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Compare>,
 }
 
 /// `[data]`

@@ -41,6 +41,8 @@ pub(super) enum Rule {
     Pair,
     /// A table with one limit: `{ instructions = 0.3 }`.
     Budget,
+    /// At least one of what the rule allows, none twice.
+    List(&'static Rule),
 }
 
 /// As in [`crate::sparsify::options::Method::ALL`], which a test compares.
@@ -49,12 +51,17 @@ const METHODS: &[&str] =
 const GROUPS: &[&str] =
     &["filter", "layer", "weight", "input-channel", "filter-shape", "kernel-row", "kernel-column", "block"];
 
+/// All methods but `none`, as they are compared.
+const COMPARED: Rule = Rule::OneOf(METHODS.split_at(1).1);
+
 /// Cores that files can be packed for.
 const CHIPS: &[&str] = &["portable", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"];
 
 const ABOVE_ZERO: Rule = Rule::Number(Bound::Excluded(0.0), Bound::Unbounded);
 const FROM_ZERO: Rule = Rule::Number(Bound::Included(0.0), Bound::Unbounded);
 const DECAY: Rule = Rule::Number(Bound::Included(0.0), Bound::Excluded(1.0));
+const SHARE: Rule = Rule::Number(Bound::Excluded(0.0), Bound::Included(1.0));
+const SEED: Rule = Rule::Whole(0, i64::MAX);
 const MAX_EPOCHS: i64 = 1_000_000;
 
 const fn field(section: &'static str, key: &'static str, rule: Rule) -> Field {
@@ -70,7 +77,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("model", "run", Rule::Text("the folder of a run")),
     field("train", "epochs", Rule::Whole(0, MAX_EPOCHS)),
     field("train", "batch", Rule::Whole(1, 65_536)),
-    field("train", "seed", Rule::Whole(0, i64::MAX)),
+    field("train", "seed", SEED),
     field("train", "shift", Rule::Whole(0, 64)),
     field("train", "flip", Rule::Bool),
     field("optimizer", "name", Rule::OneOf(&["adam", "adamw", "sgd"])),
@@ -84,7 +91,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field { required: Required::Section, ..field("sparsity", "method", Rule::OneOf(METHODS)) },
     field("sparsity", "groups", Rule::OneOf(GROUPS)),
     field("sparsity", "block", Rule::Pair),
-    field("sparsity", "keep", Rule::Number(Bound::Excluded(0.0), Bound::Included(1.0))),
+    field("sparsity", "keep", SHARE),
     field("sparsity", "budget", Rule::Budget),
     field("sparsity", "allocation", Rule::OneOf(&["uniform", "global", "rate-distortion"])),
     field("sparsity", "multiple", Rule::Whole(1, 64)),
@@ -103,6 +110,10 @@ pub(super) const FIELDS: &[Field] = &[
     field("target", "chip", Rule::OneOf(CHIPS)),
     field("target", "ram", Rule::Size),
     field("target", "flash", Rule::Size),
+    field("compare", "methods", Rule::List(&COMPARED)),
+    field("compare", "keeps", Rule::List(&SHARE)),
+    field("compare", "seeds", Rule::List(&SEED)),
+    field("compare", "unit", Rule::OneOf(&Unit::NAMES)),
 ];
 
 /// Every section once, in order.
@@ -142,6 +153,10 @@ impl Rule {
                     Unit::by_name(unit).is_some() && limit(v).is_some_and(|x| x.is_finite() && x > 0.0)
                 };
                 table.len() == 1 && table.iter().all(known)
+            }
+            (Self::List(rule), Value::Array(list)) => {
+                let new = |(i, v): (usize, &Value)| rule.allows(v) && !list[..i].contains(v);
+                !list.is_empty() && list.iter().enumerate().all(new)
             }
             (Self::Bool, Value::Boolean(_)) => true,
             _ => false,
@@ -194,6 +209,7 @@ impl fmt::Display for Rule {
             Self::Budget => f.write_str(
                 "{ macs = N }, { bytes = N } or { instructions = N }; N up to 1 is a share of the dense network",
             ),
+            Self::List(rule) => write!(f, "a list of one or more, none twice; each {rule}"),
             Self::Size => f.write_str("bytes, as in 65536, \"64K\" or \"1M\""),
             Self::Bool => f.write_str("true or false"),
         }

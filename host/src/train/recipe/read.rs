@@ -177,6 +177,12 @@ fn known(what: &str, name: &str, known: &[&'static str], place: impl FnOnce() ->
 }
 
 fn refused(place: Place, key: &str, value: &Value, rule: Rule) -> RecipeError {
+    // What is wrong with a list is said of its first wrong element.
+    if let (Rule::List(rule), Some(list)) = (rule, value.as_array())
+        && let Some(wrong) = list.iter().find(|v| !rule.allows(v))
+    {
+        return refused(place, key, wrong, *rule);
+    }
     let nearest = value.as_str().and_then(|v| nearest(v, &rule.names()));
     let place = Box::new(place);
     RecipeError::Value { place, key: key.into(), value: value.to_string(), nearest, allowed: rule.to_string() }

@@ -1,7 +1,8 @@
 //! What a recipe may say, and how each mistake is answered.
 
 use super::{
-    Calibration, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, Target, Train, apply_set, fields::FIELDS,
+    Calibration, Compare, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, Target, Train, apply_set,
+    fields::FIELDS,
 };
 use crate::sparsify::options::{Budget, Method, Unit};
 
@@ -61,6 +62,7 @@ fn every_key_of_the_table_is_a_key_of_the_structs_and_back() {
     full.model.import = Some("model.tflite".into());
     full.model.run = Some("runs/dense".into());
     full.sparsity.budget = Some(Budget { unit: Unit::Macs, limit: 0.5 });
+    full.compare = Some(Compare::default());
     let table: toml::Table = full.to_toml().parse().unwrap();
     let mut written = 0;
     for field in FIELDS {
@@ -163,6 +165,25 @@ fn a_budget_is_one_limit_in_a_known_unit() {
     for wrong in ["{ macs = 0 }", "{ cycles = 3 }", "{ macs = 1, bytes = 2 }", "{}", "0.3", "{ macs = nan }"] {
         let message = budget(wrong).unwrap_err();
         assert!(message.contains("`sparsity.budget` is ") && message.contains("{ instructions = N }"), "{message}");
+    }
+}
+
+#[test]
+fn a_comparison_has_lists_and_a_unit() {
+    let recipe = parse(&format!("{MINIMAL}[compare]\nmethods = [\"wgsef\", \"set\"]\nkeeps = [0.25, 1]")).unwrap();
+    let compare = recipe.compare.unwrap();
+    assert_eq!((compare.methods, compare.keeps), (vec![Method::Wgsef, Method::Set], vec![0.25, 1.0]));
+    assert_eq!((compare.seeds, compare.unit), (vec![1, 2, 3], Unit::Instructions));
+    assert_eq!(Compare::default().methods.len(), Method::ALL.len() - 1);
+    let message = error("[compare]\nmethods = [\"wgsef\", \"magnitud\"]");
+    assert!(
+        message.starts_with("r.toml:6:11: `compare.methods` is \"magnitud\" (did you mean `magnitude`?)"),
+        "{message}"
+    );
+    for wrong in
+        ["methods = [\"none\"]", "keeps = []", "keeps = [0.5, 0.5]", "keeps = [1.5]", "seeds = 3", "seeds = [-1]"]
+    {
+        assert!(error(&format!("[compare]\n{wrong}")).contains("`compare."), "{wrong}");
     }
 }
 

@@ -1,0 +1,298 @@
+//! Methods × costs × seeds of one recipe: a cell is a run in a folder of its own, and a finished one is only read.
+
+#[cfg(test)]
+mod tests;
+
+use super::{Device, PipelineError, open_folder};
+use crate::chip::{Chip, ChipError, setup::Machine};
+use crate::report::Report;
+use crate::report::compare::{Cell, Comparison, Failure};
+use crate::sparsify::Sparsity;
+use crate::sparsify::options::{Budget, GroupKind, Method, Unit};
+use crate::train::{TrainError, recipe::Model, recipe::Recipe};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Test inputs of each cell that run on the chip: cost hardly depends on the input, and the host gives the same bytes.
+const CHIP_INPUTS: usize = 64;
+
+/// How a comparison is carried out.
+pub struct Options<'a> {
+    /// The folder of the cells' folders; created, or gone on with.
+    pub dir: &'a Path,
+    /// Threads.
+    pub threads: usize,
+    /// Where proximal steps run.
+    pub device: Device,
+    /// Set by someone else to end the comparison after the current epoch.
+    pub stop: &'a AtomicBool,
+}
+
+/// What a comparison tells while it goes on.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A cell begins, or goes on.
+    Start(&'a str),
+    /// From the current cell.
+    Run(super::Event<'a>),
+    /// A cell has its result.
+    Done {
+        /// It.
+        cell: &'a Cell,
+        /// Whether it was finished before.
+        before: bool,
+        /// How far the comparison is.
+        at: At,
+    },
+    /// A cell has none.
+    Failed {
+        /// Why.
+        failure: &'a Failure,
+        /// How far the comparison is.
+        at: At,
+    },
+}
+
+/// How far a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct At {
+    /// Cells that are through.
+    pub done: usize,
+    /// All cells.
+    pub of: usize,
+    /// About how long the rest will take; unknown before the first cell has run.
+    pub left_seconds: Option<f64>,
+}
+
+/// A cell that is to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// Its folder's name.
+    pub name: String,
+    /// What is run.
+    pub recipe: Recipe,
+    /// The share of the dense network's cost; none for the dense network.
+    pub keep: Option<f64>,
+}
+
+impl Planned {
+    fn epochs(&self) -> usize {
+        let s = &self.recipe.sparsity;
+        let sparse = s.ramp_epochs + s.half_space_epochs + s.finetune_epochs;
+        // One more for what is measured at the end.
+        1 + if s.method == Method::None { self.recipe.train.epochs } else { sparse }
+    }
+
+    /// The result that an earlier comparison left, if it ran on the chip where it is to.
+    fn finished(&self, dir: &Path, chip: Option<Chip>) -> Option<Cell> {
+        let report = Report::load(dir).ok()?;
+        if chip.is_some() && report.bytes_equal.is_none() {
+            return None;
+        }
+        let float = report.stages.iter().rfind(|s| s.name.ends_with("-f32"))?;
+        let int8 = report.stages.iter().find(|s| s.name == "int8-host")?;
+        let sparsity = &self.recipe.sparsity;
+        Some(Cell {
+            name: self.name.clone(),
+            method: if self.keep.is_some() { sparsity.method.name() } else { DENSE }.into(),
+            keep: self.keep,
+            keep_unit: sparsity.budget.map(|budget| budget.unit),
+            seed: self.recipe.train.seed,
+            accuracy_f32: float.accuracy,
+            accuracy_int8: int8.accuracy,
+            macs: float.nonzero_macs.unwrap_or(float.macs),
+            params: float.params,
+            model_bytes: int8.model_bytes?,
+            arena_bytes: int8.arena_bytes?,
+            instructions: report.stages.iter().rev().find_map(|s| s.instructions),
+            bytes_equal: report.bytes_equal,
+            seconds: report.training.iter().map(|e| e.seconds).sum(),
+        })
+    }
+}
+
+/// What the dense network is called where methods stand.
+const DENSE: &str = "dense";
+
+/// The cells of a recipe in the order in which they are run: for each seed the dense network, then the methods at the
+/// first cost, and so on.
+pub fn plan(recipe: &Recipe, dir: &Path) -> Vec<Planned> {
+    let compare = recipe.compare.clone().unwrap_or_default();
+    let mut cells = Vec::new();
+    for &seed in &compare.seeds {
+        let mut dense = Recipe { compare: None, sparsity: Sparsity::default(), ..recipe.clone() };
+        dense.train.seed = seed;
+        let name = format!("{DENSE}-seed{seed}");
+        let run = Some(dir.join(&name));
+        cells.push(Planned { name, recipe: dense.clone(), keep: None });
+        for &keep in &compare.keeps {
+            for &method in &compare.methods {
+                let mut sparse = dense.clone();
+                sparse.model = Model { run: run.clone(), ..Model::default() };
+                sparse.train.epochs = 0;
+                let groups = groups(method, recipe.sparsity.groups);
+                let unit = if groups.is_removed() { compare.unit } else { Unit::Macs };
+                let budget = Some(Budget { unit, limit: keep });
+                sparse.sparsity = Sparsity { method, groups, keep, budget, ..recipe.sparsity.clone() };
+                let name = format!("{}-{keep}-seed{seed}", method.name());
+                cells.push(Planned { name, recipe: sparse, keep: Some(keep) });
+            }
+        }
+    }
+    cells
+}
+
+/// The groups of a method: those of the recipe, but single weights for the methods that were published for them, unless
+/// the recipe names other groups than the default.
+fn groups(method: Method, named: GroupKind) -> GroupKind {
+    let of_weights = matches!(method, Method::Rigl | Method::Set | Method::Sap);
+    if of_weights && named == GroupKind::Filter { GroupKind::Weight } else { named }
+}
+
+/// Runs every cell of `recipe` that is not finished; the table is saved after each.
+///
+/// A cell that cannot be trained or cut is a [`Failure`]; the others go on.
+///
+/// # Errors
+/// [`PipelineError::Stopped`] when asked to; [`PipelineError::NoInstructions`]; [`PipelineError::OtherRecipe`] for a
+/// folder that is in use; and what no other cell could do better with: data, device, disk.
+pub fn compare(
+    recipe: &Recipe,
+    options: &Options<'_>,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Comparison, PipelineError> {
+    let cells = plan(recipe, options.dir);
+    let of = cells.len();
+    let mut comparison = headed(recipe, of);
+    let chip = chip(recipe, &mut comparison, tell)?;
+    let (mut ran, started) = (0, Instant::now());
+    for (done, cell) in cells.iter().enumerate() {
+        if options.stop.load(Ordering::Relaxed) {
+            return Err(PipelineError::Stopped { done, of });
+        }
+        let dir = options.dir.join(&cell.name);
+        open_folder(&dir, &cell.recipe)?;
+        tell(Event::Start(&cell.name));
+        let before = cell.finished(&dir, chip);
+        let is_before = before.is_some();
+        let result = match before {
+            Some(result) => Ok(result),
+            None => {
+                ran += cell.epochs();
+                run(cell, &dir, chip, options, &comparison, tell)
+            }
+        };
+        let left: usize = cells[done + 1..].iter().map(Planned::epochs).sum();
+        let left_seconds = (ran > 0).then(|| started.elapsed().as_secs_f64() / ran as f64 * left as f64);
+        let at = At { done: done + 1, of, left_seconds };
+        match result {
+            Ok(result) => {
+                tell(Event::Done { cell: &result, before: is_before, at });
+                comparison.cells.push(result);
+            }
+            Err(PipelineError::Train(TrainError::Interrupted { .. })) => {
+                return Err(PipelineError::Stopped { done, of });
+            }
+            Err(error) if is_of_cell(&error) => {
+                let (cell, method) = (cell.name.clone(), cell.recipe.sparsity.method);
+                let failure = Failure { cell, is_dense: method == Method::None, error: error.to_string() };
+                tell(Event::Failed { failure: &failure, at });
+                comparison.failed.push(failure);
+            }
+            Err(error) => return Err(error),
+        }
+        if !is_before {
+            comparison.save(options.dir)?;
+        }
+    }
+    comparison.save(options.dir)?;
+    Ok(comparison)
+}
+
+fn run(
+    cell: &Planned,
+    dir: &Path,
+    chip: Option<Chip>,
+    options: &Options<'_>,
+    so_far: &Comparison,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Cell, PipelineError> {
+    let source = |what: String| PipelineError::Source { path: dir.into(), what };
+    let of_run = cell.recipe.model.run.as_deref().filter(|_| cell.keep.is_some());
+    if let Some(dense) = of_run.and_then(Path::file_name).map(|name| name.to_string_lossy())
+        && so_far.failed.iter().any(|f| f.is_dense && f.cell == dense)
+    {
+        return Err(source(format!("it starts from {dense}, which failed")));
+    }
+    let Options { threads, device, stop, .. } = *options;
+    let run = super::Options { dir, threads, device, chip, chip_inputs: Some(CHIP_INPUTS), stop };
+    super::run(&cell.recipe, run, &mut |event| tell(Event::Run(event)))?;
+    // As a later comparison will read it: the table must not depend on when a cell was run.
+    cell.finished(dir, chip).ok_or_else(|| source("its report cannot be read back".into()))
+}
+
+/// Whether another cell may do without this error.
+fn is_of_cell(error: &PipelineError) -> bool {
+    use PipelineError::{Chip, Engine, Export, Graph, Source, Train};
+    match error {
+        Train(TrainError::Write(_) | TrainError::Interrupted { .. }) => false,
+        Train(_) | Graph(_) | Engine(_) | Export(_) | Chip(_) | Source { .. } => true,
+        _ => false,
+    }
+}
+
+/// The comparison before its first cell.
+fn headed(recipe: &Recipe, of: usize) -> Comparison {
+    let compare = recipe.compare.clone().unwrap_or_default();
+    let (dense, s) = (recipe.train.epochs, &recipe.sparsity);
+    let sparse = s.ramp_epochs + s.half_space_epochs + s.finetune_epochs;
+    let mut notes = vec![format!(
+        "The dense networks were trained for {dense} epochs; each sparse network goes on from the dense one of its seed \
+         for {sparse} more."
+    )];
+    let zeroing: Vec<&str> =
+        compare.methods.iter().filter(|&&m| !groups(m, s.groups).is_removed()).map(|m| m.name()).collect();
+    if !zeroing.is_empty() && compare.unit != Unit::Macs {
+        notes.push(format!(
+            "† {}: weights are set to zero and stay in the network, which gets no smaller and no faster by that; what \
+             they keep is a share of the MACs with weights that are not zero, and they are not ranked by {}.",
+            zeroing.join(", "),
+            compare.unit.name()
+        ));
+    }
+    Comparison {
+        title: format!("{} on {}", recipe.model.name(), recipe.data.name),
+        dataset: recipe.data.name.clone(),
+        model: recipe.model.name(),
+        chip: recipe.target.chip.clone(),
+        unit: compare.unit,
+        methods: compare.methods.iter().map(|m| m.name().into()).collect(),
+        keeps: compare.keeps,
+        seeds: compare.seeds,
+        planned: of,
+        notes,
+        ..Comparison::default()
+    }
+}
+
+/// The chip to measure on, where there is one and its emulator can be had.
+fn chip(
+    recipe: &Recipe,
+    comparison: &mut Comparison,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Option<Chip>, PipelineError> {
+    let missing = match recipe.target.chip.parse::<Chip>() {
+        Ok(chip) => match Machine::here().emulator(&mut |step| tell(Event::Run(super::Event::Chip(step)))) {
+            Ok(_) => return Ok(Some(chip)),
+            Err(error @ ChipError::Missing { .. }) => error.to_string(),
+            Err(error) => return Err(error.into()),
+        },
+        Err(_) => format!("target.chip is \"{}\", which is no chip that can be measured", recipe.target.chip),
+    };
+    if comparison.unit == Unit::Instructions {
+        return Err(PipelineError::NoInstructions { why: missing });
+    }
+    comparison.notes.push(format!("Instructions are missing: {missing}."));
+    Ok(None)
+}
