@@ -322,10 +322,13 @@ fn behind(then: impl Fn(&mut Net, TensorId) -> TensorId) -> Vec<(String, usize)>
     named(&net.done(y))
 }
 
+/// Adds a layer behind another.
+type Then = fn(&mut Net, TensorId) -> TensorId;
+
 #[test]
 fn channels_stay_where_a_mask_would_not_be_zero_or_not_be_theirs() {
     assert_eq!(behind(|_, y| y), expected(&[("conv", 3)]));
-    let kept: [(&str, fn(&mut Net, TensorId) -> TensorId); 9] = [
+    let kept: [(&str, Then); 9] = [
         ("a logistic function makes 0.5 of zero", |net, y| net.push("then", Op::Logistic, &[y])),
         ("a border that is not zero", |net, y| {
             net.push("then", Op::Pad { pads: vec![[1, 1], [0, 0], [0, 0]], value: 1.0 }, &[y])
