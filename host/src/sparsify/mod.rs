@@ -3,6 +3,7 @@
 pub mod alive;
 pub mod allocate;
 pub mod cost;
+pub mod distortion;
 pub mod dynamic;
 pub mod erdos_renyi;
 mod error;
@@ -10,6 +11,7 @@ pub mod family;
 pub mod group_lasso;
 pub mod groups;
 mod half_space;
+pub mod knapsack;
 pub mod magnitude;
 pub mod method;
 pub mod options;
