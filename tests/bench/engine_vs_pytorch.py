@@ -76,8 +76,8 @@ def ds_cnn_image(classes):
 
 
 def compact_cnn(classes):
-    layers = [*conv(1, 16, 5, 2), *conv(16, 24, 3), nn.MaxPool2d(2), *conv(24, 40, 3), *conv(40, 48, 3, 2)]
-    return nn.Sequential(*layers, *classifier(48, classes))
+    layers = [*conv(1, 16, 5, 2), *conv(16, 32, 3, 2), *conv(32, 48, 3), *conv(48, 64, 3, 2)]
+    return nn.Sequential(*layers, *classifier(64, classes))
 
 
 def resnet_8(classes):

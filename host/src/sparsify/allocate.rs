@@ -46,7 +46,7 @@ impl Ranking {
     }
 
     /// The best of each family, about `counts` of them: as many as fill whole multiples.
-    fn rounded(&self, counts: &[usize]) -> Kept {
+    pub(super) fn rounded(&self, counts: &[usize]) -> Kept {
         let counts: Vec<usize> = counts.iter().map(|n| n.next_multiple_of(self.multiple)).collect();
         self.best(&counts)
     }

@@ -42,11 +42,11 @@ impl Meter for Triple {
 }
 
 /// Takes one ramp step of `options.method` with every gradient zero.
-fn step(options: &Sparsity, families: &mut Families, values: &mut [f32], v: &mut [f32], prox: Prox) {
+fn step(options: &Sparsity, graph: &Graph, families: &mut Families, values: &mut [f32], v: &mut [f32], prox: Prox) {
     let kept = families.all().iter().map(|all| all[..count(all.len(), options.keep)].to_vec()).collect();
     let weights: Vec<Vec<f64>> = families.list.iter().map(|f| vec![1.0; f.groups]).collect();
     let adam = Some(AdamMetric { beta2: 0.0, epsilon: 0.0 });
-    let from = Start { families, values: &values.to_vec(), kept: &kept, weights: &weights, prox, adam };
+    let from = Start { graph, families, values: &values.to_vec(), kept: &kept, weights: &weights, prox, adam };
     let mut method = start(options, from).expect("starts").expect("a method");
     let mut alive = Alive::new(families, families.all()).expect("fits");
     let (mut gradients, mut m) = (vec![0.0; values.len()], vec![0.0; values.len()]);
@@ -68,7 +68,7 @@ fn every_parameter_of_a_space_is_scaled_once_and_nothing_else_changes() {
         let mut values = vec![1.0; engine.values().len()];
         let mut v = vec![0.0; values.len()];
         // All groups stay, so that the prox is ridge: one factor, 1 / (1 + lr lambda), for every member of a group.
-        step(&wgsef(1.0, 0.5), &mut families, &mut values, &mut v, Prox::Cpu);
+        step(&wgsef(1.0, 0.5), &graph, &mut families, &mut values, &mut v, Prox::Cpu);
         let spaces = channel_spaces(&graph);
         for parameter in engine.parameters() {
             let member = spaces.iter().any(|s| s.parameters(&graph).any(|m| m.tensor == parameter.tensor));
@@ -90,7 +90,7 @@ fn adams_metric_shrinks_the_steep_groups_less() {
     factors[0] = 16.0;
     families.list[0].scale(&mut v, &factors).expect("fits");
     let steep: Vec<bool> = v.iter().map(|v| *v == 16.0).collect();
-    step(&options, &mut families, &mut values, &mut v, Prox::Cpu);
+    step(&options, &graph, &mut families, &mut values, &mut v, Prox::Cpu);
     let inside = families.dropped_values(&families.list.iter().map(|_| Vec::new()).collect()).expect("fits");
     assert!(inside.iter().any(|&i| steep[i]));
     for i in inside {
@@ -111,7 +111,7 @@ fn one_budget_for_all_layers_moves_groups_from_layer_to_layer() {
     factors[7] = 3.0;
     families.list[last].scale(&mut values, &factors).expect("fits");
     let mut v = vec![0.0; values.len()];
-    step(&options, &mut families, &mut values, &mut v, Prox::Cpu);
+    step(&options, &graph, &mut families, &mut values, &mut v, Prox::Cpu);
     let alive: Vec<usize> = (0..=last)
         .map(|f| families.list[f].squares(&values).expect("fits").iter().filter(|s| **s != 0.0).count())
         .collect();
@@ -130,7 +130,14 @@ fn a_gpu_gives_the_values_of_the_cpu() {
         let (graph, engine) = network(name, input);
         let prox = |prox| {
             let (mut values, mut v) = (engine.values().to_vec(), vec![0.0; engine.values().len()]);
-            step(&wgsef(0.4, 0.04), &mut families(&graph, &engine, GroupKind::Filter), &mut values, &mut v, prox);
+            step(
+                &wgsef(0.4, 0.04),
+                &graph,
+                &mut families(&graph, &engine, GroupKind::Filter),
+                &mut values,
+                &mut v,
+                prox,
+            );
             values
         };
         let (cpu, gpu) = (prox(Prox::Cpu), prox(Prox::Gpu(Box::new(gpu))));
@@ -222,8 +229,10 @@ fn ranking(families: &mut Families, values: &[f32]) -> Ranking {
 
 #[test]
 fn the_best_stay_and_ties_go_to_the_lower_index() {
-    let ranking =
-        Ranking::new(&[vec![1.0, 3.0, 1.0, 2.0], vec![5.0, 5.0]], &[1.75, 5.0], &[vec![1.0; 4], vec![1.0; 2]]);
+    let scores = [vec![1.0, 3.0, 1.0, 2.0], vec![5.0, 5.0]];
+    let ranking = |multiple| Ranking::new(&scores, &[1.75, 5.0], &[vec![1.0; 4], vec![1.0; 2]], multiple);
+    assert_eq!(Uniform(&ranking(3)).kept(0.25), [vec![0, 1, 3], vec![0, 1]], "whole multiples, or all");
+    let ranking = ranking(1);
     assert_eq!(ranking.best(&[3, 1]), [vec![0, 1, 3], vec![0]]);
     assert_eq!(Uniform(&ranking).kept(0.5), [vec![1, 3], vec![0]]);
     // Relative to their families' means: 1.7, 1.1, 0.6, 0.6 and 1, 1; no family is left empty.

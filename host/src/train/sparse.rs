@@ -6,12 +6,16 @@ use super::recipe::{OptimizerName, Recipe};
 use super::run::{Run, Sparse};
 use crate::graph::Graph;
 use crate::sparsify::alive::Alive;
-use crate::sparsify::allocate::{Global, Ranking, Uniform, choose};
+use crate::sparsify::allocate::{Global, Ranking, Spread, Uniform, choose};
 use crate::sparsify::cost::{Meter, group_weights};
+use crate::sparsify::distortion::{Calibration, Curves, Distortion};
 use crate::sparsify::family::{Families, Kept};
 use crate::sparsify::method::{self, AdamMetric, Start};
 use crate::sparsify::options::{Allocation, Method};
 use crate::sparsify::wgsef::Prox;
+
+/// Training samples that distortions are measured with, the first ones.
+const CALIBRATION: usize = 512;
 
 /// What the choice of groups depends on besides the scores.
 pub(super) struct Chooser<'a> {
@@ -40,21 +44,31 @@ impl<'a> Chooser<'a> {
         Ok(Self { recipe, dense, meter, reference, weights })
     }
 
-    /// The groups that stay, by their scores.
+    /// The groups of `graph` that stay, by their scores.
     pub(super) fn choose(
         &mut self,
         run: &Run<'_>,
         families: &mut Families,
         scores: &[Vec<f64>],
-        values: &[f32],
+        graph: &Graph,
     ) -> Result<Kept, TrainError> {
         let options = &self.recipe.sparsity;
-        let _ = (run, values);
         let ranking = Ranking::new(scores, &self.reference, &self.weights, options.multiple);
-        let kept = match options.allocation {
-            Allocation::Uniform => choose(options, &Uniform(&ranking), &ranking, families, self.dense, self.meter),
-            Allocation::Global | Allocation::RateDistortion => {
-                choose(options, &Global(&ranking), &ranking, families, self.dense, self.meter)
+        let allocation = match options.method {
+            Method::RateDistortion => Allocation::RateDistortion,
+            _ => options.allocation,
+        };
+        let mut choose = |spread: &dyn Spread| choose(options, spread, &ranking, families, self.dense, self.meter);
+        let kept = match allocation {
+            Allocation::Uniform => choose(&Uniform(&ranking)),
+            Allocation::Global => choose(&Global(&ranking)),
+            Allocation::RateDistortion => {
+                let (train, batch) = (&run.data.train, self.recipe.train.batch);
+                let samples = train.len().min(CALIBRATION);
+                let x = &train.x[..train.x.len() / train.len().max(1) * samples];
+                let calibration = Calibration { engine: &mut run.engine(graph)?, x, samples, batch };
+                let curves = Curves::measure(calibration, families, &ranking, &self.weights)?;
+                choose(&Distortion { ranking: &ranking, curves: &curves })
             }
         };
         Ok(kept?)
@@ -75,7 +89,7 @@ pub(super) fn ramp(
     let mut families = Families::new(dense, engine.parameters(), &recipe.sparsity)?;
     let mut chooser = Chooser::new(recipe, dense, &mut families, values, meter)?;
     let scores = method::Method::scores(&mut crate::sparsify::magnitude::Magnitude, &mut families, values)?;
-    let kept = chooser.choose(run, &mut families, &scores, values)?;
+    let kept = chooser.choose(run, &mut families, &scores, dense)?;
     let adam = matches!(recipe.optimizer.name, OptimizerName::Adam | OptimizerName::AdamW);
     let start = Start {
         graph: dense,
@@ -102,7 +116,7 @@ pub(super) fn ramp(
         Some(method) if method.decides() && alive.is_masked() => alive.kept().clone(),
         Some(mut method) => {
             let scores = method.scores(&mut families, values)?;
-            chooser.choose(run, &mut families, &scores, values)?
+            chooser.choose(run, &mut families, &scores, &at.graph)?
         }
         None => families.all(),
     };
