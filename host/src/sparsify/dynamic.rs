@@ -160,7 +160,7 @@ fn stay_by_sign(alive: &[usize], values: &[f64]) -> Vec<usize> {
     let mut kept = stay(side(1.0));
     kept.extend(stay(side(-1.0)));
     // Neither positive nor negative: zeros that came in and did not move, and values that are not numbers.
-    kept.extend(alive.iter().copied().filter(|&j| !(values[j] > 0.0 || values[j] < 0.0)));
+    kept.extend(alive.iter().copied().filter(|&j| values[j] == 0.0 || values[j].is_nan()));
     ascending(kept)
 }
 
@@ -182,3 +182,6 @@ fn others(len: usize, groups: &[usize]) -> Vec<usize> {
     groups.iter().for_each(|&j| there[j] = true);
     (0..len).filter(|&j| !there[j]).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,3 +106,69 @@ impl HalfSpace {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Engine, Options};
+    use crate::sparsify::method::Moment;
+    use crate::sparsify::options::Sparsity;
+    use crate::zoo;
+
+    /// The groups that are gone after one step in which group 2 of the first family turned around, group 7 was zero
+    /// before, group 5 of the second turned further than group 2, and everything else shrank to a half.
+    fn gone_after_a_step(floor: Floor) -> Vec<Vec<usize>> {
+        let graph = zoo::by_name("small-cnn").expect("in the zoo").build(&[8, 8, 1], 10, 1).expect("fits");
+        let engine = Engine::new(&graph, Options { batch: 1, threads: 1 }).expect("a network");
+        let mut families = Families::new(&graph, engine.parameters(), &Sparsity::default()).expect("has channels");
+        let mut values = engine.values().to_vec();
+        let scaled = |families: &Families, f: usize, j: usize, factor: f32, values: &mut [f32]| {
+            let mut factors = vec![1.0; families.list[f].groups];
+            factors[j] = factor;
+            families.list[f].scale(values, &factors).expect("fits");
+        };
+        scaled(&families, 0, 7, 0.0, &mut values);
+        let mut half_space = HalfSpace::new(&families, floor).expect("fits");
+        let mut alive = Alive::new(&families, families.all()).expect("fits");
+        let (mut gradients, mut m, mut v) = (vec![0.0; values.len()], Vec::new(), Vec::new());
+        let at = Moment { epoch: 0, epochs: 1, step: 1, steps: 1, lr: 0.1, lambda: 1.0, half_space: true };
+        let factors = vec![0.5; families.groups()];
+        let grouped: usize = families.list.iter().flat_map(|f| &f.sizes).sum();
+        let before = values.clone();
+        let mut stage = Stage {
+            families: &mut families,
+            values: &mut values,
+            gradients: &mut gradients,
+            m: &mut m,
+            v: &mut v,
+            alive: &mut alive,
+            at,
+        };
+        half_space.pull(&mut stage, &factors).expect("fits");
+        let pulled = stage.gradients.iter().zip(&before).filter(|(g, x)| **g == 0.5 * **x && **g != 0.0).count();
+        assert!(pulled > 0 && pulled <= grouped);
+        assert_eq!(pulled, stage.gradients.iter().filter(|g| **g != 0.0).count(), "values in no group have no penalty");
+        stage.values.iter_mut().for_each(|value| *value *= 0.5);
+        scaled(stage.families, 0, 2, -1.0, stage.values);
+        scaled(stage.families, 1, 5, -2.0, stage.values);
+        half_space.drop_reversed(&mut stage).expect("fits");
+        let gone = |(kept, family): (&Vec<usize>, &crate::sparsify::family::Family)| {
+            (0..family.groups).filter(|j| !kept.contains(j)).collect()
+        };
+        alive.kept().iter().zip(&families.list).map(gone).collect()
+    }
+
+    #[test]
+    fn groups_that_turn_around_and_groups_at_zero_leave_and_others_stay() {
+        assert_eq!(gone_after_a_step(Floor::Each(vec![1, 1, 1])), [vec![2, 7], vec![5], vec![]]);
+        assert_eq!(gone_after_a_step(Floor::All(1)), [vec![2, 7], vec![5], vec![]]);
+    }
+
+    #[test]
+    fn no_more_leave_than_the_target_allows_and_those_that_turned_furthest_are_first() {
+        assert_eq!(gone_after_a_step(Floor::Each(vec![15, 32, 32])), [vec![7], vec![], vec![]]);
+        assert_eq!(gone_after_a_step(Floor::All(79)), [vec![7], vec![], vec![]]);
+        assert_eq!(gone_after_a_step(Floor::All(78)), [vec![7], vec![5], vec![]]);
+        assert!(gone_after_a_step(Floor::All(80)).iter().all(Vec::is_empty));
+    }
+}

@@ -31,10 +31,10 @@ const BISECTIONS: usize = 100;
 pub fn solve(layers: &[Vec<Choice>], capacity: f64) -> Option<Vec<usize>> {
     let dearest =
         |layer: &Vec<Choice>| layer.iter().filter(|c| c.is_usable()).fold(0.0_f64, |most, c| most.max(c.cost));
-    let capacity = capacity.min(layers.iter().map(dearest).sum());
-    if !(capacity >= 0.0) {
+    if capacity.is_nan() || capacity < 0.0 {
         return None;
     }
+    let capacity = capacity.min(layers.iter().map(dearest).sum());
     let whole = layers.iter().flatten().filter(|c| c.is_usable()).all(|c| c.cost.fract() == 0.0);
     if whole && capacity <= BUCKETS as f64 {
         return by_tables(layers, capacity as usize, 1.0);

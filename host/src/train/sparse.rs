@@ -140,3 +140,6 @@ pub(super) fn held(run: &Run<'_>, at: &Checkpoint) -> Result<Option<Sparse>, Tra
     let alive = Alive::from_bytes(&families, &at.alive)?;
     Ok(alive.map(|alive| Sparse { families, alive, method: None }))
 }
+
+#[cfg(test)]
+mod tests;

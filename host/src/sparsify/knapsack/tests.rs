@@ -23,7 +23,7 @@ fn instance(rng: &mut ChaCha8Rng) -> (Vec<Vec<Choice>>, f64) {
     };
     let layer = |rng: &mut ChaCha8Rng| (0..1 + below(rng, 5)).map(|_| choice(rng)).collect();
     let all = (0..layers).map(|_| layer(rng)).collect();
-    (all, below(rng, 20 * layers) as f64)
+    (all, below(rng, 30 * layers) as f64)
 }
 
 /// The least error by trying everything.
