@@ -6,7 +6,7 @@ mod tests;
 use super::{Device, PipelineError, open_folder};
 use crate::chip::{Chip, ChipError, setup::Machine};
 use crate::report::Report;
-use crate::report::compare::{Cell, Comparison, Failure};
+use crate::report::compare::{Cell, Comparison, Failure, unit_words};
 use crate::sparsify::Sparsity;
 use crate::sparsify::options::{Budget, GroupKind, Method, Unit};
 use crate::train::{TrainError, recipe::Model, recipe::Recipe};
@@ -258,7 +258,7 @@ fn headed(recipe: &Recipe, of: usize) -> Comparison {
             "† {}: weights are set to zero and stay in the network, which gets no smaller and no faster by that; what \
              they keep is a share of the MACs with weights that are not zero, and they are not ranked by {}.",
             zeroing.join(", "),
-            compare.unit.name()
+            unit_words(compare.unit)
         ));
     }
     Comparison {

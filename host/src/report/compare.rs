@@ -17,6 +17,11 @@ pub const JSON_FILE: &str = "compare.json";
 /// File of the page in the folder of a comparison.
 pub const HTML_FILE: &str = "compare.html";
 
+/// A cost in running text.
+pub(crate) fn unit_words(unit: Unit) -> &'static str {
+    if unit == Unit::Macs { "MACs" } else { unit.name() }
+}
+
 /// All cells that are finished, and what they are compared by.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
@@ -241,7 +246,7 @@ impl Comparison {
             let of_keep: Vec<Row> = rows.iter().filter(|row| row.keep == Some(keep)).cloned().collect();
             let ranked = self.ranked(&of_keep);
             let Some((best, others)) = ranked.split_first() else { continue };
-            let head = format!("At {keep}× the dense network's {}, {}", self.unit.name(), best.method);
+            let head = format!("At {keep}× the dense network's {}, {}", unit_words(self.unit), best.method);
             let Some(second) = others.first() else {
                 sentences.push(format!("{head} classifies {} % right.", best.int8.percent()));
                 continue;

@@ -1,6 +1,6 @@
 //! A comparison in a terminal: a table of methods and costs, and a sentence for each cost.
 
-use super::{Comparison, Row};
+use super::{Comparison, Row, unit_words};
 use crate::report::console::{BOLD, DIM, GREEN, PLAIN, RED, Terminal, grid};
 use crate::report::format;
 
@@ -11,7 +11,7 @@ pub fn render(comparison: &Comparison, terminal: Terminal) -> String {
     let Comparison { dataset, model, seeds, unit, .. } = comparison;
     let mut out = terminal.line(BOLD, &comparison.title);
     let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-    let subject = format!("{dataset} · {model} · by {} · seeds {}", unit.name(), seeds.join(", "));
+    let subject = format!("{dataset} · {model} · by {} · seeds {}", unit_words(*unit), seeds.join(", "));
     out += &terminal.line(DIM, &subject);
     out.push('\n');
     let rows = comparison.rows();
