@@ -127,9 +127,7 @@ fn interpolated(points: &[(usize, f64)], count: usize) -> f64 {
     let after = points.partition_point(|point| point.0 < count);
     match (after.checked_sub(1).and_then(|before| points.get(before)), points.get(after)) {
         (_, Some(&(at, error))) if at == count => error,
-        (Some(&(from, low)), Some(&(to, high))) => {
-            low + (high - low) * ((count - from) as f64 / (to - from) as f64)
-        }
+        (Some(&(from, low)), Some(&(to, high))) => low + (high - low) * ((count - from) as f64 / (to - from) as f64),
         (before, after) => after.or(before).map_or(0.0, |point| point.1),
     }
 }

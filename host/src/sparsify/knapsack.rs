@@ -29,7 +29,8 @@ const BISECTIONS: usize = 100;
 /// Exact where all costs are whole numbers and the capacity is at most 65536. Otherwise costs are rounded up to 1/65536
 /// of the capacity, which is safe but can miss the optimum; the answer is then the better of that and [`lagrangian`].
 pub fn solve(layers: &[Vec<Choice>], capacity: f64) -> Option<Vec<usize>> {
-    let dearest = |layer: &Vec<Choice>| layer.iter().filter(|c| c.is_usable()).fold(0.0_f64, |most, c| most.max(c.cost));
+    let dearest =
+        |layer: &Vec<Choice>| layer.iter().filter(|c| c.is_usable()).fold(0.0_f64, |most, c| most.max(c.cost));
     if capacity.is_nan() || capacity < 0.0 {
         return None;
     }

@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn nothing_goes_where_the_index_says_nothing() {
         for rule in [Rule::PUBLISHED, ONE_TWO] {
-            for entries in [&[][..], &[0.0; 7], &[0.3], &[0.1; 9], &[1e-30; 5], &[1.0, f64::NAN, 0.0], &[f64::INFINITY]] {
+            for entries in [&[][..], &[0.0; 7], &[0.3], &[0.1; 9], &[1e-30; 5], &[1.0, f64::NAN, 0.0], &[f64::INFINITY]]
+            {
                 assert_eq!(rule.pruned(entries), 0, "{rule:?} {entries:?}");
             }
             assert_eq!((rule.index(&[]), rule.index(&[0.0; 3])), (0.0, 0.0));

@@ -106,7 +106,8 @@ fn rigl_replaces_the_step_of_an_exchange_and_stops_after_three_quarters() {
 #[test]
 fn set_counts_positive_and_negative_weights_for_themselves() {
     // Ten positive weights, all smaller than the ten negative ones, and a zero; one more is not there.
-    let values: Vec<f64> = (1..=10).map(f64::from).chain((1..=10).map(|i| -100.0 - f64::from(i))).chain([0.0, 9.0]).collect();
+    let values: Vec<f64> =
+        (1..=10).map(f64::from).chain((1..=10).map(|i| -100.0 - f64::from(i))).chain([0.0, 9.0]).collect();
     let alive: Vec<usize> = (0..21).collect();
     let expected: Vec<usize> = (3..10).chain(13..21).collect();
     assert_eq!(stay_by_sign(&alive, &values), expected);
