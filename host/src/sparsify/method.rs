@@ -139,6 +139,6 @@ pub fn start(options: &Sparsity, start: Start<'_>) -> Result<Option<Box<dyn Meth
         options::Method::Sap => Some(Box::new(Sap::new(&start))),
         options::Method::Set => Some(Box::new(Dynamic::new(Growth::Random, options, start)?)),
         options::Method::Rigl => Some(Box::new(Dynamic::new(Growth::Gradient, options, start)?)),
-        _ => Some(Box::new(Magnitude)),
+        options::Method::Magnitude | options::Method::RateDistortion => Some(Box::new(Magnitude)),
     })
 }
