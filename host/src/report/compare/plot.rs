@@ -42,7 +42,7 @@ pub(super) fn figures(comparison: &Comparison, rows: &[Row]) -> String {
     out += "</p><div class=\"figures lines\">";
     let count = |v: &f64| format::count(v.max(0.0).round() as u64);
     let bytes = |v: &f64| format::bytes(v.max(0.0).round() as u64);
-    let costs: [(String, fn(&Row) -> f64, &dyn Fn(&f64) -> String); 3] = [
+    let costs: [Axis<'_>; 3] = [
         ("MACs with weights that are not zero".into(), |row| row.cost.macs, &count),
         ("Bytes of the exported model".into(), |row| row.cost.model_bytes, &bytes),
         (format!("Instructions on the emulated {}", comparison.chip), |row| row.cost.instructions, &count),
@@ -56,6 +56,9 @@ pub(super) fn figures(comparison: &Comparison, rows: &[Row]) -> String {
     }
     out + "</div>"
 }
+
+/// A cost: its name, its value, and how values are written.
+type Axis<'a> = (String, fn(&Row) -> f64, &'a dyn Fn(&f64) -> String);
 
 /// A row in one plot.
 #[derive(Debug, Clone, Copy)]
