@@ -443,8 +443,7 @@ pub type Grouping<T> =
     fn(&Layout, [&[u32]; 2], &mut [u32], &mut [T], &[T], &mut [f64], &mut [T]) -> Result<(), GroupError>;
 
 /// A function that solves with memory of the caller.
-pub type Costly<T> =
-    fn(Budget<'_, T>, &[T], T, (&mut [T], &mut [Ramp<T>]), &mut [T]) -> Result<(), ProxError>;
+pub type Costly<T> = fn(Budget<'_, T>, &[T], T, (&mut [T], &mut [Ramp<T>]), &mut [T]) -> Result<(), ProxError>;
 
 /// The functions that the generic ones above become.
 pub type Generic<T> = (

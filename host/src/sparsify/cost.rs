@@ -80,7 +80,7 @@ pub fn group_weights(
     let mut all: Vec<Vec<f64>> = families.list.iter().map(each).collect();
     let groups = families.groups().max(1) as f64;
     let mean = all.iter().flatten().sum::<f64>() / groups;
-    if !(mean > 0.0) {
+    if mean.is_nan() || mean <= 0.0 {
         return Err(SparsifyError::Meter { unit: "group weights", what: "every group costs nothing".into() });
     }
     // A group that costs nothing would weigh nothing, which the envelope does not have.

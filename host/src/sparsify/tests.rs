@@ -46,7 +46,7 @@ fn step(options: &Sparsity, graph: &Graph, families: &mut Families, values: &mut
     let kept = families.all().iter().map(|all| all[..count(all.len(), options.keep)].to_vec()).collect();
     let weights: Vec<Vec<f64>> = families.list.iter().map(|f| vec![1.0; f.groups]).collect();
     let adam = Some(AdamMetric { beta2: 0.0, epsilon: 0.0 });
-    let from = Start { graph, families, values: &values.to_vec(), kept: &kept, weights: &weights, prox, adam };
+    let from = Start { graph, families, values, kept: &kept, weights: &weights, prox, adam };
     let mut method = start(options, from).expect("starts").expect("a method");
     let mut alive = Alive::new(families, families.all()).expect("fits");
     let (mut gradients, mut m) = (vec![0.0; values.len()], vec![0.0; values.len()]);

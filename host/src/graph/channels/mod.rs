@@ -1,6 +1,6 @@
 //! Which channels of a network are bound to each other, and their removal from every tensor that they are in.
 //!
-//! A channel is an index of a tensor's last axis. Operators hand channels on ([`carry`]): a sum or product binds those
+//! A channel is an index of a tensor's last axis. Operators hand channels on (`carry.rs`): a sum or product binds those
 //! of its operands, a concatenation puts them behind each other, a flattening repeats them, and a convolution or dense
 //! layer opens new ones. Channels that are bound stay or go together. A [`ChannelSpace`] is a run of such channels that
 //! are next to each other wherever they appear; what is not understood keeps its channels.

@@ -50,7 +50,10 @@ const HOST: Modules = &[
     ("report", &["data", "train"]),
     (
         "pipeline",
-        &["data", "zoo", "graph", "engine", "train", "sparsify", "quantize", "plan", "export", "report", "chip"],
+        &[
+            "data", "zoo", "import", "graph", "engine", "train", "sparsify", "quantize", "plan", "export", "report",
+            "chip",
+        ],
     ),
     (
         "cli",
