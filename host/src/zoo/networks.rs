@@ -17,7 +17,7 @@ pub(super) fn small_cnn(init: &mut Init, input: &[usize], classes: usize) -> Res
     Ok(net.graph)
 }
 
-/// A strided stem, so that few values are large: about 1.41 M multiply-accumulates at 28x28x1.
+/// A strided stem, so that few values are large: about 1.42 M multiply-accumulates at 28x28x1.
 pub(super) fn compact_cnn(init: &mut Init, input: &[usize], classes: usize) -> Result<Graph, GraphError> {
     let (mut net, x) = start(init, input);
     let x = net.conv2d("conv1", x, 16, [5, 5], 2, RELU)?;
