@@ -3,7 +3,7 @@
 use super::cost::{Meter, total};
 use super::error::SparsifyError;
 use super::family::{Families, Kept};
-use super::options::{Budget, Sparsity, Unit};
+use super::options::Sparsity;
 use crate::graph::Graph;
 
 /// A budget of which this share is used is used up.
@@ -183,13 +183,4 @@ fn top_up(
         }
     }
     Ok(())
-}
-
-/// What a budget of a recipe says in words.
-pub fn describe(budget: &Budget) -> String {
-    match (budget.limit <= 1.0, budget.unit) {
-        (true, unit) => format!("{:.1} % of the dense network's {}", 100.0 * budget.limit, unit.name()),
-        (false, Unit::Bytes) => format!("{:.0} bytes", budget.limit),
-        (false, unit) => format!("{:.0} {}", budget.limit, unit.name()),
-    }
 }
