@@ -1,9 +1,16 @@
 //! Samples per CPU-second of a training step (forward, backward, Adam) on one thread, as one JSON line a round.
 //!
-//! `cargo run --release --example engine_step [-- ROUNDS [STEPS [NETWORK]]]`; with `-` for ROUNDS, runs one round for
-//! each line on stdin, so that a driver can alternate it with another engine (tests/bench/engine_vs_pytorch.py).
+//! `cargo run --release --example engine_step [-- ROUNDS [STEPS [NETWORK [wgsef]]]]`; with `-` for ROUNDS, runs one round
+//! for each line on stdin, so that a driver can alternate it with another engine (tests/bench/engine_vs_pytorch.py). With
+//! `wgsef`, every step takes the proximal step of the Fashion-MNIST recipes too.
 
 use niwaki::engine::{Engine, Options};
+use niwaki::graph::Graph;
+use niwaki::sparsify::alive::Alive;
+use niwaki::sparsify::family::Families;
+use niwaki::sparsify::method::{self, AdamMetric, Method, Moment, Stage, Start};
+use niwaki::sparsify::options::{Method as Name, Metric, Sparsity};
+use niwaki::sparsify::wgsef::Prox;
 use niwaki::zoo;
 use niwaki_core::optim::{Decay, adam};
 use std::error::Error;
@@ -40,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let names: Vec<&str> = WORKLOADS.iter().map(|w| w.network).collect();
     let workload = WORKLOADS.iter().find(|w| w.network == network);
     let workload = workload.ok_or_else(|| format!("no workload `{network}`; known: {}", names.join(", ")))?;
-    let mut trainer = Trainer::new(workload)?;
+    let mut trainer = Trainer::new(workload, arguments.next().as_deref() == Some("wgsef"))?;
     trainer.step()?;
     if rounds == "-" {
         for line in std::io::stdin().lock().lines() {
@@ -63,10 +70,41 @@ struct Trainer {
     v: Vec<f32>,
     hyper: adam::Hyper,
     t: NonZeroU32,
+    sparse: Option<Sparse>,
+}
+
+/// What a run with a sparsity method has besides.
+struct Sparse {
+    families: Families,
+    alive: Alive,
+    method: Box<dyn Method>,
+    lambda: f64,
+}
+
+impl Sparse {
+    /// WGSEF as the recipes have it, with half of the filters as budget.
+    fn new(graph: &Graph, engine: &Engine, hyper: &adam::Hyper) -> Result<Option<Self>, Box<dyn Error>> {
+        let options = Sparsity { method: Name::Wgsef, metric: Metric::Adam, lambda: 0.01, ..Sparsity::default() };
+        let mut families = Families::new(graph, engine.parameters(), &options)?;
+        let kept = families.list.iter().map(|family| (0..family.groups.div_ceil(2)).collect()).collect();
+        let weights: Vec<Vec<f64>> = families.list.iter().map(|family| vec![1.0; family.groups]).collect();
+        let start = Start {
+            graph,
+            families: &mut families,
+            values: engine.values(),
+            kept: &kept,
+            weights: &weights,
+            prox: Prox::Cpu,
+            adam: Some(AdamMetric { beta2: hyper.beta2, epsilon: hyper.eps }),
+        };
+        let Some(method) = method::start(&options, start)? else { return Ok(None) };
+        let alive = Alive::new(&families, families.all())?;
+        Ok(Some(Self { families, alive, method, lambda: options.lambda }))
+    }
 }
 
 impl Trainer {
-    fn new(workload: &Workload) -> Result<Self, Box<dyn Error>> {
+    fn new(workload: &Workload, wgsef: bool) -> Result<Self, Box<dyn Error>> {
         let &Workload { network, input, classes, batch, decay } = workload;
         let graph = zoo::by_name(network).ok_or("not in the zoo")?.build(&input, classes, 1)?;
         let engine = Engine::new(&graph, Options { batch, threads: 1 })?;
@@ -74,7 +112,8 @@ impl Trainer {
         let labels = (0..batch).map(|i| (i % classes) as u32).collect();
         let moments = vec![0.0; engine.values().len()];
         let hyper = adam::Hyper { decay, ..adam::Hyper::default() };
-        Ok(Self { engine, x, labels, m: moments.clone(), v: moments, hyper, t: NonZeroU32::MIN })
+        let sparse = if wgsef { Sparse::new(&graph, &engine, &hyper)? } else { None };
+        Ok(Self { engine, x, labels, m: moments.clone(), v: moments, hyper, t: NonZeroU32::MIN, sparse })
     }
 
     fn step(&mut self) -> Result<f64, Box<dyn Error>> {
@@ -82,6 +121,21 @@ impl Trainer {
         let (values, gradients) = self.engine.values_and_gradients();
         let state = adam::State { m: &mut self.m, v: &mut self.v };
         adam::step(values, gradients, state, &self.hyper, self.t)?;
+        if let Some(Sparse { families, alive, method, lambda }) = &mut self.sparse {
+            let (values, gradients) = self.engine.values_and_gradients_mut();
+            let step = self.t.get() as usize;
+            let at = Moment {
+                epoch: 0,
+                epochs: 1,
+                step,
+                steps: step,
+                lr: self.hyper.lr,
+                lambda: *lambda,
+                half_space: false,
+            };
+            let (m, v) = (&mut self.m[..], &mut self.v[..]);
+            method.after_step(&mut Stage { families, values, gradients, m, v, alive, at })?;
+        }
         self.t = self.t.saturating_add(1);
         Ok(loss.mean)
     }

@@ -5,7 +5,8 @@ A step is forward, backward and Adam on one batch. The networks are those of the
 have the same number of parameters is checked. By default that is the DS-CNN of keyword spotting, 100 inputs of 49x10x1
 and Adam; the others take 128 inputs of 28x28x1 and AdamW, as the recipes for Fashion-MNIST do, and what an epoch of its
 55,000 training samples costs is shown too. Rounds alternate between the engines, so that a busy machine disturbs all of
-them alike; time is CPU time of the process.
+them alike; time is CPU time of the process. A second niwaki takes a proximal step of WGSEF too, as the sparse recipes
+do: what that costs is shown as a percentage of the plain step.
 
     python3 tests/bench/engine_vs_pytorch.py [--network NAME]... [--rounds 15] [--steps 10] [--json]
 
@@ -130,8 +131,8 @@ class PyTorch:
 class Niwaki:
     """The example `engine_step` as a child: one line in, one round, one line of JSON out."""
 
-    def __init__(self, program, network, steps):
-        command = [program, "-", str(steps), network]
+    def __init__(self, program, network, steps, *method):
+        command = [program, "-", str(steps), network, *method]
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     @staticmethod
@@ -156,9 +157,9 @@ class Niwaki:
 def compare(program, network, rounds, steps):
     """Samples per CPU-second of each round, by engine."""
     build, task = NETWORKS[network]
-    niwaki = Niwaki(program, network, steps)
     engines = {
-        "niwaki": niwaki,
+        "niwaki": Niwaki(program, network, steps),
+        "niwaki with WGSEF": Niwaki(program, network, steps, "wgsef"),
         "pytorch channels_last": PyTorch(build, task, torch.channels_last),
         "pytorch NCHW": PyTorch(build, task, torch.contiguous_format),
     }
@@ -171,8 +172,15 @@ def compare(program, network, rounds, steps):
     for _ in range(rounds):
         for name, engine in engines.items():
             rates[name].append(engine.round(steps))
-    niwaki.close()
+    for name in ("niwaki", "niwaki with WGSEF"):
+        engines[name].close()
     return rates
+
+
+def overhead(rates):
+    """What a step with WGSEF takes longer than the plain one of the same round, in percent: median, least, most."""
+    each = [100 * (plain / sparse - 1) for plain, sparse in zip(rates["niwaki"], rates["niwaki with WGSEF"])]
+    return statistics.median(each), min(each), max(each)
 
 
 def show(network, rates, ratio):
@@ -187,6 +195,7 @@ def show(network, rates, ratio):
             row += f"{statistics.median(seconds):30.1f}{min(seconds):8.1f}{max(seconds):8.1f}"
         print(row)
     print(f"niwaki is {ratio:.2f} times as fast as the faster of the two")
+    print("WGSEF costs {:.1f} % of a plain step ({:.1f} to {:.1f})".format(*overhead(rates)))
 
 
 def main():
@@ -207,6 +216,7 @@ def main():
         ratio = medians["niwaki"] / max(medians["pytorch channels_last"], medians["pytorch NCHW"])
         if arguments.json:
             row = {"network": network, "torch": torch.__version__, "samples_per_cpu_second": rates, "ratio": ratio}
+            row["wgsef_overhead_percent"] = overhead(rates)[0]
             print(json.dumps(row))
         else:
             show(network, rates, ratio)
