@@ -48,6 +48,11 @@ pub const ENTRIES: &[Entry] = &[
         build: networks::compact_cnn,
     },
     Entry {
+        name: "wide-cnn",
+        about: "compact-cnn with twice the filters (32, 64, 96, 128), to be pruned",
+        build: networks::wide_cnn,
+    },
+    Entry {
         name: "ds-cnn-image",
         about: "convolution, three depthwise-separable blocks (64, 128, 128 filters) with batch norm, for images",
         build: networks::ds_cnn_image,
@@ -93,6 +98,7 @@ mod tests {
     #[test]
     fn the_image_networks_are_small_at_28x28() {
         assert_eq!(macs("compact-cnn", &[28, 28, 1], 10), 1_424_576);
+        assert_eq!(macs("wide-cnn", &[28, 28, 1], 10), 5_540_224);
         assert_eq!(macs("ds-cnn-image", &[28, 28, 1], 10), 1_804_480);
         assert_eq!(macs("resnet-8", &[28, 28, 1], 10), 9_345_920);
     }
