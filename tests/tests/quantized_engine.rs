@@ -265,7 +265,9 @@ fn a_thousand_random_networks_are_exported_as_they_were_trained() {
     println!("{networks} networks ({refused} refused), {outputs} outputs, {different} differ; {operators:?}");
     assert_eq!(different, 0, "of {outputs} outputs");
     assert_eq!(distinct, 1000);
-    for op in ["conv2d", "depthwise_conv2d", "dense", "add", "sub", "mul", "max_pool2d", "average_pool2d", "mean", "concat"] {
+    for op in
+        ["conv2d", "depthwise_conv2d", "dense", "add", "sub", "mul", "max_pool2d", "average_pool2d", "mean", "concat"]
+    {
         assert!(operators.get(op).is_some_and(|&n| n >= 20), "{op}: {operators:?}");
     }
 }

@@ -240,26 +240,24 @@ impl<T: Real> Lane<T> {
         let read = |i: usize| values.of(operator.inputs[i], tile);
         let (arch, x) = (shared.arch, read(0));
         let optional = |bias: &Option<Constant>| bias.as_ref().map(|b| shared.constant(b));
-        let float = |y: &mut [T], scratch: &mut [T], taps: &mut [Vec<u32>]| {
-            match &operator.kernel {
-                Kernel::Conv2d { op, w, bias } => {
-                    op.forward(arch, x, shared.constant(w), optional(bias), scratch, y);
-                }
-                Kernel::Depthwise { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
-                Kernel::Dense { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
-                Kernel::BatchNorm { op, index, .. } => op.forward(arch, &shared.factors[*index], x, y),
-                Kernel::Activation(activation) => elementwise::activation(arch, *activation, x, y),
-                Kernel::Unary(op) => op.forward(arch, x, y),
-                Kernel::Add(activation) => elementwise::add(arch, *activation, x, read(1), y),
-                Kernel::Pairwise { op, b } => op.forward(arch, x, optional(b).unwrap_or_else(|| read(1)), y),
-                Kernel::Movement(op) => {
-                    op.fill_border(y);
-                    (0..operator.inputs.len()).for_each(|i| op.forward(i, read(i), y));
-                }
-                Kernel::MaxPool { op, index } => op.max(arch, x, y, &mut taps[*index][tile.range(y.len() / tile.len)]),
-                Kernel::AveragePool(op) => op.average(arch, x, y),
-                Kernel::Softmax { classes } => loss::softmax(*classes, x, y),
+        let float = |y: &mut [T], scratch: &mut [T], taps: &mut [Vec<u32>]| match &operator.kernel {
+            Kernel::Conv2d { op, w, bias } => {
+                op.forward(arch, x, shared.constant(w), optional(bias), scratch, y);
             }
+            Kernel::Depthwise { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
+            Kernel::Dense { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
+            Kernel::BatchNorm { op, index, .. } => op.forward(arch, &shared.factors[*index], x, y),
+            Kernel::Activation(activation) => elementwise::activation(arch, *activation, x, y),
+            Kernel::Unary(op) => op.forward(arch, x, y),
+            Kernel::Add(activation) => elementwise::add(arch, *activation, x, read(1), y),
+            Kernel::Pairwise { op, b } => op.forward(arch, x, optional(b).unwrap_or_else(|| read(1)), y),
+            Kernel::Movement(op) => {
+                op.fill_border(y);
+                (0..operator.inputs.len()).for_each(|i| op.forward(i, read(i), y));
+            }
+            Kernel::MaxPool { op, index } => op.max(arch, x, y, &mut taps[*index][tile.range(y.len() / tile.len)]),
+            Kernel::AveragePool(op) => op.average(arch, x, y),
+            Kernel::Softmax { classes } => loss::softmax(*classes, x, y),
         };
         let (scratch, taps) = (&mut workspace.scratch, &mut self.taps);
         match shared.quantized.filter(|quantized| !quantized.selects(i)) {

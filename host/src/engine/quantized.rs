@@ -17,16 +17,18 @@
 //! `1 / sqrt(elements * largest code)`. Its parameter is the logarithm of the scale, so that it stays positive and an
 //! optimizer's step means the same for every size of scale.
 
+mod prepare;
+
+use super::EngineOf;
 use super::aligned::Aligned;
 use super::error::EngineError;
 use super::plan::Plan;
 use super::real::Real;
 use super::resolve::{Kernel, Operator};
 use super::simd::vectorize;
-use super::{EngineOf, Parameter};
 use crate::graph::eval::Value;
-use crate::graph::lower::{Lowered, Scaling, clamp_codes};
-use crate::graph::{Activation, Data, Graph, Node, Op, Quant, Role, TensorId};
+use crate::graph::lower::{Lowered, Scaling};
+use crate::graph::{Graph, Node, TensorId};
 use niwaki_core::kernels::Arithmetic;
 use niwaki_core::num::dequantize;
 use pulp::Arch;
@@ -75,7 +77,7 @@ enum Forward<T> {
     /// As a float operator: it selects among the values of its input.
     Select,
     /// By a float product of codes.
-    Product { w: Vec<T>, bias: Vec<i32>, lowered: Lowered },
+    Product { kernel: Kernel, w: Vec<T>, bias: Vec<i32>, lowered: Lowered },
     /// By core, from the values that stand for these operands of the node.
     Core { node: usize, lowered: Lowered, operands: Vec<(TensorId, usize)> },
 }
@@ -163,50 +165,6 @@ impl<T: Real> EngineOf<T> {
 }
 
 impl<T: Real> Quantized<T> {
-    fn new(
-        plan: &Plan,
-        parameters: &[Parameter],
-        values: &[T],
-        integer: &Graph,
-        steps: &[(TensorId, TensorId)],
-    ) -> Result<Self, EngineError> {
-        let range = |id: TensorId| parameters.iter().find(|p| p.tensor == id).map(|p| p.range.clone());
-        let step_of = |id: TensorId| steps.iter().find(|(of, _)| *of == id).and_then(|(_, step)| range(*step));
-        let mut root: Vec<usize> = (0..integer.tensors.len()).collect();
-        for node in &integer.nodes {
-            if matches!(node.op, Op::Reshape { .. } | Op::Activation(Activation::None)) {
-                root[node.output.0] = root[node.inputs[0].0];
-            }
-        }
-        let layers = integer.nodes.iter().filter(|n| matches!(n.op, Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } | Op::Dense { .. }));
-        let layer_weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
-        let is_weight = |id: TensorId| layer_weights.contains(&id);
-        let mut real = Aligned::zeros(values.len(), 2);
-        real.copy_from_slice(values);
-        let mut weights = Vec::new();
-        for p in parameters {
-            let Some(quant) = &integer[p.tensor].quant else { continue };
-            fill_reals(integer, p.tensor, quant, &mut real[p.range.clone()]);
-            if is_weight(p.tensor) {
-                let axis = quant.axis.unwrap_or(0);
-                weights.push(QuantizedWeights {
-                    range: p.range.clone(),
-                    scales: quant.scales.clone(),
-                    axis,
-                    channels: if quant.axis.is_some() { integer[p.tensor].shape[axis] } else { 1 },
-                    largest: if integer[p.tensor].code_bits == 4 { 7.0 } else { 127.0 },
-                    steps: step_of(p.tensor),
-                });
-            }
-        }
-        let operators = plan.operators.iter().map(|operator| operator_of(plan, operator, integer, &root, &step_of));
-        let operators = operators.collect::<Result<Vec<_>, _>>()?;
-        let not_quantised = || EngineError::Ends { what: "quantised input", count: 0 };
-        let input = integer.inputs.first().and_then(|&x| Codes::of(integer, x)).ok_or_else(not_quantised)?;
-        let is_learned = operators.iter().any(|op| op.learned.is_some());
-        Ok(Self { graph: integer.clone(), values: real, operators, weights, input, is_learned })
-    }
-
     /// Elements a sample of the largest input whose codes are multiplied.
     fn codes_len(&self, plan: &Plan) -> usize {
         let products = plan.operators.iter().zip(&self.operators);
@@ -250,26 +208,14 @@ impl<T: Real> Quantized<T> {
         let Buffers { codes, scratch, factors } = buffers;
         match &q.forward {
             Forward::Select => {}
-            Forward::Product { w, bias, lowered } => {
+            Forward::Product { kernel, w, bias, lowered } => {
                 let x = read(operator.inputs[0]);
                 let codes = &mut codes[..x.len()];
                 q.input.centred(arch, x, codes);
-                match &operator.kernel {
-                    Kernel::Conv2d { op, .. } => {
-                        let mut op = op.clone();
-                        op.activation = Activation::None;
-                        op.forward(arch, codes, w, None, scratch, y);
-                    }
-                    Kernel::Depthwise { op, .. } => {
-                        let mut op = op.clone();
-                        op.activation = Activation::None;
-                        op.forward(arch, codes, w, None, y);
-                    }
-                    Kernel::Dense { op, .. } => {
-                        let mut op = op.clone();
-                        op.activation = Activation::None;
-                        op.forward(arch, codes, w, None, y);
-                    }
+                match kernel {
+                    Kernel::Conv2d { op, .. } => op.forward(arch, codes, w, None, scratch, y),
+                    Kernel::Depthwise { op, .. } => op.forward(arch, codes, w, None, y),
+                    Kernel::Dense { op, .. } => op.forward(arch, codes, w, None, y),
                     _ => {}
                 }
                 let quant = self.weight_scales(&self.graph.nodes[operator.node]);
@@ -405,87 +351,4 @@ impl<T: Real> QuantizedOperator<T> {
             *f = self.factor(f.to_f64() / f64::from(self.output.scale), code);
         }
     }
-}
-
-/// The real values of a quantised constant.
-fn fill_reals<T: Real>(integer: &Graph, id: TensorId, quant: &Quant, to: &mut [T]) {
-    let tensor = &integer[id];
-    let channels = quant.axis.map_or(1, |axis| tensor.shape[axis]);
-    let filter_len = (tensor.element_count() / channels).max(1);
-    let scale = |i: usize| match quant.axis {
-        None => quant.scales[0],
-        Some(0) => quant.scales[i / filter_len],
-        Some(_) => quant.scales[i % channels],
-    };
-    match &tensor.data {
-        Some(Data::I8(codes)) => {
-            for (i, (to, &code)) in to.iter_mut().zip(codes).enumerate() {
-                *to = T::from_f32(dequantize(code, scale(i), quant.zero_point));
-            }
-        }
-        Some(Data::I32(codes)) => {
-            for (i, (to, &code)) in to.iter_mut().zip(codes).enumerate() {
-                *to = T::from_f64(f64::from(code) * f64::from(scale(i)));
-            }
-        }
-        _ => {}
-    }
-}
-
-fn operator_of<T: Real>(
-    plan: &Plan,
-    operator: &Operator,
-    integer: &Graph,
-    root: &[usize],
-    step_of: &impl Fn(TensorId) -> Option<Range<usize>>,
-) -> Result<QuantizedOperator<T>, EngineError> {
-    let node = &integer.nodes[operator.node];
-    let refuse = |what: String| EngineError::Node { op: node.op.name(), node: node.name.clone(), what };
-    let lowered = integer.lower(node)?;
-    let codes = |id: TensorId| Codes::of(integer, id).ok_or_else(|| refuse(format!("`{}` is not quantised", integer[id].name)));
-    let (input, output) = (codes(node.inputs[0])?, codes(node.output)?);
-    let mut op = node.op.clone();
-    let activation = match op {
-        Op::Activation(activation) => activation,
-        _ => op.activation_mut().map_or(Activation::None, |a| *a),
-    };
-    let quant = Quant { scales: vec![output.scale], zero_point: output.zero_point, axis: None };
-    let clamp = clamp_codes::<i8>(activation, &quant);
-    let selects = match node.op {
-        Op::Pad { value, .. } => value == 0.0,
-        _ => matches!(operator.kernel, Kernel::Movement(_) | Kernel::MaxPool { .. }),
-    };
-    let forward = if selects {
-        Forward::Select
-    } else if let Some((w, bias)) = product(integer, node, &lowered, input) {
-        Forward::Product { w, bias, lowered }
-    } else {
-        let operands = node.inputs.iter().filter(|&&id| integer[id].role == Role::Activation);
-        let operands = operands.map(|&id| (id, root[id.0])).collect();
-        Forward::Core { node: operator.node, lowered, operands }
-    };
-    let passes = selects || matches!(node.op, Op::AveragePool2d { .. } | Op::Softmax);
-    let real = |code: i32| T::from_f32(output.scale * (code - output.zero_point) as f32);
-    let learned = step_of(node.output).filter(|_| !passes).map(|step| {
-        let size = plan.value_lens[operator.output] as f64 * f64::from((127 - output.zero_point).max(1));
-        LearnedScale { step: step.start, factor: f64::from(output.scale) / size.sqrt() }
-    });
-    let ends = (!passes).then(|| (real(clamp.min), real(clamp.max)));
-    Ok(QuantizedOperator { forward, input, output, ends, learned })
-}
-
-/// Weights as floats and bias of a layer whose sums a float holds exactly.
-fn product<T: Real>(integer: &Graph, node: &Node, lowered: &Lowered, input: Codes) -> Option<(Vec<T>, Vec<i32>)> {
-    lowered.scaling()?.int8()?;
-    let w = *node.inputs.get(1)?;
-    let (Some(Data::I8(codes)), Data::I32(bias)) = (&integer[w].data, integer.bias_data(node)) else { return None };
-    let largest = f64::from((127 - input.zero_point).max(128 + input.zero_point));
-    let mut sums = vec![0.0_f64; bias.len()];
-    let filter_len = (codes.len() / bias.len().max(1)).max(1);
-    for (i, &code) in codes.iter().enumerate() {
-        let channel = if matches!(node.op, Op::DepthwiseConv2d { .. }) { i % bias.len() } else { i / filter_len };
-        sums[channel] += f64::from(code).abs() * largest;
-    }
-    let fits = sums.iter().all(|&sum| sum < T::WHOLE);
-    fits.then(|| (codes.iter().map(|&c| T::from_f32(c.into())).collect(), bias))
 }

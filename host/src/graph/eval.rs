@@ -224,12 +224,7 @@ impl Graph {
     }
 
     /// The value of operand `i` of `node`: computed, or constant.
-    fn operand<'a>(
-        &self,
-        node: &Node,
-        i: usize,
-        values: &'a [Option<Value>],
-    ) -> Result<Cow<'a, Value>, GraphError> {
+    fn operand<'a>(&self, node: &Node, i: usize, values: &'a [Option<Value>]) -> Result<Cow<'a, Value>, GraphError> {
         let id: TensorId = node.inputs[i];
         let constant = || self[id].data.as_ref().and_then(Value::of_data).map(Cow::Owned);
         values[id.0].as_ref().map(Cow::Borrowed).or_else(constant).ok_or_else(|| {

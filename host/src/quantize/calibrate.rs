@@ -132,8 +132,7 @@ pub fn ranges(
     if matches!(calibration, Calibration::Percentile | Calibration::Mse | Calibration::Kl) {
         let magnitudes = calibration == Calibration::Kl;
         for s in seen.iter_mut().flatten() {
-            s.histogram =
-                Some(if magnitudes { Histogram::new(0.0, s.peak()) } else { Histogram::new(s.min, s.max) });
+            s.histogram = Some(if magnitudes { Histogram::new(0.0, s.peak()) } else { Histogram::new(s.min, s.max) });
         }
         visit(graph, samples, |id, values| {
             if let Some(h) = seen[id.0].as_mut().and_then(|s| s.histogram.as_mut()) {
@@ -224,7 +223,11 @@ mod tests {
         let range = |calibration| ranges(&graph, &samples, calibration).expect("runs")[0].expect("seen");
         assert_eq!(range(Calibration::MinMax), (1.0, 11.0));
         let last = DECAY + (1.0 - DECAY) * 11.0;
-        assert_eq!(range(Calibration::MovingAverage), (1.0, last), "the last of three groups, with a tenth of its weight");
+        assert_eq!(
+            range(Calibration::MovingAverage),
+            (1.0, last),
+            "the last of three groups, with a tenth of its weight"
+        );
     }
 
     #[test]

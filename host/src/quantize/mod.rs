@@ -8,6 +8,7 @@
 //! `-127..=127` or `-7..=7`, biases are int32 in units of the product of both scales (specs/integer_arithmetic.md §1).
 
 mod calibrate;
+mod codes;
 mod equalize;
 pub mod fidelity;
 mod fold;
@@ -20,10 +21,11 @@ mod scheme;
 mod shared;
 
 pub use calibrate::{Calibration, ranges};
+pub use codes::activation_quant;
 pub use equalize::equalize;
 pub use fold::{fold_batch_norm, fuse_activations};
 pub use options::{Granularity, Precision, Quantize};
-pub use scheme::{Scheme, activation_quant, with_steps};
+pub use scheme::{Scheme, with_steps};
 
 use crate::graph::{Graph, GraphError, Quant};
 

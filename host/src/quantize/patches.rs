@@ -70,7 +70,8 @@ impl Patches {
     /// Appends the patch of one output position to `row`: all channels, or `channel` alone.
     pub(super) fn gather(&self, x: &[f32], position: usize, channel: Option<usize>, row: &mut Vec<f32>) {
         let Some(window) = &self.window else { return row.extend_from_slice(x) };
-        let (rows, columns) = (window.y.taps(position / window.x.output()), window.x.taps(position % window.x.output()));
+        let (rows, columns) =
+            (window.y.taps(position / window.x.output()), window.x.taps(position % window.x.output()));
         let inside = |taps: &niwaki_core::shape::Taps, tap: usize, dilation: usize| {
             let step = tap.checked_sub(taps.kernel_start).filter(|&step| step < taps.len)?;
             Some(taps.input_start + step * dilation)

@@ -124,10 +124,12 @@ impl Layer<'_> {
         let p = &self.patches;
         let corrected = (0..p.outputs).map(|o| {
             let row = if p.is_depthwise() { p.channel_read(o) * p.len } else { 0 };
-            let error: f64 = (0..p.len).map(|k| {
-                let at = p.weight(o, k);
-                f64::from(w[at]) * exact[row + k] - f64::from(rounded_w[at]) * rounded[row + k]
-            }).sum();
+            let error: f64 = (0..p.len)
+                .map(|k| {
+                    let at = p.weight(o, k);
+                    f64::from(w[at]) * exact[row + k] - f64::from(rounded_w[at]) * rounded[row + k]
+                })
+                .sum();
             (f64::from(b[o]) + error) as f32
         });
         let corrected = corrected.collect();

@@ -1,8 +1,8 @@
 //! Folding keeps the function, quantising stays close to it, and the exported file computes what the graph does.
 
 use super::*;
-use crate::graph::{Data, Op};
 use crate::export::{AlignedBytes, export};
+use crate::graph::{Data, Op};
 use crate::graph::{Quant, Role, eval::Value};
 use crate::zoo;
 use niwaki_core::session::{Model, Session, operators};
@@ -168,7 +168,9 @@ fn mean_errors(graph: &Graph, options: &Quantize, samples: &[&[f32]]) -> Vec<f32
         let id = g.nodes.last().expect("a softmax").inputs[0];
         match (&g.evaluate(x).expect("runs")[id.0], &g[id].quant) {
             (Some(Value::F32(v)), _) => v.clone(),
-            (Some(Value::I8(v)), Some(q)) => v.iter().map(|&c| q.scales[0] * (f32::from(c) - q.zero_point as f32)).collect(),
+            (Some(Value::I8(v)), Some(q)) => {
+                v.iter().map(|&c| q.scales[0] * (f32::from(c) - q.zero_point as f32)).collect()
+            }
             other => panic!("{other:?}"),
         }
     };

@@ -22,8 +22,8 @@ pub use error::{Place, RecipeError};
 pub use fields::Size;
 pub use read::apply_set;
 
-pub use crate::quantize::options::{Granularity, Precision, Quantize};
 pub use crate::quantize::Calibration;
+pub use crate::quantize::options::{Granularity, Precision, Quantize};
 pub use crate::sparsify::{Sparsity, options::Unit};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ RUN is the folder of a finished dense run; --only takes rows whose name contains
 type Row = (&'static str, &'static [&'static str]);
 
 const INT4: &str = "quantize.weights=int4";
-const QAT: &str = "quantize.qat_epochs=8";
+const QAT: &str = "quantize.qat_epochs=3";
 
 const ROWS: &[Row] = &[
     ("ptq-int8-minmax", &["quantize.calibration=minmax"]),
@@ -110,15 +110,22 @@ fn cell(arguments: &Arguments, name: &str, sets: &[&str], run: &Path) -> Result<
     (dense.train.epochs, dense.compare) = (0, None);
     let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
     // A default that depends on another key must not be written out when that key is about to change.
-    let text: String = dense.to_toml().lines().filter(|l| !l.starts_with("weight_calibration")).map(|l| format!("{l}\n")).collect();
+    let text: String =
+        dense.to_toml().lines().filter(|l| !l.starts_with("weight_calibration")).map(|l| format!("{l}\n")).collect();
     let recipe = Recipe::parse(&text, name, &sets)?;
     let dir = arguments.dir.join(format!("{name}-seed{}", recipe.train.seed));
     if let Ok(report) = Report::load(&dir) {
         return Ok(accuracy(&report, "int8-host")?);
     }
     let stop = AtomicBool::new(false);
-    let options =
-        Options { dir: &dir, threads: arguments.threads, device: Device::Cpu, chip: None, chip_inputs: None, stop: &stop };
+    let options = Options {
+        dir: &dir,
+        threads: arguments.threads,
+        device: Device::Cpu,
+        chip: None,
+        chip_inputs: None,
+        stop: &stop,
+    };
     let finished = pipeline::run(&recipe, options, &mut |_| ())?;
     Ok(accuracy(&finished.report, "int8-host")?)
 }
