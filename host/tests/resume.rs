@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Files of a run folder that depend on nothing but the recipe.
-const RESULTS: [&str; 3] = ["dense.safetensors", "sparse.safetensors", "model.niwaki"];
+const RESULTS: [&str; 4] = ["dense.safetensors", "sparse.safetensors", "qat.safetensors", "model.niwaki"];
 /// Kills before the run may end by itself.
 const KILLS: usize = 6;
 
@@ -24,7 +24,7 @@ fn niwaki() -> Command {
 fn train(dir: &Path, threads: usize) -> Command {
     let mut command = niwaki();
     command.args(["train", RECIPE, "--json", "--threads", &threads.to_string(), "--out"]).arg(dir);
-    for set in ["train.epochs=6", "sparsity.ramp_epochs=4", "sparsity.finetune_epochs=4"] {
+    for set in ["train.epochs=6", "sparsity.ramp_epochs=4", "sparsity.finetune_epochs=4", "quantize.qat_epochs=2"] {
         command.args(["--set", set]);
     }
     command.stdout(Stdio::null()).stderr(Stdio::null());

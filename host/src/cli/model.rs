@@ -225,6 +225,15 @@ pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
 /// The file of a folder of samples that is not inputs, without its extension.
 const LABELS: &str = "labels";
 
+/// The `.npy` files of a folder in the order of their names, without that of the labels.
+pub(super) fn input_arrays(dir: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let entries = std::fs::read_dir(dir).map_err(|e| CliError::Input(format!("{}: {e}", dir.display())))?;
+    let mut arrays: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+    arrays.retain(|p| p.extension().is_some_and(|e| e == "npy") && p.file_stem().is_some_and(|s| s != LABELS));
+    arrays.sort_unstable();
+    Ok(arrays)
+}
+
 /// Inputs and labels of a data set or a folder.
 fn labelled(data: &str, port: &Port) -> Result<(Vec<Vec<u8>>, Vec<i64>), CliError> {
     let dir = Path::new(data);
@@ -234,13 +243,10 @@ fn labelled(data: &str, port: &Port) -> Result<(Vec<Vec<u8>>, Vec<i64>), CliErro
         return Ok((model_inputs(dir, x, port)?, split.y.iter().map(|&y| y.into()).collect()));
     }
     let bad = |what: &str| CliError::Input(format!("{}: {what}", dir.display()));
-    let entries = std::fs::read_dir(dir).map_err(|e| bad(&e.to_string()))?;
-    let mut arrays: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-    arrays.retain(|p| p.extension().is_some_and(|e| e == "npy") && p.file_stem().is_some_and(|s| s != LABELS));
+    let arrays = input_arrays(dir)?;
     if arrays.is_empty() {
         return Err(bad("has no inputs: needs labels.npy and at least one other .npy file"));
     }
-    arrays.sort_unstable();
     let labels = npy::read_any(&dir.join(LABELS).with_extension("npy"))?.integers();
     let labels = labels.ok_or_else(|| bad("labels.npy must hold integers"))?;
     let mut inputs = Vec::with_capacity(labels.len());

@@ -75,7 +75,8 @@ impl<T: Real> EngineOf<T> {
             return Err(EngineError::Len { what: "teacher", batch, expected, got });
         }
         let teacher = (options.weight > 0.0).then_some(Teacher { logits: teacher, options });
-        Ok(self.training_step(&Batch { teacher, ..Batch::labelled(x, labels) }))
+        let rounded = self.rounded_input(x);
+        Ok(self.training_step(&Batch { teacher, ..Batch::labelled(rounded.as_deref().unwrap_or(x), labels) }))
     }
 }
 

@@ -16,13 +16,13 @@ pub struct Matrix<'a, T> {
 
 impl<'a, T> Matrix<'a, T> {
     /// The row-major `[rows, cols]` matrix that `data` holds exactly.
-    pub(super) fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
+    pub(crate) fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
         assert_eq!(data.len(), rows * cols, "a {rows}x{cols} matrix");
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
     /// The transpose of this matrix.
-    pub(super) fn t(self) -> Self {
+    pub(crate) fn t(self) -> Self {
         Self {
             rows: self.cols,
             cols: self.rows,
@@ -35,7 +35,7 @@ impl<'a, T> Matrix<'a, T> {
 
 /// What happens to the values that the destination held before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Into {
+pub(crate) enum Into {
     /// They are overwritten.
     Write,
     /// They are added to.
@@ -49,7 +49,7 @@ pub trait Gemm: Copy {
 }
 
 /// `c = a b` or `c += a b` with row-major `c: [a.rows, b.cols]`.
-pub(super) fn gemm<T: Gemm>(a: Matrix<'_, T>, b: Matrix<'_, T>, into: Into, c: &mut [T]) {
+pub(crate) fn gemm<T: Gemm>(a: Matrix<'_, T>, b: Matrix<'_, T>, into: Into, c: &mut [T]) {
     T::gemm(a, b, into == Into::Add, c);
 }
 

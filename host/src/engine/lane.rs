@@ -8,6 +8,7 @@ use super::elementwise;
 use super::gemm::Into;
 use super::loss::{self, LossSum};
 use super::plan::{Plan, Step};
+use super::quantized::{Buffers, Quantized};
 use super::real::Real;
 use super::resolve::{Constant, Kernel};
 use pulp::Arch;
@@ -41,6 +42,7 @@ pub(super) struct Shared<'a, T> {
     pub(super) buffers: &'a [T],
     pub(super) factors: &'a [Factors<T>],
     pub(super) batch: &'a Batch<'a, T>,
+    pub(super) quantized: Option<&'a Quantized<T>>,
 }
 
 impl<'a, T> Shared<'a, T> {
@@ -66,12 +68,16 @@ pub(super) struct Lane<T> {
     /// By batch-norm index.
     pub(super) moments: Vec<Moments>,
     pub(super) loss: LossSum,
+    /// By tensor index, where scales are learned: by what each output moves when its scale does.
+    factors: Vec<Vec<T>>,
 }
 
 /// Buffers of one thread; nothing in them outlives a tile.
 pub(super) struct Workspace<T> {
     values: Vec<Aligned<T>>,
     scratch: Aligned<T>,
+    /// Codes of an input, where the network is quantised.
+    codes: Aligned<T>,
 }
 
 impl<T: Real> Workspace<T> {
@@ -80,6 +86,14 @@ impl<T: Real> Workspace<T> {
         Self {
             values: plan.workspace_lens.iter().enumerate().map(zeros).collect(),
             scratch: zeros((1, &plan.scratch_len)),
+            codes: Aligned::default(),
+        }
+    }
+
+    /// Makes room for the codes of a tile of the largest input.
+    pub(super) fn codes_for(&mut self, len: usize) {
+        if self.codes.len() < len {
+            self.codes = Aligned::zeros(len, 2);
         }
     }
 }
@@ -113,6 +127,7 @@ impl<T: Real> Lane<T> {
             partial: Aligned::zeros(parameters, 0),
             moments: vec![Moments::new(0); plan.batch_norms],
             loss: LossSum::default(),
+            factors: Vec::new(),
         };
         for op in &plan.operators {
             let len = plan.value_lens[op.output] * samples;
@@ -126,6 +141,16 @@ impl<T: Real> Lane<T> {
             }
         }
         lane
+    }
+
+    /// Makes room for what learned scales need of every operator's output.
+    pub(super) fn factors_for(&mut self, plan: &Plan, samples: usize) {
+        if self.factors.is_empty() {
+            self.factors = vec![Vec::new(); plan.value_lens.len()];
+            for op in &plan.operators {
+                self.factors[op.output] = vec![T::ZERO; plan.value_lens[op.output] * samples];
+            }
+        }
     }
 
     /// Forgets what the last step summed up.
@@ -215,9 +240,9 @@ impl<T: Real> Lane<T> {
         let read = |i: usize| values.of(operator.inputs[i], tile);
         let (arch, x) = (shared.arch, read(0));
         let optional = |bias: &Option<Constant>| bias.as_ref().map(|b| shared.constant(b));
-        match &operator.kernel {
+        let float = |y: &mut [T], scratch: &mut [T], taps: &mut [Vec<u32>]| match &operator.kernel {
             Kernel::Conv2d { op, w, bias } => {
-                op.forward(arch, x, shared.constant(w), optional(bias), &mut workspace.scratch, y);
+                op.forward(arch, x, shared.constant(w), optional(bias), scratch, y);
             }
             Kernel::Depthwise { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
             Kernel::Dense { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
@@ -230,9 +255,21 @@ impl<T: Real> Lane<T> {
                 op.fill_border(y);
                 (0..operator.inputs.len()).for_each(|i| op.forward(i, read(i), y));
             }
-            Kernel::MaxPool { op, index } => op.max(arch, x, y, &mut self.taps[*index][tile.range(y.len() / tile.len)]),
+            Kernel::MaxPool { op, index } => op.max(arch, x, y, &mut taps[*index][tile.range(y.len() / tile.len)]),
             Kernel::AveragePool(op) => op.average(arch, x, y),
             Kernel::Softmax { classes } => loss::softmax(*classes, x, y),
+        };
+        let (scratch, taps) = (&mut workspace.scratch, &mut self.taps);
+        match shared.quantized.filter(|quantized| !quantized.selects(i)) {
+            None => float(y, scratch, taps),
+            Some(quantized) => {
+                if quantized.wants_float(i) {
+                    float(y, scratch, taps);
+                }
+                let factors = self.factors.get_mut(operator.output).map(|f| &mut f[tile.range(len)]);
+                let buffers = Buffers { codes: &mut workspace.codes, scratch, factors };
+                quantized.forward(arch, operator, i, tile.len, |value| values.of(value, tile), buffers, y);
+            }
         }
         match place {
             Place::Lane => self.values[operator.output] = output,
@@ -251,6 +288,10 @@ impl<T: Real> Lane<T> {
         let read = |i: usize| values.of(operator.inputs[i], tile);
         let (x, y) = (read(0), values.of(operator.output, tile));
         let (slots, scratch, partial) = (&mut self.slots, &mut workspace.scratch, &mut self.partial);
+        if let Some(quantized) = shared.quantized {
+            let factors = self.factors.get(operator.output).map_or(&[][..], |f| &f[tile.range(y_len / tile.len)]);
+            quantized.backward(arch, i, y, factors, dy, partial);
+        }
         // The slot of an operand, for operators whose input gradient is not in place.
         let mut target_of = |operand: usize, write: &mut dyn FnMut(Into, &mut [T])| {
             if let Some(Target { slot, into }) = gradient.targets[operand] {

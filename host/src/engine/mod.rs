@@ -33,13 +33,14 @@ mod depthwise;
 mod distill;
 mod elementwise;
 mod error;
-mod gemm;
+pub(crate) mod gemm;
 mod lane;
 mod loss;
 mod movement;
 mod pairwise;
 mod plan;
 mod pool;
+mod quantized;
 mod real;
 mod resolve;
 mod simd;
@@ -62,6 +63,7 @@ use loss::LossSum;
 use niwaki_core::shape::MAX_LEN;
 use plan::{Barrier, Plan, Step};
 use pulp::Arch;
+use quantized::Quantized;
 use rayon::prelude::*;
 use resolve::{Constant, Kernel};
 use std::ops::Range;
@@ -109,6 +111,8 @@ pub struct EngineOf<T: Real> {
     /// One a thread.
     workspaces: Vec<Mutex<Workspace<T>>>,
     output: Vec<T>,
+    /// What is computed in place of the float network, if anything is.
+    quantized: Option<Quantized<T>>,
 }
 
 impl<T: Real> EngineOf<T> {
@@ -159,6 +163,7 @@ impl<T: Real> EngineOf<T> {
             workspaces: (0..options.threads).map(|_| workspace()).collect(),
             lanes: (0..plan.lane_count(options.batch)).map(|_| lane()).collect(),
             output: vec![T::ZERO; options.batch * plan.value_lens[plan.output]],
+            quantized: None,
             options,
             values,
             buffers,
@@ -254,7 +259,8 @@ impl<T: Real> EngineOf<T> {
     /// [`EngineError`] names what does not fit; nothing has changed then.
     pub fn loss_and_gradients(&mut self, x: &[T], labels: &[u32]) -> Result<Loss, EngineError> {
         self.check_labels(x, labels)?;
-        Ok(self.training_step(&Batch::labelled(x, labels)))
+        let rounded = self.rounded_input(x);
+        Ok(self.training_step(&Batch::labelled(rounded.as_deref().unwrap_or(x), labels)))
     }
 
     /// The first value, gradient or buffer that is infinite or NaN, looked for in this order: the name of its tensor
@@ -318,6 +324,11 @@ impl<T: Real> EngineOf<T> {
         }
     }
 
+    /// The input as a quantised network has it: the gradient of the first layer's weights must see what that layer saw.
+    fn rounded_input(&self, x: &[T]) -> Option<Vec<T>> {
+        self.quantized.as_ref().map(|quantized| quantized.rounded_input(self.arch, x))
+    }
+
     /// Every phase of a training step over a batch that was checked.
     fn training_step(&mut self, batch: &Batch<'_, T>) -> Loss {
         self.begin(batch.len);
@@ -330,18 +341,23 @@ impl<T: Real> EngineOf<T> {
             }
         }
         self.reduce_gradients(batch.len);
+        if let Some(quantized) = &self.quantized {
+            quantized.finish_gradients(&self.values, &mut self.gradients);
+        }
         self.collect_loss(batch)
     }
 
     fn run(&mut self, list: StepList, batch: &Batch<'_, T>) {
         let used = self.lanes_used(batch.len);
-        let Self { plan, arch, values, buffers, factors, lanes, threads, workspaces, .. } = self;
+        let Self { plan, arch, values, buffers, factors, lanes, threads, workspaces, quantized, .. } = self;
+        let quantized = quantized.as_ref();
         let steps: &[Step] = match list {
             StepList::Eval => &plan.eval,
             StepList::EvalLoss => &plan.eval_loss,
             StepList::Train(phase) => &plan.train[phase].steps,
         };
-        let shared = Shared { arch: *arch, plan, parameters: values, buffers, factors, batch };
+        let parameters = quantized.map_or(&**values, |quantized| &*quantized.values);
+        let shared = Shared { arch: *arch, plan, parameters, buffers, factors, batch, quantized };
         let lanes = &mut lanes[..used];
         let run = |lane: &mut Lane<T>, thread: usize| {
             // A workspace holds nothing from one lane to the next, so one that a panic left behind is as good as new.

@@ -23,6 +23,8 @@ pub trait Real:
     const ZERO: Self;
     /// 1
     const ONE: Self;
+    /// Whole numbers below this magnitude are exact.
+    const WHOLE: f64;
     /// Exact.
     fn from_f32(value: f32) -> Self;
     /// Rounded to nearest.
@@ -40,6 +42,7 @@ pub trait Real:
 impl Real for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const WHOLE: f64 = (1_u64 << 24) as f64;
     #[inline(always)]
     fn from_f32(value: f32) -> Self {
         value
@@ -69,6 +72,7 @@ impl Real for f32 {
 impl Real for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const WHOLE: f64 = (1_u64 << 53) as f64;
     #[inline(always)]
     fn from_f32(value: f32) -> Self {
         Self::from(value)

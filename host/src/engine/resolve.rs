@@ -99,6 +99,8 @@ impl Kernel {
 /// A kernel between values, which are named by the tensor that first held them (reshapes are only other names).
 #[derive(Debug, Clone)]
 pub(super) struct Operator {
+    /// Its place among the graph's nodes.
+    pub(super) node: usize,
     pub(super) kernel: Kernel,
     /// Operands that are no constants.
     pub(super) inputs: Vec<usize>,
@@ -158,12 +160,12 @@ pub(super) fn resolve(
     resolver.value_of[input.0] = Some(input.0);
     let live = live_nodes(graph, output);
     let mut operators = Vec::new();
-    for (node, live) in graph.nodes.iter().zip(live) {
+    for (n, (node, live)) in graph.nodes.iter().zip(live).enumerate() {
         if graph[node.output].role != Role::Activation || resolver.value_of[node.output.0].is_some() {
             return Err(refuse(node, "its output is a constant or written by another node".into()));
         }
         if live {
-            operators.extend(resolver.node(node)?);
+            operators.extend(resolver.node(n, node)?);
         }
     }
     let Some(value) = resolver.value_of[output.0].filter(|_| !operators.is_empty()) else {
@@ -220,7 +222,7 @@ fn refuse(node: &Node, what: String) -> EngineError {
 
 impl Resolver<'_> {
     /// The operator of a node, or `None` if its output is only another name for its input.
-    fn node(&mut self, node: &Node) -> Result<Option<Operator>, EngineError> {
+    fn node(&mut self, n: usize, node: &Node) -> Result<Option<Operator>, EngineError> {
         if matches!(node.op, Op::Reshape { .. } | Op::Activation(Activation::None)) {
             self.value_of[node.output.0] = Some(self.value(node, 0)?);
             return Ok(None);
@@ -236,7 +238,7 @@ impl Resolver<'_> {
         let inputs = operands.into_iter().map(|operand| self.value(node, operand)).collect::<Result<_, _>>()?;
         let kernel = self.kernel(node)?;
         self.value_of[node.output.0] = Some(node.output.0);
-        Ok(Some(Operator { kernel, inputs, output: node.output.0 }))
+        Ok(Some(Operator { node: n, kernel, inputs, output: node.output.0 }))
     }
 
     fn kernel(&mut self, node: &Node) -> Result<Kernel, EngineError> {

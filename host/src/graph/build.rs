@@ -47,7 +47,8 @@ impl Graph {
 
     fn tensor(&mut self, name: &str, shape: &[usize], role: Role, data: Option<Data>) -> TensorId {
         let element = data.as_ref().map_or(DType::F32, Data::element);
-        self.tensors.push(Tensor { name: name.to_owned(), shape: shape.to_vec(), role, data, element, quant: None });
+        let (name, shape) = (name.to_owned(), shape.to_vec());
+        self.tensors.push(Tensor { name, shape, role, data, element, quant: None, code_bits: 8 });
         TensorId(self.tensors.len() - 1)
     }
 }

@@ -120,13 +120,7 @@ impl Graph {
     /// What `node` makes of `values`, which hold its operands that are not weights.
     pub(crate) fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
         let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
-        let operand = |i: usize| {
-            let id: TensorId = node.inputs[i];
-            let constant = || self[id].data.as_ref().and_then(Value::of_data).map(Cow::Owned);
-            let value = values[id.0].as_ref().map(Cow::Borrowed).or_else(constant);
-            value.ok_or_else(|| fail(&format!("operand `{}` has no value", self[id].name)))
-        };
-        let len = self[node.output].element_count();
+        let operand = |i: usize| self.operand(node, i, values);
         if let Op::BatchNorm { epsilon, activation, .. } = node.op {
             let (scale, shift) = self.batch_norm_affine(node, epsilon).ok_or_else(|| fail("needs f32 statistics"))?;
             let clamp = super::lower::clamp_f32(activation);
@@ -136,10 +130,22 @@ impl Graph {
             let y = x.iter().enumerate().map(|(i, &x)| clamp.apply(x * scale[i % channels] + shift[i % channels]));
             return Ok(Value::F32(y.collect()));
         }
-        let lowered = self.lower(node)?;
+        self.evaluate_lowered(node, &self.lower(node)?, values)
+    }
+
+    /// As [`evaluate_node`](Self::evaluate_node), for a node of which it is known what core runs.
+    pub(crate) fn evaluate_lowered(
+        &self,
+        node: &Node,
+        lowered: &Lowered,
+        values: &[Option<Value>],
+    ) -> Result<Value, GraphError> {
+        let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
+        let operand = |i: usize| self.operand(node, i, values);
+        let len = self[node.output].element_count();
         let x = operand(0)?;
         let x = x.as_ref();
-        let done = match &lowered {
+        let done = match lowered {
             Lowered::Movement(movement) => Some(self.move_elements(node, movement, values)),
             Lowered::Lookup(table) => Some(elementwise::lookup(table, x)),
             Lowered::Unary(op) => Some(elementwise::unary(op, x, self[node.output].element)),
@@ -155,7 +161,7 @@ impl Graph {
             Value::F32(x) => {
                 let mut y = vec![0.0; len];
                 let all = Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY };
-                match &lowered {
+                match lowered {
                     weighted if weighted.scaling().is_some() => {
                         match (weighted.scaling(), &self[node.inputs[1]].data, self.bias_data(node)) {
                             (Some(Scaling::F32(a)), Some(Data::F32(w)), Data::F32(bias)) => {
@@ -178,7 +184,7 @@ impl Graph {
             Value::I8(x) => {
                 let mut y = vec![0; len];
                 let all = Clamp { min: i8::MIN, max: i8::MAX };
-                match &lowered {
+                match lowered {
                     weighted if weighted.scaling().is_some() => {
                         let int8 = weighted.scaling().and_then(Scaling::int8);
                         let (Some(a), Some(Data::I8(w)), Data::I32(bias)) =
@@ -199,7 +205,7 @@ impl Graph {
             Value::I16(x) => {
                 let mut y = vec![0; len];
                 let all = Clamp { min: i16::MIN, max: i16::MAX };
-                let done = match &lowered {
+                let done = match lowered {
                     weighted if weighted.scaling().is_some() => self.run_int16x8(node, weighted, x, &mut y),
                     Lowered::MaxPool2d(op) => reference::max_pool2d(op, all, x, &mut y).map_err(|e| e.to_string()),
                     Lowered::AveragePool2d(op) => {
@@ -215,6 +221,16 @@ impl Graph {
             }
             Value::I32(_) => Err(fail("cannot compute with indices")),
         }
+    }
+
+    /// The value of operand `i` of `node`: computed, or constant.
+    fn operand<'a>(&self, node: &Node, i: usize, values: &'a [Option<Value>]) -> Result<Cow<'a, Value>, GraphError> {
+        let id: TensorId = node.inputs[i];
+        let constant = || self[id].data.as_ref().and_then(Value::of_data).map(Cow::Owned);
+        values[id.0].as_ref().map(Cow::Borrowed).or_else(constant).ok_or_else(|| {
+            let what = format!("operand `{}` has no value", self[id].name);
+            GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name))
+        })
     }
 
     /// An operator that moves elements, on the bytes of its operands.

@@ -117,6 +117,9 @@ pub struct Tensor {
     pub element: DType,
     /// `None` while the tensor is not quantised.
     pub quant: Option<Quant>,
+    /// Bits that a code of quantised weights needs: 8, or 4 where all lie in `-7..=7`. The codes are i8 either way, and
+    /// every int8 kernel computes with them.
+    pub code_bits: u8,
 }
 
 impl Tensor {

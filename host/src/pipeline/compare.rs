@@ -81,7 +81,8 @@ impl Planned {
         let s = &self.recipe.sparsity;
         let sparse = s.ramp_epochs + s.half_space_epochs + s.finetune_epochs;
         // One more for what is measured at the end.
-        1 + if s.method == Method::None { self.recipe.train.epochs } else { sparse }
+        let qat = self.recipe.quantize.qat_epochs;
+        1 + qat + if s.method == Method::None { self.recipe.train.epochs } else { sparse }
     }
 
     /// The result that an earlier comparison left, if it ran on the chip where it is to.

@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod describe;
+pub mod imported;
 mod meter;
 pub mod score;
 mod source;
@@ -11,7 +12,7 @@ use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
 use crate::export::{ExportError, Target, export_for};
 use crate::graph::{Graph, GraphError};
-use crate::quantize::post_training;
+use crate::quantize::{Precision, quantize};
 use crate::report::{Report, ReportError, Stage};
 use crate::sparsify::{cost, cost::Meter, wgsef::Prox};
 use crate::train::{self, Phase, TrainError, recipe::Recipe};
@@ -145,12 +146,15 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     let dense_seconds = trained.seconds(|p| p == Phase::Dense);
     finish(float_stage("dense-f32", &trained.dense, recipe, &data, options.threads, dense_seconds)?, tell);
     if let Some(sparse) = &trained.sparse {
-        let seconds = trained.seconds(|p| p != Phase::Dense);
+        let seconds = trained.seconds(|p| matches!(p, Phase::Ramp | Phase::Finetune));
         finish(float_stage("sparse-f32", sparse, recipe, &data, options.threads, seconds)?, tell);
     }
 
     let at = Instant::now();
-    let quantized = quantized(trained.last(), recipe, &data)?;
+    let quantized = match &trained.quantized {
+        Some(quantized) => quantized.clone(),
+        None => quantized(trained.last(), recipe, &data)?,
+    };
     let (file, arena) = export_for(&quantized, target(recipe))?;
     atomic::write(&options.dir.join(MODEL_FILE), &file)?;
     let test = score::inputs(&quantized, &data.test)?;
@@ -162,7 +166,7 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         macs: quantized.macs() as u64,
         model_bytes: Some(file.len() as u64),
         arena_bytes: Some(arena.bytes as u64),
-        seconds: at.elapsed().as_secs_f64(),
+        seconds: at.elapsed().as_secs_f64() + trained.seconds(|p| p == Phase::Qat),
         ..Stage::default()
     };
     finish(int8.clone(), tell);
@@ -216,6 +220,9 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         bytes_equal,
         notes: describe::over_budget(&recipe.target, &file, &arena, cost.as_ref()),
     };
+    if recipe.quantize.weights == Precision::Int4 {
+        report.notes.push("Weights have four bits, one a byte in the file.".into());
+    }
     report.notes.extend(chip_missing.clone());
     if let Some(n) = options.chip_inputs.filter(|&n| n < test.len() && bytes_equal.is_some()) {
         let of = test.len();
@@ -240,7 +247,7 @@ fn target(recipe: &Recipe) -> Target {
 fn quantized(graph: &Graph, recipe: &Recipe, data: &Dataset) -> Result<Graph, GraphError> {
     let samples = recipe.quantize.samples.min(data.train.len());
     let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
-    post_training(graph, &samples, recipe.quantize.calibration)
+    quantize(graph, &samples, &recipe.quantize)
 }
 
 /// Creates the run's folder with its recipe, or checks that it holds the same one.

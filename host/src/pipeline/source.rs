@@ -34,7 +34,7 @@ fn of_run(dir: &Path, data: &Dataset) -> Result<Graph, PipelineError> {
 }
 
 /// A float network of a file.
-fn imported(path: &Path) -> Result<Graph, PipelineError> {
+pub(super) fn imported(path: &Path) -> Result<Graph, PipelineError> {
     let refused = |what: String| PipelineError::Source { path: path.into(), what };
     let graph = import::read(path).map_err(|e| refused(format!("{e}")))?;
     match graph.tensors.iter().find(|t| t.quant.is_some()) {

@@ -1,92 +1,108 @@
-//! The range of every activation over calibration samples, by minimum and maximum, percentile or squared error.
+//! What the codes of an activation, or of a filter, must reach: five ways to choose it.
 
+use super::histogram::Histogram;
 use crate::graph::{Graph, GraphError, TensorId};
+use std::cmp::Ordering;
 
-/// How the range of an activation is chosen from its values.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+/// How the range of an activation is chosen from its values, or the largest weight from a filter's
+/// (specs/integer_arithmetic.md §8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Calibration {
     /// Smallest and largest value.
     MinMax,
-    /// The range without the 0.005 % of values at either end (99.99th percentile).
+    /// The moving average of the smallest and of the largest value of 16 samples, `r = 0.9 r + 0.1 new`.
+    #[serde(rename = "moving-average")]
+    MovingAverage,
+    /// The range without the 0.005 % of values at either end; of magnitudes, without the largest 0.01 %.
     Percentile,
-    /// The range with the smallest expected squared error among 81 fractions of the full one
-    /// (specs/integer_arithmetic.md §8).
+    /// The range with the smallest expected squared error among 81 fractions of the full one.
     Mse,
+    /// The range with the smallest Kullback-Leibler divergence between values and codes, by magnitudes (Migacz 2017).
+    /// Exact zeros are not counted: every range has a code for them.
+    Kl,
 }
 
-/// Bins of an activation's histogram.
-const BINS: usize = 2048;
-/// Share of values that percentile calibration cuts from each end.
-const TAIL: f64 = 0.5e-4;
+impl Calibration {
+    /// Every one, with its name in recipes.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("minmax", Self::MinMax),
+        ("moving-average", Self::MovingAverage),
+        ("percentile", Self::Percentile),
+        ("mse", Self::Mse),
+        ("kl", Self::Kl),
+    ];
 
-/// Counts of an activation's values between its smallest and largest.
+    /// Its name in recipes.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, c)| *c == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// Samples whose extremes are averaged as one.
+const AVERAGED_SAMPLES: usize = 16;
+/// Weight of what a moving average held before.
+const DECAY: f32 = 0.9;
+/// Share of magnitudes that percentile calibration keeps.
+const KEPT: f64 = 0.9999;
+
+/// What was seen of one activation.
 #[derive(Debug, Clone)]
-struct Histogram {
+struct Seen {
     min: f32,
     max: f32,
-    counts: Vec<u64>,
+    /// Extremes of the samples that are averaged next.
+    next: (f32, f32),
+    average: Option<(f32, f32)>,
+    histogram: Option<Histogram>,
 }
 
-impl Histogram {
-    fn centre(&self, bin: usize) -> f64 {
-        let width = f64::from(self.max - self.min) / BINS as f64;
-        f64::from(self.min) + (bin as f64 + 0.5) * width
+impl Seen {
+    fn new() -> Self {
+        let none = (f32::INFINITY, f32::NEG_INFINITY);
+        Self { min: none.0, max: none.1, next: none, average: None, histogram: None }
     }
 
-    fn add(&mut self, value: f32) {
-        let width = (self.max - self.min) / BINS as f32;
-        let bin = if width > 0.0 { ((value - self.min) / width) as usize } else { 0 };
-        self.counts[bin.min(BINS - 1)] += 1;
+    fn see(&mut self, v: f32) {
+        (self.min, self.max) = (self.min.min(v), self.max.max(v));
+        self.next = (self.next.0.min(v), self.next.1.max(v));
     }
 
-    fn percentile(&self) -> (f32, f32) {
-        let total: u64 = self.counts.iter().sum();
-        let cut = (total as f64 * TAIL).floor() as u64;
-        let low = self.first_beyond(cut, 0..BINS).map_or(self.min, |b| self.centre(b) as f32);
-        let high = self.first_beyond(cut, (0..BINS).rev()).map_or(self.max, |b| self.centre(b) as f32);
-        if cut == 0 { (self.min, self.max) } else { (low, high) }
-    }
-
-    /// The first of `bins` at which more than `cut` values have been passed.
-    fn first_beyond(&self, cut: u64, mut bins: impl Iterator<Item = usize>) -> Option<usize> {
-        let mut seen = 0;
-        bins.find(|&b| {
-            seen += self.counts[b];
-            seen > cut
-        })
-    }
-
-    /// Mean squared error of 8-bit codes over `[low, high]`, zero included.
-    fn squared_error(&self, low: f64, high: f64) -> f64 {
-        let (low, high) = (low.min(0.0), high.max(0.0));
-        let step = (high - low) / 255.0;
-        if step <= 0.0 {
-            return f64::INFINITY;
+    /// Ends a group of samples that are averaged as one.
+    fn average(&mut self) {
+        let (low, high) = self.next;
+        if low > high {
+            return;
         }
-        let error = |v: f64| {
-            let code = ((v - low) / step).round().clamp(0.0, 255.0);
-            (v - (low + code * step)).powi(2)
-        };
-        (0..BINS).map(|b| self.counts[b] as f64 * error(self.centre(b))).sum()
+        let moved = |old: f32, new: f32| DECAY * old + (1.0 - DECAY) * new;
+        let first = self.average.unwrap_or(self.next);
+        self.average = Some((moved(first.0, low), moved(first.1, high)));
+        self.next = (f32::INFINITY, f32::NEG_INFINITY);
     }
 
-    fn least_squared_error(&self) -> (f32, f32) {
-        let (mut best, mut least) = ((self.min, self.max), f64::INFINITY);
-        // From the full range down, so that a tie keeps the wider one.
-        for percent in (20..=100).rev() {
-            let part = f64::from(percent) / 100.0;
-            let (low, high) = (f64::from(self.min) * part, f64::from(self.max) * part);
-            let error = self.squared_error(low, high);
-            if error < least {
-                (best, least) = ((low as f32, high as f32), error);
-            }
+    fn peak(&self) -> f32 {
+        self.max.abs().max(self.min.abs())
+    }
+
+    fn range(&self, calibration: Calibration) -> (f32, f32) {
+        let full = (self.min, self.max);
+        let of = |cut: &dyn Fn(&Histogram) -> (f32, f32)| self.histogram.as_ref().map_or(full, cut);
+        match calibration {
+            Calibration::MinMax => full,
+            Calibration::MovingAverage => self.average.unwrap_or(full),
+            Calibration::Percentile => of(&Histogram::percentile),
+            Calibration::Mse => of(&Histogram::least_squared_error),
+            Calibration::Kl => of(&|magnitudes| {
+                // Of 255 steps, those on the larger side of zero have a magnitude of their own.
+                let levels = if self.min < 0.0 { 128 } else { 256 };
+                let clip = magnitudes.least_divergence(levels);
+                (self.min.max(-clip), self.max.min(clip))
+            }),
         }
-        best
     }
 }
 
-/// The range of every activation of `graph` over `samples`, indexed by tensor.
+/// The range of every float activation of `graph` over `samples`, indexed by tensor.
 ///
 /// # Errors
 /// [`GraphError`] when a sample does not fit, when there is none, and when an activation is not finite.
@@ -98,36 +114,37 @@ pub fn ranges(
     if samples.is_empty() {
         return Err(GraphError::Eval("calibration needs at least one sample".into()));
     }
-    let mut histograms: Vec<Option<Histogram>> = vec![None; graph.tensors.len()];
-    visit(graph, samples, |id, values| {
-        let h = histograms[id.0].get_or_insert_with(|| Histogram {
-            min: f32::INFINITY,
-            max: f32::NEG_INFINITY,
-            counts: vec![0; BINS],
-        });
-        for &v in values {
-            if !v.is_finite() {
-                let name = &graph[id].name;
-                return Err(GraphError::Eval(format!("activation `{name}` is {v} during calibration")));
-            }
-            (h.min, h.max) = (h.min.min(v), h.max.max(v));
-        }
-        Ok(())
-    })?;
-    if calibration != Calibration::MinMax {
+    let mut seen: Vec<Option<Seen>> = vec![None; graph.tensors.len()];
+    for samples in samples.chunks(AVERAGED_SAMPLES) {
         visit(graph, samples, |id, values| {
-            if let Some(h) = &mut histograms[id.0] {
-                values.iter().for_each(|&v| h.add(v));
+            let seen = seen[id.0].get_or_insert_with(Seen::new);
+            for &v in values {
+                if !v.is_finite() {
+                    let name = &graph[id].name;
+                    return Err(GraphError::Eval(format!("activation `{name}` is {v} during calibration")));
+                }
+                seen.see(v);
+            }
+            Ok(())
+        })?;
+        seen.iter_mut().flatten().for_each(Seen::average);
+    }
+    if matches!(calibration, Calibration::Percentile | Calibration::Mse | Calibration::Kl) {
+        let magnitudes = calibration == Calibration::Kl;
+        for s in seen.iter_mut().flatten() {
+            s.histogram = Some(if magnitudes { Histogram::new(0.0, s.peak()) } else { Histogram::new(s.min, s.max) });
+        }
+        visit(graph, samples, |id, values| {
+            if let Some(h) = seen[id.0].as_mut().and_then(|s| s.histogram.as_mut()) {
+                match magnitudes {
+                    true => values.iter().filter(|&&v| v != 0.0).for_each(|&v| h.add(v.abs())),
+                    false => values.iter().for_each(|&v| h.add(v)),
+                }
             }
             Ok(())
         })?;
     }
-    let range = |h: Histogram| match calibration {
-        Calibration::MinMax => (h.min, h.max),
-        Calibration::Percentile => h.percentile(),
-        Calibration::Mse => h.least_squared_error(),
-    };
-    Ok(histograms.into_iter().map(|h| h.map(range)).collect())
+    Ok(seen.into_iter().map(|s| s.map(|s| s.range(calibration))).collect())
 }
 
 fn visit(
@@ -146,34 +163,82 @@ fn visit(
     Ok(())
 }
 
+/// The largest weight that a code of `-codes..=codes` stands for, as a share of the largest there is. For weights a
+/// moving average has nothing to move over and means [`Calibration::MinMax`].
+pub(super) fn weight_share(weights: &[f32], calibration: Calibration, codes: i32) -> f32 {
+    let peak = weights.iter().fold(0.0_f32, |peak, w| peak.max(w.abs()));
+    if peak == 0.0 {
+        return 1.0;
+    }
+    match calibration {
+        Calibration::MinMax | Calibration::MovingAverage => 1.0,
+        Calibration::Percentile => {
+            let mut magnitudes: Vec<f32> = weights.iter().map(|w| w.abs()).collect();
+            magnitudes.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
+            let rank = (magnitudes.len() as f64 * KEPT).ceil() as usize;
+            let clip = magnitudes[rank.clamp(1, magnitudes.len()) - 1];
+            if clip > 0.0 { clip / peak } else { 1.0 }
+        }
+        Calibration::Mse => {
+            let (mut best, mut least) = (1.0, f64::INFINITY);
+            // From the full range down, so that a tie keeps the wider one.
+            for percent in (20..=100).rev() {
+                let share = percent as f32 / 100.0;
+                let (step, codes) = (share * peak / codes as f32, codes as f32);
+                let error = |&w: &f32| f64::from(w - (w / step).round().clamp(-codes, codes) * step).powi(2);
+                let error: f64 = weights.iter().map(error).sum();
+                if error < least {
+                    (best, least) = (share, error);
+                }
+            }
+            best
+        }
+        Calibration::Kl => {
+            let mut magnitudes = Histogram::new(0.0, peak);
+            weights.iter().filter(|&&w| w != 0.0).for_each(|w| magnitudes.add(w.abs()));
+            magnitudes.least_divergence(codes as usize + 1) / peak
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn histogram(values: &[f32]) -> Histogram {
-        let min = values.iter().copied().fold(f32::INFINITY, f32::min);
-        let max = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut h = Histogram { min, max, counts: vec![0; BINS] };
-        values.iter().for_each(|&v| h.add(v));
-        h
+    #[test]
+    fn names_are_those_that_recipes_write() {
+        for (name, calibration) in Calibration::ALL {
+            assert_eq!(serde_json::to_string(&calibration).ok(), Some(format!("\"{name}\"")));
+            assert_eq!(calibration.name(), name);
+        }
     }
 
     #[test]
-    fn an_outlier_is_cut_by_percentile_and_weighed_by_squared_error() {
-        let mut values: Vec<f32> = (0..100_000).map(|i| (i % 1000) as f32 / 1000.0).collect();
-        values.push(2.0);
-        let h = histogram(&values);
-        assert!(h.percentile().1 < 1.01, "{:?}", h.percentile());
-        // Rounding costs n * (r / 255)^2 / 12, the clipped outlier (2 - r)^2: the sum is least at 2 / (1 + n / 780300).
-        let optimum = 2.0 / (1.0 + 100_000.0 / (12.0 * 255.0 * 255.0));
-        let (_, high) = h.least_squared_error();
-        assert!((high - optimum).abs() <= 0.02, "within one of the tried fractions: {high} {optimum}");
+    fn a_moving_average_starts_at_the_first_extremes_and_follows_slowly() {
+        let mut graph = Graph::default();
+        let x = graph.input("x", &[1]);
+        graph.outputs.push(x);
+        let samples: Vec<[f32; 1]> = (0..48).map(|i| [if i == 40 { 11.0 } else { 1.0 }]).collect();
+        let samples: Vec<&[f32]> = samples.iter().map(|s| &s[..]).collect();
+        let range = |calibration| ranges(&graph, &samples, calibration).expect("runs")[0].expect("seen");
+        assert_eq!(range(Calibration::MinMax), (1.0, 11.0));
+        let last = DECAY + (1.0 - DECAY) * 11.0;
+        assert_eq!(
+            range(Calibration::MovingAverage),
+            (1.0, last),
+            "the last of three groups, with a tenth of its weight"
+        );
     }
 
     #[test]
-    fn a_uniform_activation_keeps_its_range() {
-        let values: Vec<f32> = (0..10_000).map(|i| i as f32 / 10_000.0).collect();
-        let (low, high) = histogram(&values).least_squared_error();
-        assert!(low <= 0.0 && high > 0.99, "{low} {high}");
+    fn four_bits_clip_a_lonely_weight_by_squared_error_and_by_divergence() {
+        let mut weights: Vec<f32> = (0..2000).map(|i| (i % 101) as f32 / 50.0 - 1.0).collect();
+        weights.push(4.0);
+        assert_eq!(weight_share(&weights, Calibration::MinMax, 7), 1.0);
+        for (calibration, codes) in [(Calibration::Mse, 7), (Calibration::Kl, 7)] {
+            let share = weight_share(&weights, calibration, codes);
+            assert!(share < 0.6, "{calibration:?}: {share}");
+        }
+        assert_eq!(weight_share(&[0.0; 4], Calibration::Mse, 7), 1.0, "nothing to clip");
     }
 }

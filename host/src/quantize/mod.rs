@@ -1,119 +1,78 @@
-//! Post-training quantisation: an f32 graph becomes an int8 graph with per-channel weights.
+//! Quantisation: a float network becomes an int8 one, with weights of eight or four bits.
+//!
+//! [`quantize`] goes through what a recipe asks for, in this order: batch norms folded and clamps fused ([`fold`]),
+//! weights equalised between layers ([`equalize`]), scales chosen ([`calibrate`], [`scheme`]), then layer by layer the
+//! codes and biases that suit the samples best ([`refine`]).
+//!
+//! Activations have one scale and a zero point each, weights one scale a filter (or one a layer) and codes
+//! `-127..=127` or `-7..=7`, biases are int32 in units of the product of both scales (specs/integer_arithmetic.md §1).
 
 mod calibrate;
+mod codes;
+mod equalize;
+pub mod fidelity;
 mod fold;
+mod histogram;
+pub mod options;
+mod patches;
+mod reconstruct;
+mod refine;
+mod scheme;
+mod shared;
 
 pub use calibrate::{Calibration, ranges};
+pub use codes::activation_quant;
+pub use equalize::equalize;
 pub use fold::{fold_batch_norm, fuse_activations};
+pub use options::{Granularity, Precision, Quantize};
+pub use scheme::{Scheme, with_steps};
 
-use crate::graph::{Data, Graph, GraphError, Op, Quant, TensorId};
-use niwaki_core::num::round_away;
+use crate::graph::{Graph, GraphError, Quant};
 
-/// Largest magnitude of a quantised bias, so that accumulators stay inside i32.
-const BIAS_MAX: f64 = (1 << 30) as f64;
-
-/// Quantises `graph`: batch norm folded, clamps fused, activations int8 per tensor from `samples`, weights int8 per
-/// output channel, biases int32.
+/// Quantises `graph` with weights of int8 per output channel: the defaults of [`Quantize`] with this calibration.
 ///
 /// # Errors
 /// [`GraphError`] names the operator or activation that cannot be quantised.
 pub fn post_training(graph: &Graph, samples: &[&[f32]], calibration: Calibration) -> Result<Graph, GraphError> {
-    let float = fuse_activations(&fold_batch_norm(graph)?);
-    let ranges = ranges(&float, samples, calibration)?;
-    let mut graph = float.clone();
-    for id in float.activations() {
-        let (low, high) = ranges[id.0].unwrap_or((0.0, 0.0));
-        graph.quantise(id, activation_quant(low, high));
-    }
-    for node in &float.nodes {
-        match node.op {
-            Op::Softmax => {
-                graph[node.output].quant = Some(Quant { scales: vec![1.0 / 256.0], zero_point: -128, axis: None });
-            }
-            // These move codes without changing their meaning.
-            Op::MaxPool2d { .. } | Op::AveragePool2d { .. } | Op::Reshape { .. } => {
-                graph[node.output].quant = graph[node.inputs[0]].quant.clone();
-            }
-            Op::Conv2d { .. } | Op::Dense { .. } => quantize_weights(&mut graph, &node.inputs, 0)?,
-            Op::DepthwiseConv2d { .. } => quantize_weights(&mut graph, &node.inputs, 2)?,
-            _ => {}
-        }
-    }
-    Ok(graph)
+    quantize(graph, samples, &Quantize { calibration, ..Quantize::default() })
 }
 
-/// Asymmetric int8 parameters for values in `[low, high]`, widened to hold zero exactly (specs §8).
-pub fn activation_quant(low: f32, high: f32) -> Quant {
-    let (low, high) = (f64::from(low.min(0.0)), f64::from(high.max(0.0)));
-    let scale = ((high - low) / 255.0) as f32;
-    if scale < f32::MIN_POSITIVE {
-        // Always zero: any scale does.
-        return Quant { scales: vec![1.0], zero_point: 0, axis: None };
-    }
-    let step = f64::from(scale);
-    // The zero point from the end of the range that loses less.
-    let from_low = -128.0 - low / step;
-    let from_high = 127.0 - high / step;
-    let low_error = 128.0 + (low / step).abs();
-    let high_error = 127.0 + (high / step).abs();
-    let zero_point = round_away(if low_error < high_error { from_low } else { from_high });
-    Quant { scales: vec![scale], zero_point: zero_point.clamp(-128.0, 127.0) as i32, axis: None }
+/// Quantises `graph` after training: everything of `options` but quantisation-aware training.
+///
+/// # Errors
+/// [`GraphError`] names the operator or activation that cannot be quantised.
+pub fn quantize(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<Graph, GraphError> {
+    let (float, scheme) = prepare(graph, samples, options)?;
+    scheme.apply(&float)
 }
 
-/// Symmetric per-channel weights, `scale = max|w| / 127`, and the bias in units of `input_scale * scale`.
-fn quantize_weights(graph: &mut Graph, inputs: &[TensorId], axis: usize) -> Result<(), GraphError> {
-    let input_scale = graph[inputs[0]].quant.as_ref().map_or(1.0, |q| f64::from(q.scales[0]));
-    let name = graph[inputs[1]].name.clone();
-    let not_float = || GraphError::Eval(format!("weights `{name}` are used twice or are not f32"));
-    let weights = graph[inputs[1]].f32s().ok_or_else(not_float)?.to_vec();
-    let channels = graph[inputs[1]].shape[axis];
-    // Filters are rows for axis 0 and the innermost axis otherwise.
-    let channel = |i: usize| if axis == 0 { i * channels / weights.len() } else { i % channels };
-    let mut peaks = vec![0.0_f32; channels];
-    for (i, w) in weights.iter().enumerate() {
-        if !w.is_finite() {
-            return Err(GraphError::Eval(format!("weights `{name}` contain {w}")));
-        }
-        peaks[channel(i)] = peaks[channel(i)].max(w.abs());
+/// The float network whose weights are to be rounded, and the scales for that.
+///
+/// # Errors
+/// As [`quantize`].
+pub fn prepare(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<(Graph, Scheme), GraphError> {
+    let mut float = folded(graph, options)?;
+    if options.equalize {
+        equalize(&mut float);
     }
-    let bias = match inputs.get(2) {
-        Some(&b) => graph[b].f32s().ok_or_else(|| GraphError::Eval(format!("bias of `{name}` is not f32")))?.to_vec(),
-        None => vec![0.0; channels],
-    };
-    let scales: Vec<f32> = peaks.iter().zip(&bias).map(|(&peak, &b)| weight_scale(peak, b, input_scale)).collect();
-    let codes = weights.iter().enumerate().map(|(i, &w)| {
-        // f32 division, as the reference converter's.
-        round_away(f64::from(w / scales[channel(i)])).clamp(-127.0, 127.0) as i8
-    });
-    let codes = codes.collect();
-    if let Some(&b) = inputs.get(2) {
-        let units = bias.iter().zip(&scales).map(|(&b, &s)| {
-            let unit = f64::from((input_scale * f64::from(s)) as f32);
-            round_away(f64::from(b) / unit).clamp(-BIAS_MAX, BIAS_MAX) as i32
-        });
-        graph[b].data = Some(Data::I32(units.collect()));
-        graph[b].quant = Some(Quant {
-            scales: scales.iter().map(|&s| (input_scale * f64::from(s)) as f32).collect(),
-            zero_point: 0,
-            axis: Some(0),
-        });
+    let mut scheme = Scheme::calibrate(&float, samples, options)?;
+    if options.bias_correction || options.reconstruct > 0 {
+        refine::refine(&mut float, &mut scheme, samples, options)?;
     }
-    graph[inputs[1]].data = Some(Data::I8(codes));
-    graph[inputs[1]].quant = Some(Quant { scales, zero_point: 0, axis: Some(axis) });
-    Ok(())
+    Ok((float, scheme))
 }
 
-/// The scale of one filter: fine enough for its weights, coarse enough for its bias to fit.
-fn weight_scale(peak: f32, bias: f32, input_scale: f64) -> f32 {
-    let for_bias = (f64::from(bias.abs()) / (input_scale * BIAS_MAX)) as f32;
-    if peak > 0.0 {
-        (peak / 127.0).max(for_bias * 1.000_001)
-    } else if bias != 0.0 {
-        // No weights: the bias alone, with 20 bits.
-        (f64::from(bias.abs()) / (input_scale * f64::from(1 << 20))) as f32
-    } else {
-        1.0
+/// `graph` with batch norms folded and clamps fused, and with biases everywhere if `options` change any. What tensors it
+/// has depends on the nodes of `graph` alone.
+///
+/// # Errors
+/// [`GraphError::Eval`] names a batch norm that follows nothing it could be folded into.
+pub fn folded(graph: &Graph, options: &Quantize) -> Result<Graph, GraphError> {
+    let mut float = fuse_activations(&fold_batch_norm(graph)?);
+    if options.bias_correction || options.reconstruct > 0 || options.qat_epochs > 0 {
+        refine::add_biases(&mut float);
     }
+    Ok(float)
 }
 
 #[cfg(test)]

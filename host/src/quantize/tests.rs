@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::export::{AlignedBytes, export};
-use crate::graph::{Role, eval::Value};
+use crate::graph::{Data, Op};
+use crate::graph::{Quant, Role, eval::Value};
 use crate::zoo;
 use niwaki_core::session::{Model, Session, operators};
 use rand_chacha::{
@@ -63,7 +64,7 @@ fn folding_batch_norm_keeps_the_function() {
 #[test]
 fn int8_stays_close_to_f32_and_the_file_computes_exactly_the_graph() {
     for (name, input, classes) in NETWORKS {
-        for calibration in [Calibration::MinMax, Calibration::Percentile, Calibration::Mse] {
+        for (_, calibration) in Calibration::ALL {
             let graph = network(name, &input, classes, 4);
             let mut rng = ChaCha8Rng::seed_from_u64(5);
             let samples: Vec<Vec<f32>> = (0..8).map(|_| random(&mut rng, input.iter().product())).collect();
@@ -125,4 +126,144 @@ fn activation_ranges_hold_zero_exactly() {
         assert!((-128..=127).contains(&q.zero_point) && q.scales[0] > 0.0, "{low} {high}: {q:?}");
     }
     assert_eq!(activation_quant(0.0, 255.0), Quant { scales: vec![1.0], zero_point: -128, axis: None });
+}
+
+fn samples(input: &[usize], seed: u64) -> Vec<Vec<f32>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..8).map(|_| random(&mut rng, input.iter().product())).collect()
+}
+
+#[test]
+fn equalising_keeps_the_function_and_evens_the_ranges() {
+    for (name, input, classes) in NETWORKS {
+        let graph = fuse_activations(&fold_batch_norm(&network(name, &input, classes, 3)).expect("folds"));
+        let mut equal = graph.clone();
+        equalize(&mut equal);
+        assert_ne!(equal, graph, "{name}: nothing was equalised");
+        for x in samples(&input, 9) {
+            let (a, b) = (graph.predict(&x).expect("runs"), equal.predict(&x).expect("runs"));
+            let error = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(error <= FOLDING, "{name}: {error}");
+        }
+    }
+    // Two filters a thousand times apart in size meet in the middle.
+    let mut graph = Graph::default();
+    let x = graph.input("x", &[2]);
+    let w1 = graph.parameter("w1", &[2, 2], vec![100.0, 50.0, 0.1, 0.05]);
+    let h = graph.push("h", Op::Dense { activation: crate::graph::Activation::Relu }, &[x, w1]).expect("fits");
+    let w2 = graph.parameter("w2", &[1, 2], vec![1.0, 1.0]);
+    let y = graph.push("y", Op::Dense { activation: crate::graph::Activation::None }, &[h, w2]).expect("fits");
+    graph.outputs.push(y);
+    equalize(&mut graph);
+    let of = |id: crate::graph::TensorId| graph[id].f32s().expect("is f32").to_vec();
+    let close = |a: f32, b: f32| (a / b - 1.0).abs() < 1e-3;
+    assert!(close(of(w1)[0], 10.0) && close(of(w2)[0], 10.0), "{:?} {:?}", of(w1), of(w2));
+    assert!(close(of(w1)[2], 0.1_f32.sqrt()) && close(of(w2)[1], 0.1_f32.sqrt()), "{:?} {:?}", of(w1), of(w2));
+}
+
+/// Mean error of every output before the softmax, over samples: what bias correction takes away.
+fn mean_errors(graph: &Graph, options: &Quantize, samples: &[&[f32]]) -> Vec<f32> {
+    let integer = quantize(graph, samples, options).expect("quantises");
+    let scores = |g: &Graph, x: &[f32]| {
+        let id = g.nodes.last().expect("a softmax").inputs[0];
+        match (&g.evaluate(x).expect("runs")[id.0], &g[id].quant) {
+            (Some(Value::F32(v)), _) => v.clone(),
+            (Some(Value::I8(v)), Some(q)) => {
+                v.iter().map(|&c| q.scales[0] * (f32::from(c) - q.zero_point as f32)).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut sums = vec![0.0; graph[graph.outputs[0]].element_count()];
+    for x in samples {
+        let (a, b) = (scores(graph, x), scores(&integer, x));
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += (a - b) / samples.len() as f32);
+    }
+    sums
+}
+
+#[test]
+fn bias_correction_takes_the_mean_error_of_four_bits_away() {
+    let int4 = Quantize {
+        weights: Precision::Int4,
+        ends: Precision::Int4,
+        weight_calibration: Calibration::Mse,
+        calibration: Calibration::MinMax,
+        ..Quantize::default()
+    };
+    for (name, input, classes) in NETWORKS {
+        let graph = network(name, &input, classes, 4);
+        let samples = samples(&input, 5);
+        let views: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+        let size = |errors: Vec<f32>| errors.iter().map(|e| e.abs()).sum::<f32>();
+        let plain = size(mean_errors(&graph, &int4, &views));
+        let corrected = size(mean_errors(&graph, &Quantize { bias_correction: true, ..int4.clone() }, &views));
+        assert!(corrected < 0.35 * plain, "{name}: {plain} became {corrected}");
+    }
+}
+
+#[test]
+fn four_bit_codes_are_marked_and_the_ends_keep_eight_unless_asked() {
+    let graph = network("ds-cnn", &[21, 10, 1], 12, 4);
+    let samples = samples(&[21, 10, 1], 5);
+    let views: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+    let bits = |ends: Precision| {
+        let options = Quantize { weights: Precision::Int4, ends, ..Quantize::default() };
+        let integer = quantize(&graph, &views, &options).expect("quantises");
+        let mut bits = Vec::new();
+        for node in integer.nodes.iter().filter(|n| scheme::weight_axis(&n.op).is_some()) {
+            let w = &integer[node.inputs[1]];
+            let Some(Data::I8(codes)) = &w.data else { panic!("codes") };
+            let largest = codes.iter().map(|c| c.unsigned_abs()).max().expect("weights");
+            assert_eq!(largest, if w.code_bits == 4 { 7 } else { 127 }, "{}", w.name);
+            bits.push(w.code_bits);
+        }
+        bits
+    };
+    let inner = bits(Precision::Int8);
+    assert_eq!((inner[0], inner[inner.len() - 1]), (8, 8));
+    assert!(inner[1..inner.len() - 1].iter().all(|&b| b == 4) && inner.len() > 4);
+    assert!(bits(Precision::Int4).iter().all(|&b| b == 4));
+}
+
+#[test]
+fn reconstruction_brings_four_bits_closer_to_float() {
+    let graph = network("small-cnn", &[8, 8, 1], 10, 4);
+    let samples: Vec<Vec<f32>> = (0..24).flat_map(|seed| samples(&[8, 8, 1], seed)).collect();
+    let (calibration, rest) = samples.split_at(128);
+    let views = |part: &[Vec<f32>]| part.iter().map(|x| x.to_vec()).collect::<Vec<_>>();
+    let (calibration, rest) = (views(calibration), views(rest));
+    let of = |part: &'static str, samples: &Vec<Vec<f32>>, reconstruct: usize| {
+        let calibration: Vec<&[f32]> = calibration.iter().map(Vec::as_slice).collect();
+        let options = Quantize {
+            weights: Precision::Int4,
+            ends: Precision::Int4,
+            weight_calibration: Calibration::Mse,
+            reconstruct,
+            ..Quantize::default()
+        };
+        let integer = quantize(&graph, &calibration, &options).expect("quantises");
+        let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+        let f = fidelity::fidelity(&graph, &integer, &samples).expect("compares");
+        println!("{part}, {reconstruct} steps: {f:?}");
+        f.mean_error
+    };
+    let (plain, better) = (of("others", &rest, 0), of("others", &rest, 400));
+    assert!(better < 0.8 * plain, "on samples that were not looked at: {plain} became {better}");
+}
+
+#[test]
+fn codes_of_a_fixed_meaning_cannot_be_concatenated_with_others() {
+    let mut graph = Graph::default();
+    let x = graph.input("x", &[2, 2, 1]);
+    let gate = graph.push("gate", Op::Logistic, &[x]).expect("fits");
+    let wide = graph.push("wide", Op::HardSwish, &[x]).expect("fits");
+    let last = graph.push("last", Op::Concat { axis: 2 }, &[wide, gate]).expect("fits");
+    graph.outputs.push(last);
+    let refusal = |graph: &Graph| {
+        post_training(graph, &[&[0.1, 0.2, 0.3, 0.4]], Calibration::MinMax).expect_err("two meanings").to_string()
+    };
+    assert!(refusal(&graph).contains("hard_swish `wide`: its output is concatenated"), "{}", refusal(&graph));
+    graph.nodes[2].inputs = vec![x, gate];
+    assert!(refusal(&graph).contains("input `x` is concatenated"), "{}", refusal(&graph));
 }

@@ -1,8 +1,9 @@
 //! The state of a run after an epoch: one file, replaced as a whole.
 
-use super::{EpochRow, Phase, TrainError, weights};
+use super::{EpochRow, Phase, TrainError, qat, weights};
 use crate::data::atomic::{self, WriteError};
-use crate::graph::Graph;
+use crate::graph::{Graph, GraphError};
+use crate::quantize::Quantize;
 use crate::sparsify::{blocks::blocks, remove::drop_blocks};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -84,8 +85,14 @@ impl Checkpoint {
         atomic::write(path, &weights::serialize(tensors, Some(HashMap::from([(PROGRESS.into(), progress)]))))
     }
 
-    /// The checkpoint at `path` of a run that started from `initial`; `None` if there is no such file.
-    pub(super) fn load(path: &Path, initial: &Graph) -> Result<Option<Self>, TrainError> {
+    /// The network as it was cut, with the values and sizes that it started with.
+    pub(super) fn pruned_structure(&self) -> Result<Graph, GraphError> {
+        without_blocks(&self.initial, &self.progress.left_out)
+    }
+
+    /// The checkpoint at `path` of a run that started from `initial` and is quantised as `quantize` says; `None` if there
+    /// is no such file.
+    pub(super) fn load(path: &Path, initial: &Graph, quantize: &Quantize) -> Result<Option<Self>, TrainError> {
         let broken = |what: String| TrainError::Broken { path: path.into(), what };
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
@@ -99,7 +106,11 @@ impl Checkpoint {
             let progress: Progress = serde_json::from_str(text).map_err(|e| e.to_string())?;
             let moments = |name| weights::f32s(name, &file.tensor(name).map_err(|e| e.to_string())?);
             let [m, v] = MOMENTS.map(moments);
-            let graph = weights::fill(&file, &without_blocks(initial, &progress.left_out)?)?;
+            let mut structure = without_blocks(initial, &progress.left_out).map_err(|e| e.to_string())?;
+            if progress.phase == Phase::Qat {
+                structure = qat::structure(&structure, quantize).map_err(|e| e.to_string())?;
+            }
+            let graph = weights::fill(&file, &structure)?;
             let alive = file.tensor(ALIVE).map_err(|e| e.to_string())?.data().to_vec();
             Ok(Self { initial: initial.clone(), graph, moments: Moments { m: m?, v: v? }, alive, progress })
         };
@@ -108,9 +119,9 @@ impl Checkpoint {
 }
 
 /// `graph` without the blocks whose additions are called `names`.
-fn without_blocks(graph: &Graph, names: &[String]) -> Result<Graph, String> {
+fn without_blocks(graph: &Graph, names: &[String]) -> Result<Graph, GraphError> {
     let mut graph = graph.clone();
     let left_out: Vec<_> = blocks(&graph).into_iter().filter(|block| names.contains(&block.name)).collect();
-    drop_blocks(&mut graph, &left_out).map_err(|e| e.to_string())?;
+    drop_blocks(&mut graph, &left_out)?;
     Ok(graph)
 }

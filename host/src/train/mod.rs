@@ -1,5 +1,5 @@
-//! Training: dense, then the ramp of a sparsity method, then the cut and the repair; seeded, resumable, the same bits
-//! every time.
+//! Training: dense, then the ramp of a sparsity method, then the cut and the repair, then with rounding; seeded,
+//! resumable, the same bits every time.
 
 pub mod recipe;
 pub mod weights;
@@ -7,11 +7,13 @@ pub mod weights;
 mod augment;
 mod checkpoint;
 mod phase;
+mod qat;
 mod run;
 mod sparse;
 
 pub use checkpoint::CHECKPOINT_FILE;
 pub use phase::Phase;
+pub use qat::QAT_FILE;
 
 use crate::data::{Dataset, Split, atomic::WriteError};
 use crate::engine::{Engine, EngineError};
@@ -65,7 +67,7 @@ pub enum TrainError {
     /// The loss stopped being a number.
     #[error(
         "the loss became {loss} in the {phase} phase, epoch {epoch}, step {step}: the run diverged; lower optimizer.lr \
-         (now {lr:e}){}", if *lambda > 0.0 { format!(" or sparsity.lambda (now {lambda:e})") } else { String::new() }
+         (now {lr:e}){}", also_lower(*phase, *lambda)
     )]
     Diverged {
         /// Phase.
@@ -89,6 +91,15 @@ pub enum TrainError {
         /// Epochs of the phase that are saved.
         epoch: usize,
     },
+}
+
+/// What else a diverged run may lower.
+fn also_lower(phase: Phase, lambda: f64) -> String {
+    match phase {
+        Phase::Qat => " or quantize.qat_lr".into(),
+        _ if lambda > 0.0 => format!(" or sparsity.lambda (now {lambda:e})"),
+        _ => String::new(),
+    }
 }
 
 /// One epoch, as `metrics.jsonl` has it.
@@ -161,12 +172,14 @@ pub struct Trained {
     pub dense: Graph,
     /// The pruned network after the repair; `None` for `sparsity.method = "none"`.
     pub sparse: Option<Graph>,
+    /// The integer network after quantisation-aware training; `None` without such.
+    pub quantized: Option<Graph>,
     /// Every epoch.
     pub epochs: Vec<EpochRow>,
 }
 
 impl Trained {
-    /// The network that goes on to quantisation.
+    /// The float network that goes on to quantisation.
     pub fn last(&self) -> &Graph {
         self.sparse.as_ref().unwrap_or(&self.dense)
     }
@@ -179,7 +192,8 @@ impl Trained {
 
 /// Trains in the folder `dir`, going on from its checkpoint if it has one.
 ///
-/// `graph` is the initial network. Files: [`CHECKPOINT_FILE`] after every epoch, [`DENSE_FILE`] and [`SPARSE_FILE`].
+/// `graph` is the initial network. Files: [`CHECKPOINT_FILE`] after every epoch, [`DENSE_FILE`], [`SPARSE_FILE`] and
+/// [`QAT_FILE`].
 ///
 /// # Errors
 /// [`TrainError`]; whatever epochs were finished are saved.
@@ -193,34 +207,54 @@ pub fn train(
 ) -> Result<Trained, TrainError> {
     let Options { threads, prox, meter, stop } = options;
     let mut run = Run { recipe, data, dir, threads, stop, tell, teacher: None };
-    let saved = Checkpoint::load(&dir.join(CHECKPOINT_FILE), &graph)?;
+    let saved = Checkpoint::load(&dir.join(CHECKPOINT_FILE), &graph, &recipe.quantize)?;
     let mut at = saved.unwrap_or_else(|| Checkpoint::start(graph));
 
     if at.progress.phase == Phase::Dense {
-        run.phase(&mut at, None)?;
+        run.phase(&mut at, None, None)?;
         weights::save(&dir.join(DENSE_FILE), &at.graph)?;
     }
     let dense = match at.progress.phase {
         Phase::Dense => at.graph.clone(),
         _ => weights::load(&dir.join(DENSE_FILE), &at.initial)?,
     };
-    if recipe.sparsity.method == Method::None {
-        return Ok(Trained { dense, sparse: None, epochs: at.progress.epochs });
-    }
+    let sparse = match recipe.sparsity.method {
+        Method::None => None,
+        _ => Some(pruned(&mut run, &mut at, &dense, prox, meter)?),
+    };
+    let last = sparse.as_ref().unwrap_or(&dense);
+    let quantized = match recipe.quantize.qat_epochs {
+        0 => None,
+        _ => Some(qat::train(&mut run, &mut at, last)?),
+    };
+    Ok(Trained { dense, sparse, quantized, epochs: at.progress.epochs })
+}
 
+/// The dense network after the ramp of a sparsity method, the cut and the repair, from where the run is.
+fn pruned(
+    run: &mut Run<'_>,
+    at: &mut Checkpoint,
+    dense: &Graph,
+    prox: Prox,
+    meter: &mut dyn Meter,
+) -> Result<Graph, TrainError> {
+    let file = run.dir.join(SPARSE_FILE);
+    if at.progress.phase == Phase::Qat {
+        return weights::load(&file, &at.pruned_structure()?);
+    }
     if at.progress.phase == Phase::Dense {
         at.enter(Phase::Ramp);
     }
-    if recipe.sparsity.distill > 0.0 {
-        run.teacher = Some(run.engine(&dense)?);
+    if run.recipe.sparsity.distill > 0.0 {
+        run.teacher = Some(run.engine(dense)?);
     }
     if at.progress.phase == Phase::Ramp {
-        sparse::ramp(&mut run, &mut at, &dense, prox, meter)?;
+        sparse::ramp(run, at, dense, prox, meter)?;
     }
-    let mut held = sparse::held(&run, &at)?;
-    run.phase(&mut at, held.as_mut())?;
-    weights::save(&dir.join(SPARSE_FILE), &at.graph)?;
-    Ok(Trained { dense, sparse: Some(at.graph), epochs: at.progress.epochs })
+    let mut held = sparse::held(run, at)?;
+    run.phase(at, held.as_mut(), None)?;
+    weights::save(&file, &at.graph)?;
+    Ok(at.graph.clone())
 }
 
 /// How well a network does on a split.

@@ -12,6 +12,8 @@ pub enum Phase {
     Ramp,
     /// The pruned network.
     Finetune,
+    /// Quantisation-aware training: the network as it will be rounded.
+    Qat,
 }
 
 impl std::fmt::Display for Phase {
@@ -20,6 +22,7 @@ impl std::fmt::Display for Phase {
             Self::Dense => "dense",
             Self::Ramp => "ramp",
             Self::Finetune => "finetune",
+            Self::Qat => "qat",
         })
     }
 }

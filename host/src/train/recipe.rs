@@ -23,6 +23,7 @@ pub use fields::Size;
 pub use read::apply_set;
 
 pub use crate::quantize::Calibration;
+pub use crate::quantize::options::{Granularity, Precision, Quantize};
 pub use crate::sparsify::{Sparsity, options::Unit};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -179,34 +180,6 @@ pub enum Schedule {
     Constant,
     /// Half a cosine from `lr` to 0 over each phase.
     Cosine,
-}
-
-/// `[quantize]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Quantize {
-    /// Type of the weights.
-    pub weights: Precision,
-    /// Type of the tensors between operators.
-    pub activations: Precision,
-    /// How the range of an activation is chosen.
-    pub calibration: Calibration,
-    /// Training samples that are looked at for that.
-    pub samples: usize,
-}
-
-impl Default for Quantize {
-    fn default() -> Self {
-        Self { weights: Precision::Int8, activations: Precision::Int8, calibration: Calibration::Mse, samples: 256 }
-    }
-}
-
-/// An integer type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// Eight bits, signed.
-    Int8,
 }
 
 /// `[target]`

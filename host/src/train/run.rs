@@ -1,6 +1,7 @@
 //! The epochs of a phase: batches, loss, optimizer, and what the sparsity method does around each step.
 
 use super::checkpoint::{Checkpoint, Progress};
+use super::qat::Rounding;
 use super::recipe::{OptimizerName, Recipe, Schedule};
 use super::{CHECKPOINT_FILE, EpochRow, Event, METRICS_FILE, Phase, TrainError, augment, evaluate};
 use crate::data::{Dataset, atomic};
@@ -36,7 +37,7 @@ pub(super) struct Run<'a> {
     pub(super) threads: usize,
     pub(super) stop: &'a AtomicBool,
     pub(super) tell: &'a mut dyn FnMut(Event<'_>),
-    /// The dense network, if its answers are learned from.
+    /// The network before this phase, if its answers are learned from: dense, or not rounded.
     pub(super) teacher: Option<Engine>,
 }
 
@@ -61,11 +62,17 @@ impl Run<'_> {
             Phase::Dense => self.recipe.train.epochs,
             Phase::Ramp => sparsity.ramp_epochs + sparsity.half_space_epochs,
             Phase::Finetune => sparsity.finetune_epochs,
+            Phase::Qat => self.recipe.quantize.qat_epochs,
         }
     }
 
     /// Runs the epochs of the current phase that are left, saving after each.
-    pub(super) fn phase(&mut self, at: &mut Checkpoint, mut sparse: Option<&mut Sparse>) -> Result<(), TrainError> {
+    pub(super) fn phase(
+        &mut self,
+        at: &mut Checkpoint,
+        mut sparse: Option<&mut Sparse>,
+        rounding: Option<&Rounding>,
+    ) -> Result<(), TrainError> {
         let phase = at.progress.phase;
         let epochs = self.epochs(phase);
         (self.tell)(Event::Phase { phase, epochs, done: at.progress.epoch });
@@ -73,11 +80,14 @@ impl Run<'_> {
             return Ok(());
         }
         let mut engine = self.engine(&at.graph)?;
+        if let Some(rounding) = rounding {
+            rounding.round(&mut engine, &mut at.graph)?;
+        }
         let steps = self.data.train.len().div_ceil(self.recipe.train.batch);
         at.moments.resize(engine.values().len());
         while at.progress.epoch < epochs {
             let started = Instant::now();
-            let (train_loss, lambda) = self.epoch(&mut engine, at, steps, epochs, sparse.as_deref_mut())?;
+            let (train_loss, lambda) = self.epoch(&mut engine, at, steps, epochs, sparse.as_deref_mut(), rounding)?;
             let mut alive_groups = None;
             if let Some(sparse) = sparse.as_deref_mut() {
                 alive_groups = Some(alive(&mut sparse.families, engine.values())?);
@@ -115,6 +125,7 @@ impl Run<'_> {
         steps: usize,
         epochs: usize,
         mut sparse: Option<&mut Sparse>,
+        rounding: Option<&Rounding>,
     ) -> Result<(f64, f64), TrainError> {
         let Progress { phase, epoch, .. } = at.progress;
         let train = &self.data.train;
@@ -135,11 +146,14 @@ impl Run<'_> {
             let part = f64::from(number) / (epochs * steps) as f64;
             let ramped = (f64::from(number) / ramp_steps.max(1) as f64).min(1.0);
             lambda = if phase == Phase::Ramp { self.recipe.sparsity.lambda * ramped } else { 0.0 };
-            let step = Step { phase, number, lr: self.learning_rate(part), lambda };
-            let loss = self.loss(engine, &x, &y)?.mean;
-            if !loss.is_finite() {
+            let step = Step { phase, number, lr: self.learning_rate(phase, part), lambda };
+            let loss = self.loss(engine, phase, &x, &y)?.mean;
+            let diverged = || {
                 let Step { lr, lambda, .. } = step;
-                return Err(TrainError::Diverged { phase, epoch: epoch + 1, step: number, loss, lr, lambda });
+                TrainError::Diverged { phase, epoch: epoch + 1, step: number, loss, lr, lambda }
+            };
+            if !loss.is_finite() {
+                return Err(diverged());
             }
             sum += loss * batch.len() as f64;
             let moment = Moment {
@@ -153,16 +167,26 @@ impl Run<'_> {
             };
             let mut method_rng = (done == 0).then(|| method_rng(seed, epoch));
             self.update(engine, at, sparse.as_deref_mut(), step, moment, method_rng.as_mut())?;
+            if let Some(rounding) = rounding {
+                let (values, _) = engine.values_and_gradients_mut();
+                [values, &mut at.moments.m, &mut at.moments.v].into_iter().for_each(|flat| rounding.hold(flat));
+                // What is no number has no code.
+                if engine.values().iter().any(|v| !v.is_finite()) {
+                    return Err(diverged());
+                }
+                rounding.round(engine, &mut at.graph)?;
+            }
             (self.tell)(Event::Step { done: done + 1, of: steps });
         }
         Ok((sum / train.len().max(1) as f64, lambda))
     }
 
-    /// Loss and gradients of a batch: of its labels, and of the dense network's answers if there is a teacher.
-    fn loss(&mut self, engine: &mut Engine, x: &[f32], y: &[u32]) -> Result<Loss, EngineError> {
+    /// Loss and gradients of a batch: of its labels, and of the teacher's answers if there is one.
+    fn loss(&mut self, engine: &mut Engine, phase: Phase, x: &[f32], y: &[u32]) -> Result<Loss, EngineError> {
         let Some(teacher) = &mut self.teacher else { return engine.loss_and_gradients(x, y) };
         let s = &self.recipe.sparsity;
-        let options = Distillation { weight: s.distill, temperature: s.temperature };
+        let weight = if phase == Phase::Qat { self.recipe.quantize.qat_distill } else { s.distill };
+        let options = Distillation { weight, temperature: s.temperature };
         engine.distill(x, y, teacher.logits(x, y.len())?, options)
     }
 
@@ -203,10 +227,11 @@ impl Run<'_> {
     }
 
     /// The learning rate when `part` of the phase's steps, this one included, are done.
-    fn learning_rate(&self, part: f64) -> f64 {
+    fn learning_rate(&self, phase: Phase, part: f64) -> f64 {
+        let lr = self.recipe.optimizer.lr * if phase == Phase::Qat { self.recipe.quantize.qat_lr } else { 1.0 };
         match self.recipe.optimizer.schedule {
-            Schedule::Constant => self.recipe.optimizer.lr,
-            Schedule::Cosine => self.recipe.optimizer.lr * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
+            Schedule::Constant => lr,
+            Schedule::Cosine => lr * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
         }
     }
 

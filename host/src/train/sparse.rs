@@ -106,7 +106,7 @@ pub(super) fn ramp(
         None => Alive::new(&families, families.all())?,
     };
     let mut sparse = Sparse { families, alive, method };
-    run.phase(at, Some(&mut sparse))?;
+    run.phase(at, Some(&mut sparse), None)?;
 
     let Sparse { mut families, alive, method } = sparse;
     let engine = run.engine(&at.graph)?;

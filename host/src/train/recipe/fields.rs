@@ -61,6 +61,7 @@ const ABOVE_ZERO: Rule = Rule::Number(Bound::Excluded(0.0), Bound::Unbounded);
 const FROM_ZERO: Rule = Rule::Number(Bound::Included(0.0), Bound::Unbounded);
 const DECAY: Rule = Rule::Number(Bound::Included(0.0), Bound::Excluded(1.0));
 const SHARE: Rule = Rule::Number(Bound::Excluded(0.0), Bound::Included(1.0));
+const FRACTION: Rule = Rule::Number(Bound::Included(0.0), Bound::Included(1.0));
 const SEED: Rule = Rule::Whole(0, i64::MAX);
 const MAX_EPOCHS: i64 = 1_000_000;
 
@@ -101,12 +102,23 @@ pub(super) const FIELDS: &[Field] = &[
     field("sparsity", "ramp_epochs", Rule::Whole(0, MAX_EPOCHS)),
     field("sparsity", "half_space_epochs", Rule::Whole(0, MAX_EPOCHS)),
     field("sparsity", "finetune_epochs", Rule::Whole(0, MAX_EPOCHS)),
-    field("sparsity", "distill", Rule::Number(Bound::Included(0.0), Bound::Included(1.0))),
+    field("sparsity", "distill", FRACTION),
     field("sparsity", "temperature", ABOVE_ZERO),
-    field("quantize", "weights", Rule::OneOf(&["int8"])),
+    field("quantize", "weights", Rule::OneOf(&["int8", "int4"])),
+    field("quantize", "ends", Rule::OneOf(&["int8", "int4"])),
     field("quantize", "activations", Rule::OneOf(&["int8"])),
-    field("quantize", "calibration", Rule::OneOf(&["mse", "percentile", "minmax"])),
+    field("quantize", "calibration", Rule::OneOf(&["minmax", "moving-average", "percentile", "mse", "kl"])),
+    // One look at the weights leaves nothing to average.
+    field("quantize", "weight_calibration", Rule::OneOf(&["minmax", "percentile", "mse", "kl"])),
+    field("quantize", "granularity", Rule::OneOf(&["channel", "tensor"])),
     field("quantize", "samples", Rule::Whole(1, 1_000_000)),
+    field("quantize", "equalize", Rule::Bool),
+    field("quantize", "bias_correction", Rule::Bool),
+    field("quantize", "reconstruct", Rule::Whole(0, 1_000_000)),
+    field("quantize", "qat_epochs", Rule::Whole(0, MAX_EPOCHS)),
+    field("quantize", "qat_lr", ABOVE_ZERO),
+    field("quantize", "qat_distill", FRACTION),
+    field("quantize", "lsq", Rule::Bool),
     field("target", "chip", Rule::OneOf(CHIPS)),
     field("target", "ram", Rule::Size),
     field("target", "flash", Rule::Size),

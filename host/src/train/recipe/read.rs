@@ -41,13 +41,18 @@ impl Recipe {
     }
 
     fn from_checked(table: Table, file: &str) -> Result<Self, RecipeError> {
-        let decay_given = table.get("optimizer").is_some_and(|o| o.get("weight_decay").is_some());
+        let given = |section: &str, key| table.get(section).is_some_and(|s| s.get(key).is_some());
+        let decay_given = given("optimizer", "weight_decay");
+        let weight_calibration_given = given("quantize", "weight_calibration");
         let mut recipe = Self::deserialize(table).map_err(|e| RecipeError::Syntax {
             place: Box::new(Place::Nowhere),
             message: format!("{file}: {}", e.message()),
         })?;
         if !decay_given {
             recipe.optimizer.weight_decay = recipe.optimizer.name.default_weight_decay();
+        }
+        if !weight_calibration_given {
+            recipe.quantize.weight_calibration = recipe.quantize.weights.weight_calibration();
         }
         Ok(recipe)
     }

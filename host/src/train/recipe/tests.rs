@@ -250,3 +250,22 @@ fn sizes_count_in_1024s() {
     assert_eq!(recipe.target.ram.map(Size::bytes), Some(65_536));
     assert!(error("[target]\nram = \"64Q\"").contains("`target.ram` is \"64Q\"; allowed: bytes, as in 65536"));
 }
+
+#[test]
+fn the_range_of_weights_depends_on_their_bits_unless_given() {
+    let of = |text: &str| parse(&format!("{MINIMAL}[quantize]\n{text}")).unwrap().quantize.weight_calibration;
+    assert_eq!(of(""), Calibration::MinMax);
+    assert_eq!(of("weights = \"int4\""), Calibration::Mse);
+    assert_eq!(of("weights = \"int4\"\nweight_calibration = \"kl\""), Calibration::Kl);
+}
+
+#[test]
+fn every_calibration_can_be_named_and_an_unknown_key_suggests_the_nearest() {
+    for (name, calibration) in Calibration::ALL {
+        assert_eq!(set(&format!("quantize.calibration={name}")).unwrap().quantize.calibration, calibration);
+    }
+    assert!(error("[quantize]\nqat_epoch = 3").contains("(did you mean `qat_epochs`?)"));
+    assert!(error("[quantize]\nweights = \"int3\"").contains("allowed: \"int8\", \"int4\""));
+    let message = error("[quantize]\nweight_calibration = \"moving-average\"");
+    assert!(message.contains("allowed: \"minmax\", \"percentile\", \"mse\", \"kl\""), "{message}");
+}

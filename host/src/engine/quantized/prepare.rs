@@ -1,0 +1,160 @@
+//! From an integer network to what the engine computes it with; everything that can be refused is, here.
+
+use super::super::conv2d::Conv2d;
+use super::super::dense::Dense;
+use super::super::depthwise::Depthwise;
+use super::super::error::EngineError;
+use super::super::plan::Plan;
+use super::super::real::Real;
+use super::super::resolve::{Kernel, Operator};
+use super::super::{Aligned, Parameter};
+use super::{Codes, Forward, LearnedScale, Quantized, QuantizedOperator, QuantizedWeights};
+use crate::graph::lower::{Lowered, clamp_codes};
+use crate::graph::{Activation, Data, Graph, Node, Op, Quant, Role, TensorId};
+use niwaki_core::num::dequantize;
+use std::ops::Range;
+
+impl<T: Real> Quantized<T> {
+    pub(super) fn new(
+        plan: &Plan,
+        parameters: &[Parameter],
+        values: &[T],
+        integer: &Graph,
+        steps: &[(TensorId, TensorId)],
+    ) -> Result<Self, EngineError> {
+        let range = |id: TensorId| parameters.iter().find(|p| p.tensor == id).map(|p| p.range.clone());
+        let step_of = |id: TensorId| steps.iter().find(|(of, _)| *of == id).and_then(|(_, step)| range(*step));
+        let mut root: Vec<usize> = (0..integer.tensors.len()).collect();
+        for node in &integer.nodes {
+            if matches!(node.op, Op::Reshape { .. } | Op::Activation(Activation::None)) {
+                root[node.output.0] = root[node.inputs[0].0];
+            }
+        }
+        let layers = integer
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.op, Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } | Op::Dense { .. }));
+        let layer_weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
+        let is_weight = |id: TensorId| layer_weights.contains(&id);
+        let mut real = Aligned::zeros(values.len(), 2);
+        real.copy_from_slice(values);
+        let mut weights = Vec::new();
+        for p in parameters {
+            let Some(quant) = &integer[p.tensor].quant else { continue };
+            fill_reals(integer, p.tensor, quant, &mut real[p.range.clone()]);
+            if is_weight(p.tensor) {
+                let axis = quant.axis.unwrap_or(0);
+                weights.push(QuantizedWeights {
+                    range: p.range.clone(),
+                    scales: quant.scales.clone(),
+                    axis,
+                    channels: if quant.axis.is_some() { integer[p.tensor].shape[axis] } else { 1 },
+                    largest: if integer[p.tensor].code_bits == 4 { 7.0 } else { 127.0 },
+                    steps: step_of(p.tensor),
+                });
+            }
+        }
+        let operators = plan.operators.iter().map(|operator| operator_of(plan, operator, integer, &root, &step_of));
+        let operators = operators.collect::<Result<Vec<_>, _>>()?;
+        let not_quantised = || EngineError::Ends { what: "quantised input", count: 0 };
+        let input = integer.inputs.first().and_then(|&x| Codes::of(integer, x)).ok_or_else(not_quantised)?;
+        let is_learned = operators.iter().any(|op| op.learned.is_some());
+        Ok(Self { graph: integer.clone(), values: real, operators, weights, input, is_learned })
+    }
+}
+
+/// The real values of a quantised constant.
+fn fill_reals<T: Real>(integer: &Graph, id: TensorId, quant: &Quant, to: &mut [T]) {
+    let tensor = &integer[id];
+    let channels = quant.axis.map_or(1, |axis| tensor.shape[axis]);
+    let filter_len = (tensor.element_count() / channels).max(1);
+    let scale = |i: usize| match quant.axis {
+        None => quant.scales[0],
+        Some(0) => quant.scales[i / filter_len],
+        Some(_) => quant.scales[i % channels],
+    };
+    match &tensor.data {
+        Some(Data::I8(codes)) => {
+            for (i, (to, &code)) in to.iter_mut().zip(codes).enumerate() {
+                *to = T::from_f32(dequantize(code, scale(i), quant.zero_point));
+            }
+        }
+        Some(Data::I32(codes)) => {
+            for (i, (to, &code)) in to.iter_mut().zip(codes).enumerate() {
+                *to = T::from_f64(f64::from(code) * f64::from(scale(i)));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn operator_of<T: Real>(
+    plan: &Plan,
+    operator: &Operator,
+    integer: &Graph,
+    root: &[usize],
+    step_of: &impl Fn(TensorId) -> Option<Range<usize>>,
+) -> Result<QuantizedOperator<T>, EngineError> {
+    let node = &integer.nodes[operator.node];
+    let refuse = |what: String| EngineError::Node { op: node.op.name(), node: node.name.clone(), what };
+    let lowered = integer.lower(node)?;
+    let codes =
+        |id: TensorId| Codes::of(integer, id).ok_or_else(|| refuse(format!("`{}` is not quantised", integer[id].name)));
+    let (input, output) = (codes(node.inputs[0])?, codes(node.output)?);
+    let mut op = node.op.clone();
+    let activation = match op {
+        Op::Activation(activation) => activation,
+        _ => op.activation_mut().map_or(Activation::None, |a| *a),
+    };
+    let quant = Quant { scales: vec![output.scale], zero_point: output.zero_point, axis: None };
+    let clamp = clamp_codes::<i8>(activation, &quant);
+    let selects = match node.op {
+        Op::Pad { value, .. } => value == 0.0,
+        _ => matches!(operator.kernel, Kernel::Movement(_) | Kernel::MaxPool { .. }),
+    };
+    let forward = if selects {
+        Forward::Select
+    } else if let Some((w, bias)) = product(integer, node, &lowered, input) {
+        Forward::Product { kernel: without_clamp(&operator.kernel), w, bias, lowered }
+    } else {
+        let operands = node.inputs.iter().filter(|&&id| integer[id].role == Role::Activation);
+        let operands = operands.map(|&id| (id, root[id.0])).collect();
+        Forward::Core { node: operator.node, lowered, operands }
+    };
+    let passes = selects || matches!(node.op, Op::AveragePool2d { .. } | Op::Softmax);
+    let real = |code: i32| T::from_f32(output.scale * (code - output.zero_point) as f32);
+    let learned = step_of(node.output).filter(|_| !passes).map(|step| {
+        let size = plan.value_lens[operator.output] as f64 * f64::from((127 - output.zero_point).max(1));
+        LearnedScale { step: step.start, factor: f64::from(output.scale) / size.sqrt() }
+    });
+    let ends = (!passes).then(|| (real(clamp.min), real(clamp.max)));
+    Ok(QuantizedOperator { forward, input, output, ends, learned })
+}
+
+/// The float product alone: core adds the bias and clamps.
+fn without_clamp(kernel: &Kernel) -> Kernel {
+    let mut kernel = kernel.clone();
+    match &mut kernel {
+        Kernel::Conv2d { op: Conv2d { activation, .. }, .. }
+        | Kernel::Depthwise { op: Depthwise { activation, .. }, .. }
+        | Kernel::Dense { op: Dense { activation, .. }, .. } => *activation = Activation::None,
+        _ => {}
+    }
+    kernel
+}
+
+/// Weights as floats and bias of a layer whose sums a float holds exactly.
+fn product<T: Real>(integer: &Graph, node: &Node, lowered: &Lowered, input: Codes) -> Option<(Vec<T>, Vec<i32>)> {
+    lowered.scaling()?.int8()?;
+    let w = *node.inputs.get(1)?;
+    let (Some(Data::I8(codes)), Data::I32(bias)) = (&integer[w].data, integer.bias_data(node)) else { return None };
+    let largest = f64::from((127 - input.zero_point).max(128 + input.zero_point));
+    let mut sums = vec![0.0_f64; bias.len()];
+    let filter_len = (codes.len() / bias.len().max(1)).max(1);
+    for (i, &code) in codes.iter().enumerate() {
+        let channel = if matches!(node.op, Op::DepthwiseConv2d { .. }) { i % bias.len() } else { i / filter_len };
+        sums[channel] += f64::from(code).abs() * largest;
+    }
+    let fits = sums.iter().all(|&sum| sum < T::WHOLE);
+    fits.then(|| (codes.iter().map(|&c| T::from_f32(c.into())).collect(), bias))
+}

@@ -1,0 +1,93 @@
+//! What a filter sees: the rows of inputs that its weights are multiplied with, one an output position.
+
+use super::scheme::weight_axis;
+use crate::graph::{Graph, GraphError, Node, Op};
+use niwaki_core::shape::Window;
+
+/// Where a node's filters look.
+pub(super) struct Patches {
+    window: Option<Window>,
+    channels: usize,
+    /// Output channels, and how many of them read one input channel where each reads one alone.
+    pub(super) outputs: usize,
+    multiplier: Option<usize>,
+    /// Output positions of a sample.
+    pub(super) positions: usize,
+    /// Inputs of one filter.
+    pub(super) len: usize,
+}
+
+impl Patches {
+    /// The patches of a node with weights; `None` for one whose filters do not gather, as those of a transposed
+    /// convolution.
+    ///
+    /// # Errors
+    /// [`GraphError`] when the operands do not fit.
+    pub(super) fn new(graph: &Graph, node: &Node) -> Result<Option<Self>, GraphError> {
+        if weight_axis(&node.op).is_none() {
+            return Ok(None);
+        }
+        let (x, w) = (&graph[node.inputs[0]].shape, &graph[node.inputs[1]].shape);
+        let window = |sliding: &crate::graph::Sliding, kernel: [usize; 2]| {
+            sliding.window([x[0], x[1]], kernel).map_err(|e| GraphError::Eval(format!("`{}`: {e}", node.name)))
+        };
+        Ok(Some(match &node.op {
+            Op::Conv2d { sliding, .. } => {
+                let window = window(sliding, [w[1], w[2]])?;
+                let positions = window.y.output() * window.x.output();
+                let (outputs, len) = (w[0], w[1] * w[2] * w[3]);
+                Self { window: Some(window), channels: w[3], outputs, multiplier: None, positions, len }
+            }
+            Op::DepthwiseConv2d { sliding, .. } => {
+                let window = window(sliding, [w[0], w[1]])?;
+                let positions = window.y.output() * window.x.output();
+                let (channels, outputs) = (x[2], w[2]);
+                let multiplier = Some(outputs / channels);
+                Self { window: Some(window), channels, outputs, multiplier, positions, len: w[0] * w[1] }
+            }
+            Op::Dense { .. } => {
+                Self { window: None, channels: w[1], outputs: w[0], multiplier: None, positions: 1, len: w[1] }
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Whether every output channel reads one input channel alone.
+    pub(super) fn is_depthwise(&self) -> bool {
+        self.multiplier.is_some()
+    }
+
+    /// The input channel that output channel `o` of a depthwise node reads.
+    pub(super) fn channel_read(&self, o: usize) -> usize {
+        o / self.multiplier.unwrap_or(1)
+    }
+
+    /// Where weight `k` of output channel `o` lies in the node's weights.
+    pub(super) fn weight(&self, o: usize, k: usize) -> usize {
+        if self.is_depthwise() { k * self.outputs + o } else { o * self.len + k }
+    }
+
+    /// Appends the patch of one output position to `row`: all channels, or `channel` alone.
+    pub(super) fn gather(&self, x: &[f32], position: usize, channel: Option<usize>, row: &mut Vec<f32>) {
+        let Some(window) = &self.window else { return row.extend_from_slice(x) };
+        let (rows, columns) =
+            (window.y.taps(position / window.x.output()), window.x.taps(position % window.x.output()));
+        let inside = |taps: &niwaki_core::shape::Taps, tap: usize, dilation: usize| {
+            let step = tap.checked_sub(taps.kernel_start).filter(|&step| step < taps.len)?;
+            Some(taps.input_start + step * dilation)
+        };
+        for ky in 0..window.y.kernel() {
+            for kx in 0..window.x.kernel() {
+                let y = inside(&rows, ky, window.y.dilation());
+                let at = y.zip(inside(&columns, kx, window.x.dilation()));
+                let pixel = at.map(|(y, x)| (y * window.x.input() + x) * self.channels);
+                match (pixel, channel) {
+                    (Some(pixel), None) => row.extend_from_slice(&x[pixel..][..self.channels]),
+                    (Some(pixel), Some(c)) => row.push(x[pixel + c]),
+                    (None, None) => row.resize(row.len() + self.channels, 0.0),
+                    (None, Some(_)) => row.push(0.0),
+                }
+            }
+        }
+    }
+}

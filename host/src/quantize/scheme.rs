@@ -1,0 +1,299 @@
+//! A choice of scales for every tensor of a float network, and the integer network that it makes of given weights.
+//!
+//! Calibration makes a [`Scheme`] once. [`Scheme::apply`] is then a function of the weights alone: after training with
+//! quantisation the exported network is `apply` of the last weights, and each step of that training computes with
+//! `apply` of the weights it has.
+
+use super::calibrate::{ranges, weight_share};
+use super::codes::{activation_quant, quantize_operand, quantize_weights};
+use super::options::{Granularity, Precision, Quantize};
+use super::shared::{Shared, moves_codes};
+use crate::graph::{Data, Graph, GraphError, Node, Op, Quant, Role, TensorId};
+use niwaki_core::format::DType;
+
+/// Smallest scale of weights that have any, so that no multiplier vanishes.
+const MIN_SCALE: f32 = 1e-9;
+
+/// How a float network without batch norm becomes an integer one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scheme {
+    /// By tensor; `None` for one that is no activation, or holds indices.
+    activations: Vec<Option<Activation>>,
+    /// By node; `None` for one without weights.
+    weights: Vec<Option<Weights>>,
+}
+
+/// The codes of an activation.
+#[derive(Debug, Clone, PartialEq)]
+struct Activation {
+    quant: Quant,
+    /// `ln(scale / quant.scale)`, where it is learned.
+    step: Option<TensorId>,
+}
+
+/// The codes of a node's weights.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Weights {
+    /// Their type.
+    pub(crate) precision: Precision,
+    /// The axis of output channels.
+    pub(crate) axis: usize,
+    /// Scales: one a channel, or one.
+    scales: Scales,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Scales {
+    /// `scale = share * max|w| / largest code`.
+    OfPeak(Vec<f32>),
+    /// `scale = first * exp(step)`.
+    Learned { first: Vec<f32>, step: TensorId },
+}
+
+/// The axis of output channels of the weights that `op` has.
+pub(crate) fn weight_axis(op: &Op) -> Option<usize> {
+    match op {
+        Op::Conv2d { .. } | Op::TransposeConv2d { .. } | Op::Dense { .. } => Some(0),
+        Op::DepthwiseConv2d { .. } => Some(2),
+        _ => None,
+    }
+}
+
+/// Which channel each weight belongs to: filters are rows for axis 0 and the innermost axis otherwise.
+pub(crate) fn channel_of(axis: usize, channels: usize, len: usize) -> impl Fn(usize) -> usize {
+    let filter_len = (len / channels.max(1)).max(1);
+    move |i| if axis == 0 { i / filter_len } else { i % channels }
+}
+
+impl Scheme {
+    /// Chooses scales for `float`, whose batch norms are folded, from its weights and from `samples`.
+    ///
+    /// # Errors
+    /// [`GraphError`] names the activation or the weights that have no finite range.
+    pub fn calibrate(float: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<Self, GraphError> {
+        let shared = Shared::new(float);
+        let fixed = shared.fixed(float)?;
+        let ranges = shared.joined(float, &ranges(float, samples, options.calibration)?);
+        let activation = |id: TensorId| {
+            if float[id].role != Role::Activation || float[id].element != DType::F32 {
+                return None;
+            }
+            let leader = shared.leader(id).0;
+            let (low, high) = ranges[leader].unwrap_or((0.0, 0.0));
+            Some(Activation { quant: fixed[leader].clone().unwrap_or_else(|| activation_quant(low, high)), step: None })
+        };
+        let weighted = |node: &&Node| weight_axis(&node.op).is_some();
+        let ends = [float.nodes.iter().position(|n| weighted(&n)), float.nodes.iter().rposition(|n| weighted(&n))];
+        let weights = float.nodes.iter().enumerate().map(|(n, node)| {
+            let Some(axis) = weight_axis(&node.op) else { return Ok(None) };
+            let precision = if ends.contains(&Some(n)) { options.ends } else { options.weights };
+            let w = float_weights(float, node)?;
+            let groups = match options.granularity {
+                Granularity::Channel => by_channel(w, axis, float[node.inputs[1]].shape[axis]),
+                Granularity::Tensor => vec![w.to_vec()],
+            };
+            let share = |w: &Vec<f32>| weight_share(w, options.weight_calibration, precision.largest());
+            let scales = Scales::OfPeak(groups.iter().map(share).collect());
+            Ok(Some(Weights { precision, axis, scales }))
+        });
+        let weights = weights.collect::<Result<_, GraphError>>()?;
+        Ok(Self { activations: (0..float.tensors.len()).map(|t| activation(TensorId(t))).collect(), weights })
+    }
+
+    /// How the weights of node `n` are quantised, if it has any.
+    pub(crate) fn weights(&self, n: usize) -> Option<&Weights> {
+        self.weights.get(n)?.as_ref()
+    }
+
+    /// Every quantised tensor of `float` whose scales are learned, with the parameter that holds their logarithms.
+    pub fn steps(&self, float: &Graph) -> Vec<(TensorId, TensorId)> {
+        let activations = self.activations.iter().enumerate();
+        let activations = activations.filter_map(|(t, rule)| Some((TensorId(t), rule.as_ref()?.step?)));
+        let weights = self.weights.iter().zip(&float.nodes);
+        let weights = weights.filter_map(|(rule, node)| match &rule.as_ref()?.scales {
+            Scales::OfPeak(_) => None,
+            Scales::Learned { step, .. } => Some((node.inputs[1], *step)),
+        });
+        activations.chain(weights).collect()
+    }
+
+    /// Sets the shares of the weights of node `n` so that their scales are `scales` for the weights of `float`.
+    pub(super) fn set_scales(&mut self, float: &Graph, n: usize, wanted: &[f32]) {
+        let peaks = self.peaks(float, n);
+        if let Some(Weights { scales: Scales::OfPeak(shares), precision, .. }) = &mut self.weights[n] {
+            let largest = precision.largest() as f32;
+            for ((share, scale), peak) in shares.iter_mut().zip(wanted).zip(peaks) {
+                *share = if peak > 0.0 { scale * largest / peak } else { 1.0 };
+            }
+        }
+    }
+
+    /// The largest weight of each scale of node `n`.
+    fn peaks(&self, float: &Graph, n: usize) -> Vec<f32> {
+        let Some(weights) = &self.weights[n] else { return Vec::new() };
+        let node = &float.nodes[n];
+        let (w, channels) = (float[node.inputs[1]].f32s().unwrap_or(&[]), float[node.inputs[1]].shape[weights.axis]);
+        let mut peaks = vec![0.0_f32; weights.count()];
+        let channel = channel_of(weights.axis, channels, w.len());
+        for (i, w) in w.iter().enumerate() {
+            let peak = &mut peaks[weights.scale_of(channel(i))];
+            *peak = peak.max(w.abs());
+        }
+        peaks
+    }
+
+    /// The scales of the weights of node `n`, before their bias asks for larger ones.
+    pub(super) fn scales(&self, float: &Graph, n: usize) -> Vec<f32> {
+        let Some(weights) = &self.weights[n] else { return Vec::new() };
+        match &weights.scales {
+            Scales::OfPeak(shares) => {
+                let largest = weights.precision.largest() as f32;
+                let scale =
+                    |(peak, share): (f32, &f32)| if peak > 0.0 { (peak * share / largest).max(MIN_SCALE) } else { 0.0 };
+                self.peaks(float, n).into_iter().zip(shares).map(scale).collect()
+            }
+            Scales::Learned { first, step } => learned(float, *step, first),
+        }
+    }
+
+    /// The integer network of `float`, which has the tensors and nodes that the scheme was made for.
+    ///
+    /// # Errors
+    /// [`GraphError`] names the weights that are used twice, not f32 or not finite.
+    pub fn apply(&self, float: &Graph) -> Result<Graph, GraphError> {
+        let mut graph = float.clone();
+        for (t, rule) in self.activations.iter().enumerate() {
+            let Some(Activation { quant, step }) = rule else { continue };
+            let mut quant = quant.clone();
+            if let Some(step) = step {
+                quant.scales = learned(float, *step, &quant.scales);
+            }
+            graph.quantise(TensorId(t), quant);
+        }
+        for (n, node) in float.nodes.iter().enumerate() {
+            match &node.op {
+                Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => {
+                    for &id in &node.inputs {
+                        quantize_operand(&mut graph, id)?;
+                    }
+                }
+                Op::Concat { .. } => {
+                    for &id in &node.inputs {
+                        if graph[id].role != Role::Activation {
+                            return Err(GraphError::Eval(format!("concat `{}` of a constant", node.name)));
+                        }
+                    }
+                }
+                Op::Quantize | Op::Dequantize => {
+                    let what = "is quantised in part already; give the float network";
+                    return Err(GraphError::Eval(format!("{} `{}`: the network {what}", node.op.name(), node.name)));
+                }
+                _ => {}
+            }
+            if let Some(weights) = &self.weights[n] {
+                quantize_weights(weights, &mut graph, node, &self.scales(float, n))?;
+            }
+        }
+        Ok(graph)
+    }
+
+    /// Makes every scale one that is learned: `float` is given a trained tensor for each, which [`Scheme::apply`] then
+    /// reads. Scales of fixed meaning, and that of the input, stay.
+    pub fn learn_steps(&mut self, float: &mut Graph) {
+        let shared = Shared::new(float);
+        let first: Vec<Vec<f32>> = (0..float.nodes.len()).map(|n| self.scales(float, n)).collect();
+        let steps = add_steps(float);
+        for (t, rule) in self.activations.iter_mut().enumerate() {
+            if let Some(rule) = rule {
+                rule.step = steps.activations[shared.leader(TensorId(t)).0];
+            }
+        }
+        for (n, rule) in self.weights.iter_mut().enumerate() {
+            if let (Some(weights), Some(step)) = (rule, steps.weights[n]) {
+                let first: Vec<f32> = first[n].iter().map(|&s| if s > 0.0 { s } else { 1.0 }).collect();
+                let len = first.len();
+                float[step].shape = vec![len];
+                float[step].data = Some(Data::F32(vec![0.0; len]));
+                weights.scales = Scales::Learned { first, step };
+            }
+        }
+    }
+}
+
+/// Where the learned scales of a network lie.
+struct Steps {
+    activations: Vec<Option<TensorId>>,
+    weights: Vec<Option<TensorId>>,
+}
+
+/// Gives `float` a trained tensor for every scale that can be learned; the names and places depend on its nodes alone.
+fn add_steps(float: &mut Graph) -> Steps {
+    let shared = Shared::new(float);
+    let fixed = shared.fixed(float).unwrap_or_else(|_| vec![None; float.tensors.len()]);
+    let mut activations = vec![None; float.tensors.len()];
+    let leaders: Vec<TensorId> = float.nodes.iter().map(|n| shared.leader(n.output)).collect();
+    for (n, leader) in leaders.into_iter().enumerate() {
+        let (node, free) = (&float.nodes[n], fixed[leader.0].is_none());
+        let of_input = float.inputs.iter().any(|&x| shared.leader(x) == leader);
+        let computed = !moves_codes(&node.op) && float[node.output].element == DType::F32;
+        if free && computed && !of_input && activations[leader.0].is_none() {
+            let name = format!("{}.step", float[leader].name);
+            activations[leader.0] = Some(float.parameter(&name, &[1], vec![0.0]));
+        }
+    }
+    let mut weights = vec![None; float.nodes.len()];
+    for n in 0..float.nodes.len() {
+        if weight_axis(&float.nodes[n].op).is_some() {
+            let name = format!("{}.step", float[float.nodes[n].inputs[1]].name);
+            weights[n] = Some(float.parameter(&name, &[1], vec![0.0]));
+        }
+    }
+    Steps { activations, weights }
+}
+
+/// `float` with a tensor for every scale that can be learned, as [`Scheme::learn_steps`] makes them.
+pub fn with_steps(float: &Graph) -> Graph {
+    let mut float = float.clone();
+    add_steps(&mut float);
+    float
+}
+
+/// `first * exp(step)`
+fn learned(float: &Graph, step: TensorId, first: &[f32]) -> Vec<f32> {
+    let steps = float[step].f32s().unwrap_or(&[]);
+    first.iter().zip(steps).map(|(first, step)| (first * step.exp()).clamp(MIN_SCALE, 1.0 / MIN_SCALE)).collect()
+}
+
+pub(super) fn float_weights<'a>(graph: &'a Graph, node: &Node) -> Result<&'a [f32], GraphError> {
+    let w = &graph[node.inputs[1]];
+    let fail = |what: String| GraphError::Eval(format!("weights `{}` {what}", w.name));
+    let values = w.f32s().ok_or_else(|| fail("are used twice or are not f32".into()))?;
+    match values.iter().find(|w| !w.is_finite()) {
+        Some(w) => Err(fail(format!("contain {w}"))),
+        None => Ok(values),
+    }
+}
+
+fn by_channel(weights: &[f32], axis: usize, channels: usize) -> Vec<Vec<f32>> {
+    let channel = channel_of(axis, channels, weights.len());
+    let mut filters = vec![Vec::new(); channels];
+    for (i, &w) in weights.iter().enumerate() {
+        filters[channel(i)].push(w);
+    }
+    filters
+}
+
+impl Weights {
+    /// Number of scales.
+    fn count(&self) -> usize {
+        match &self.scales {
+            Scales::OfPeak(shares) => shares.len(),
+            Scales::Learned { first, .. } => first.len(),
+        }
+    }
+
+    /// The scale of a channel.
+    pub(crate) fn scale_of(&self, channel: usize) -> usize {
+        if self.count() == 1 { 0 } else { channel }
+    }
+}
