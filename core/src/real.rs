@@ -37,6 +37,8 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Correctly rounded square root, the same bits on every target.
     fn sqrt(self) -> Self;
+    /// `e^self`, the same bits on every target.
+    fn exp(self) -> Self;
     /// Whether this is neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// The value halfway between two non-negative values in the order of their bit patterns; none when they are
@@ -66,7 +68,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($float:ident, $libm_sqrt:path, $tiny:literal) => {
+    ($float:ident, $libm_sqrt:path, $libm_exp:path, $tiny:literal) => {
         impl Real for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -96,6 +98,11 @@ macro_rules! real {
                 $libm_sqrt(self)
             }
 
+            #[inline]
+            fn exp(self) -> Self {
+                $libm_exp(self)
+            }
+
             #[inline(always)]
             fn is_finite(self) -> bool {
                 $float::is_finite(self)
@@ -111,8 +118,8 @@ macro_rules! real {
     };
 }
 
-real!(f32, libm::sqrtf, 1e-20);
-real!(f64, libm::sqrt, 1e-150);
+real!(f32, libm::sqrtf, libm::expf, 1e-20);
+real!(f64, libm::sqrt, libm::exp, 1e-150);
 
 #[cfg(test)]
 mod tests {

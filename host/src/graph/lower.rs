@@ -177,6 +177,10 @@ impl Graph {
                     _ => Lowered::AveragePool2d(op),
                 }
             }
+            Op::Dropout { .. } => Lowered::Reshape,
+            Op::Propagate { .. } | Op::SparseDense { .. } => {
+                return Err(fail("has no kernel that a file can name".into()));
+            }
             Op::Softmax => self.lower_softmax(node)?,
             Op::Reshape { .. } => {
                 same_quant()?;

@@ -29,6 +29,7 @@ const CORE: Modules = &[
     ("session", &["error", "num", "shape", "kernels", "format"]),
     ("prox", &["error", "real"]),
     ("optim", &["error", "real"]),
+    ("graph", &["error", "real"]),
 ];
 
 /// Each module of host with the modules that it may name.
