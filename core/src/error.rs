@@ -79,6 +79,8 @@ pub enum OperatorError {
     },
     /// Sizes do not fit together.
     Shape(ShapeError),
+    /// A graph is none.
+    Graph(GraphError),
 }
 
 impl fmt::Display for OperatorError {
@@ -102,6 +104,7 @@ impl fmt::Display for OperatorError {
             }
             Self::Param { name, value } => write!(f, "{name} = {value} is out of range"),
             Self::Shape(error) => error.fmt(f),
+            Self::Graph(error) => error.fmt(f),
         }
     }
 }

@@ -21,6 +21,7 @@ mod tests;
 
 use crate::error::GraphError;
 use core::fmt::Debug;
+use core::ops::Range;
 
 /// An unsigned integer that numbers nodes, columns or entries.
 pub trait Index: Copy + Ord + Debug + 'static {
@@ -87,10 +88,18 @@ impl<'a, O: Index, I: Index> Csr<'a, O, I> {
         Ok(csr)
     }
 
+    /// A matrix that [`try_new`](Self::try_new) proved before, from the same slices; nothing is looked at again.
+    ///
+    /// From others it is a matrix all the same, but rows may be empty that are not and columns outside the matrix.
+    #[inline]
+    pub const fn proved(offsets: &'a [O], indices: &'a [I], columns: usize) -> Self {
+        Self { offsets, indices, columns }
+    }
+
     /// Number of rows: the nodes of a graph.
     #[inline]
     pub fn row_count(&self) -> usize {
-        self.offsets.len() - 1
+        self.offsets.len().saturating_sub(1)
     }
 
     /// Number of columns.
@@ -105,11 +114,17 @@ impl<'a, O: Index, I: Index> Csr<'a, O, I> {
         self.indices.len()
     }
 
+    /// Where the entries of one row lie among all.
+    #[inline]
+    pub fn span(&self, row: usize) -> Option<Range<usize>> {
+        let (start, end) = self.offsets.get(row).zip(self.offsets.get(row + 1))?;
+        Some(start.to_usize()..end.to_usize())
+    }
+
     /// The columns of one row; none past the last row.
     #[inline]
     pub fn row(&self, row: usize) -> &'a [I] {
-        let bounds = self.offsets.get(row).zip(self.offsets.get(row + 1));
-        bounds.and_then(|(start, end)| self.indices.get(start.to_usize()..end.to_usize())).unwrap_or_default()
+        self.span(row).and_then(|span| self.indices.get(span)).unwrap_or_default()
     }
 
     /// The columns of every row, in order.
