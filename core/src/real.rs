@@ -28,6 +28,8 @@ pub trait Real:
     const INFINITY: Self;
     /// Not a number.
     const NAN: Self;
+    /// Bits of a value.
+    const BITS: u32;
     /// A vector with a norm below this counts as zero: its reciprocal would leave the range of the type.
     const TINY: Self;
 
@@ -39,6 +41,8 @@ pub trait Real:
     fn sqrt(self) -> Self;
     /// `e^self`, the same bits on every target.
     fn exp(self) -> Self;
+    /// The bits of the absolute value: in the order of magnitudes, NaN above infinity.
+    fn magnitude_bits(self) -> u64;
     /// Whether this is neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// The value halfway between two non-negative values in the order of their bit patterns; none when they are
@@ -74,6 +78,7 @@ macro_rules! real {
             const ONE: Self = 1.0;
             const INFINITY: Self = $float::INFINITY;
             const NAN: Self = $float::NAN;
+            const BITS: u32 = size_of::<$float>() as u32 * 8;
             const TINY: Self = $tiny;
 
             #[inline(always)]
@@ -101,6 +106,11 @@ macro_rules! real {
             #[inline]
             fn exp(self) -> Self {
                 $libm_exp(self)
+            }
+
+            #[inline(always)]
+            fn magnitude_bits(self) -> u64 {
+                (self.to_bits() & (!0 >> 1)).into()
             }
 
             #[inline(always)]

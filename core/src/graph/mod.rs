@@ -146,10 +146,17 @@ impl<'a, O: Index, I: Index> Csr<'a, O, I> {
         self.entries().filter(|(row, column)| row == column).count()
     }
 
+    /// Where entry `(row, column)` lies among all, if it is there.
+    #[inline]
+    pub fn entry(&self, row: usize, column: usize) -> Option<usize> {
+        let within = self.row(row).binary_search_by(|probe| probe.to_usize().cmp(&column)).ok()?;
+        Some(self.offsets.get(row)?.to_usize() + within)
+    }
+
     /// Whether entry `(row, column)` is there.
     #[inline]
     pub fn contains(&self, row: usize, column: usize) -> bool {
-        self.row(row).binary_search_by(|probe| probe.to_usize().cmp(&column)).is_ok()
+        self.entry(row, column).is_some()
     }
 
     /// Proves that there are as many rows as columns, as a graph has.

@@ -30,6 +30,8 @@ const CORE: Modules = &[
     ("prox", &["error", "real"]),
     ("optim", &["error", "real"]),
     ("graph", &["error", "real"]),
+    ("select", &["real"]),
+    ("teddy", &["error", "real", "select", "graph"]),
 ];
 
 /// Each module of host with the modules that it may name.
