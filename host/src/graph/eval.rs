@@ -29,6 +29,7 @@ impl Value {
     pub fn of_reals(tensor: &Tensor, x: &[f32]) -> Self {
         match (&tensor.quant, tensor.dtype()) {
             (Some(q), DType::I16) => Self::I16(x.iter().map(|&v| quantize(v, q.scales[0], q.zero_point)).collect()),
+            (None, DType::I32) => Self::I32(x.iter().map(|&v| v as i32).collect()),
             (Some(q), _) => Self::I8(x.iter().map(|&v| quantize(v, q.scales[0], q.zero_point)).collect()),
             (None, _) => Self::F32(x.to_vec()),
         }
@@ -158,6 +159,7 @@ impl Graph {
             Lowered::Binary(shape, op) => Some(elementwise::binary(shape, op, x, operand(1)?.as_ref())),
             Lowered::Over(op, over) => Some(elementwise::over(op, over, x)),
             Lowered::Reshape => Some(Ok(x.clone())),
+            Lowered::Nodes(op) => Some(nodes::codes(op, x, || operand(1), len)),
             _ => None,
         };
         if let Some(done) = done {

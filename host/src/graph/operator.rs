@@ -300,6 +300,9 @@ pub enum Op {
         /// Fused clamp.
         activation: Activation,
     },
+    /// Inputs `x: [N, .., C]` and `rows: [Q]`, i32; output `[Q, .., C]`: the rows of `x` with these numbers, each number at
+    /// least 0 and at most `N - 1`.
+    Gather,
     /// Input `x`; in training each element is 0 with this probability, and else divided by that of staying.
     Dropout {
         /// In `[0, 1)`.
@@ -345,6 +348,7 @@ impl Op {
             Self::Reshape { .. } => "reshape",
             Self::Propagate { .. } => "propagate",
             Self::SparseDense { .. } => "sparse_dense",
+            Self::Gather => "gather",
             Self::Dropout { .. } => "dropout",
         }
     }

@@ -71,6 +71,14 @@ impl Histogram {
         (0..BINS).map(|b| self.counts[b] as f64 * error(self.centre(b))).sum()
     }
 
+    fn range(&self, calibration: Calibration) -> (f32, f32) {
+        match calibration {
+            Calibration::MinMax => (self.min, self.max),
+            Calibration::Percentile => self.percentile(),
+            Calibration::Mse => self.least_squared_error(),
+        }
+    }
+
     fn least_squared_error(&self) -> (f32, f32) {
         let (mut best, mut least) = ((self.min, self.max), f64::INFINITY);
         // From the full range down, so that a tie keeps the wider one.
@@ -122,12 +130,18 @@ pub fn ranges(
             Ok(())
         })?;
     }
-    let range = |h: Histogram| match calibration {
-        Calibration::MinMax => (h.min, h.max),
-        Calibration::Percentile => h.percentile(),
-        Calibration::Mse => h.least_squared_error(),
-    };
-    Ok(histograms.into_iter().map(|h| h.map(range)).collect())
+    Ok(histograms.into_iter().map(|h| h.map(|h| h.range(calibration))).collect())
+}
+
+/// The range of `values`, which are finite.
+pub(super) fn range_of(values: &[f32], calibration: Calibration) -> (f32, f32) {
+    let min = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let max = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut histogram = Histogram { min, max, counts: vec![0; BINS] };
+    if calibration != Calibration::MinMax {
+        values.iter().for_each(|&value| histogram.add(value));
+    }
+    histogram.range(calibration)
 }
 
 fn visit(

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod fold;
+mod nodes;
 
 pub use calibrate::{Calibration, ranges};
 pub use fold::{fold_batch_norm, fuse_activations};
@@ -18,7 +19,7 @@ const BIAS_MAX: f64 = (1 << 30) as f64;
 /// # Errors
 /// [`GraphError`] names the operator or activation that cannot be quantised.
 pub fn post_training(graph: &Graph, samples: &[&[f32]], calibration: Calibration) -> Result<Graph, GraphError> {
-    let float = fuse_activations(&fold_batch_norm(graph)?);
+    let float = fuse_activations(&fold_batch_norm(&nodes::without_dropout(graph))?);
     let ranges = ranges(&float, samples, calibration)?;
     let mut graph = float.clone();
     for id in float.activations() {
@@ -34,11 +35,13 @@ pub fn post_training(graph: &Graph, samples: &[&[f32]], calibration: Calibration
             Op::MaxPool2d { .. } | Op::AveragePool2d { .. } | Op::Reshape { .. } => {
                 graph[node.output].quant = graph[node.inputs[0]].quant.clone();
             }
-            Op::Conv2d { .. } | Op::Dense { .. } => quantize_weights(&mut graph, &node.inputs, 0)?,
-            Op::DepthwiseConv2d { .. } => quantize_weights(&mut graph, &node.inputs, 2)?,
+            Op::Conv2d { .. } | Op::Dense { .. } => quantize_layer(&mut graph, &node.inputs, 0)?,
+            Op::DepthwiseConv2d { .. } => quantize_layer(&mut graph, &node.inputs, 2)?,
             _ => {}
         }
     }
+    nodes::quantise_features(&mut graph, &float)?;
+    nodes::quantise_by_node(&mut graph, &float, samples, calibration)?;
     Ok(graph)
 }
 
@@ -60,13 +63,24 @@ pub fn activation_quant(low: f32, high: f32) -> Quant {
     Quant { scales: vec![scale], zero_point: zero_point.clamp(-128.0, 127.0) as i32, axis: None }
 }
 
-/// Symmetric per-channel weights, `scale = max|w| / 127`, and the bias in units of `input_scale * scale`.
-fn quantize_weights(graph: &mut Graph, inputs: &[TensorId], axis: usize) -> Result<(), GraphError> {
+/// The weights and bias of a layer with inputs `x, w` and maybe `bias`.
+fn quantize_layer(graph: &mut Graph, inputs: &[TensorId], axis: usize) -> Result<(), GraphError> {
     let input_scale = graph[inputs[0]].quant.as_ref().map_or(1.0, |q| f64::from(q.scales[0]));
-    let name = graph[inputs[1]].name.clone();
+    quantize_weights(graph, inputs[1], inputs.get(2).copied(), input_scale, axis)
+}
+
+/// Symmetric per-channel weights, `scale = max|w| / 127`, and the bias in units of `input_scale * scale`.
+fn quantize_weights(
+    graph: &mut Graph,
+    w: TensorId,
+    bias: Option<TensorId>,
+    input_scale: f64,
+    axis: usize,
+) -> Result<(), GraphError> {
+    let name = graph[w].name.clone();
     let not_float = || GraphError::Eval(format!("weights `{name}` are used twice or are not f32"));
-    let weights = graph[inputs[1]].f32s().ok_or_else(not_float)?.to_vec();
-    let channels = graph[inputs[1]].shape[axis];
+    let weights = graph[w].f32s().ok_or_else(not_float)?.to_vec();
+    let channels = graph[w].shape[axis];
     // Filters are rows for axis 0 and the innermost axis otherwise.
     let channel = |i: usize| if axis == 0 { i * channels / weights.len() } else { i % channels };
     let mut peaks = vec![0.0_f32; channels];
@@ -76,18 +90,18 @@ fn quantize_weights(graph: &mut Graph, inputs: &[TensorId], axis: usize) -> Resu
         }
         peaks[channel(i)] = peaks[channel(i)].max(w.abs());
     }
-    let bias = match inputs.get(2) {
-        Some(&b) => graph[b].f32s().ok_or_else(|| GraphError::Eval(format!("bias of `{name}` is not f32")))?.to_vec(),
+    let biases = match bias {
+        Some(b) => graph[b].f32s().ok_or_else(|| GraphError::Eval(format!("bias of `{name}` is not f32")))?.to_vec(),
         None => vec![0.0; channels],
     };
-    let scales: Vec<f32> = peaks.iter().zip(&bias).map(|(&peak, &b)| weight_scale(peak, b, input_scale)).collect();
+    let scales: Vec<f32> = peaks.iter().zip(&biases).map(|(&peak, &b)| weight_scale(peak, b, input_scale)).collect();
     let codes = weights.iter().enumerate().map(|(i, &w)| {
         // f32 division, as the reference converter's.
         round_away(f64::from(w / scales[channel(i)])).clamp(-127.0, 127.0) as i8
     });
     let codes = codes.collect();
-    if let Some(&b) = inputs.get(2) {
-        let units = bias.iter().zip(&scales).map(|(&b, &s)| {
+    if let Some(b) = bias {
+        let units = biases.iter().zip(&scales).map(|(&b, &s)| {
             let unit = f64::from((input_scale * f64::from(s)) as f32);
             round_away(f64::from(b) / unit).clamp(-BIAS_MAX, BIAS_MAX) as i32
         });
@@ -98,8 +112,8 @@ fn quantize_weights(graph: &mut Graph, inputs: &[TensorId], axis: usize) -> Resu
             axis: Some(0),
         });
     }
-    graph[inputs[1]].data = Some(Data::I8(codes));
-    graph[inputs[1]].quant = Some(Quant { scales, zero_point: 0, axis: Some(axis) });
+    graph[w].data = Some(Data::I8(codes));
+    graph[w].quant = Some(Quant { scales, zero_point: 0, axis: Some(axis) });
     Ok(())
 }
 

@@ -1,9 +1,38 @@
-//! Operators over node sets by core's definitions, in f32.
-
-use crate::graph::{Graph, Node, Op, Propagation, TensorId, lower};
-use niwaki_core::graph::propagate::{self, Attention};
+//! Operators over node sets by core's definitions, in f32 and in int8.
 
 use super::Value;
+use crate::graph::lower::Nodes;
+use crate::graph::{Graph, GraphError, Node, Op, Propagation, TensorId, lower};
+use niwaki_core::graph::propagate::{self, Attention};
+use niwaki_core::kernels::{nodes::RowOperator, reference};
+use std::borrow::Cow;
+
+/// What an int8 operator makes of `x` and, for a gather, of the numbers in operand 1; `len` codes.
+pub(super) fn codes<'a>(
+    op: &Nodes,
+    x: &Value,
+    numbers: impl Fn() -> Result<Cow<'a, Value>, GraphError>,
+    len: usize,
+) -> Result<Value, String> {
+    let Value::I8(x) = x else { return Err("operand 0 is not int8".into()) };
+    let mut y = vec![0; len];
+    match op.view() {
+        Some(RowOperator::Propagate(op)) => reference::propagate_int8(&op, x, &mut y),
+        Some(RowOperator::SparseDense(op, w)) => reference::sparse_dense_int8(&op, w, &mut y),
+        Some(RowOperator::NodeDense(op, w)) => reference::node_dense_int8(&op, x, w, &mut y),
+        Some(RowOperator::Stored { .. }) | None => {
+            let numbers = numbers().map_err(|error| error.to_string())?;
+            let Value::I32(numbers) = numbers.as_ref() else { return Err("operand 1 is not int32".into()) };
+            let channels = len / numbers.len().max(1);
+            let last = x.len() / channels.max(1) - 1;
+            let row = |&number: &i32| usize::try_from(number).unwrap_or(0).min(last) * channels;
+            y = numbers.iter().map(row).flat_map(|at| x[at..at + channels].to_vec()).collect();
+            Ok(())
+        }
+    }
+    .map_err(|error| error.to_string())?;
+    Ok(Value::I8(y))
+}
 
 impl Graph {
     /// What a node over node sets makes of `values`; `None` for every other operator, and for codes.

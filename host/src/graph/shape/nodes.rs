@@ -49,6 +49,10 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
             }
             Ok(vec![features.rows(), 1, outputs])
         }
+        Op::Gather => {
+            let &[&[_, ref row @ ..], &[count]] = inputs else { return Err("takes x and rows: [Q]".into()) };
+            Ok([&[count], row].concat())
+        }
         Op::Dropout { rate } => {
             if inputs.len() != 1 || !(0.0..1.0).contains(rate) {
                 return Err(format!("takes one input and a rate in [0, 1), got {} and {rate}", inputs.len()));
