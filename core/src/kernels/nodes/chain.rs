@@ -2,21 +2,20 @@
 //! not stored.
 
 use super::{Columns, NodeDense, Propagate, RowScaling, SparseDense};
-use crate::graph::Index;
 
 /// Channels that are summed in one pass over the rows.
-pub const BLOCK: usize = 8;
+pub const BLOCK: usize = 16;
 
-/// How a back end adds up rows of a matrix.
+/// How a back end adds up rows of a matrix of `width` channels, from channel `first` on. Channels past the width have any
+/// value, and rows past the last one count nothing.
 pub trait RowSums {
-    /// `Σ_k x[columns[k]][first..first + BLOCK]` of rows of `width` channels; columns past the last row of `x` count
-    /// nothing. Channels past the width have any value.
-    fn sum_rows<I: Index>(columns: &[I], x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+    /// `Σ_k x[columns[k]]`, columns rising.
+    fn sum_rows(columns: Columns<'_>, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
 
     /// The same with row `k` times `values[k]`, or once where there is no such value.
-    fn sum_weighted_rows<I: Index>(columns: &[I], values: &[i8], x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
 
-    /// `Σ_k (values[k] - zero_point) * x[k][first..first + BLOCK]`: rows one after the other.
+    /// `Σ_k (values[k] - zero_point) * x[k]`: rows one after the other.
     fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
 }
 
@@ -91,11 +90,8 @@ pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i
             if op.gathering.counts_own() {
                 compute_row::<S>(below, row, x, rest);
             }
-            let factor = op.scaling.factor(row);
-            for (c, ((y, &sum), &own)) in y.iter_mut().zip(&*sums).zip(&*x).enumerate() {
-                let sum = op.gathering.finish(sum, own, op.input_zero_point, neighbours.len());
-                *y = op.scaling.code(factor, c, sum);
-            }
+            op.gathering.finish_row(sums, x, op.input_zero_point, neighbours.len());
+            op.scaling.codes(op.scaling.factor(row), 0, sums, y);
         }
     }
 }
@@ -107,39 +103,24 @@ fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
     (codes.get_mut(..len).unwrap_or_default(), rest)
 }
 
-/// Does the same with the columns, whatever their width.
-macro_rules! any_width {
-    ($columns:expr, $slice:ident => $body:expr) => {
-        match $columns {
-            Columns::Narrow($slice) => $body,
-            Columns::Wide($slice) => $body,
-        }
-    };
-}
-
 fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8]) {
     let (neighbours, factor) = (op.graph.row(row), op.scaling.factor(row));
-    let mut own = x.get(row * op.channels..).unwrap_or_default().iter().copied();
+    let mut own = x.get(row * op.channels..).unwrap_or_default().chunks(BLOCK);
     let mut first = 0;
     for y in y.chunks_mut(BLOCK) {
-        let sums = any_width!(neighbours, columns => S::sum_rows(columns, x, op.channels, first));
-        for (c, (y, sum)) in (first..).zip(y.iter_mut().zip(sums)) {
-            let own = own.next().unwrap_or_default();
-            let sum = op.gathering.finish(sum, own, op.input_zero_point, neighbours.len());
-            *y = op.scaling.code(factor, c, sum);
-        }
+        let mut sums = S::sum_rows(neighbours, x, op.channels, first);
+        let own = own.next().and_then(|own| own.get(..y.len())).unwrap_or_default();
+        op.gathering.finish_row(&mut sums, own, op.input_zero_point, neighbours.len());
+        op.scaling.codes(factor, first, &sums, y);
         first += BLOCK;
     }
 }
 
 fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &[i8], row: usize, y: &mut [i8]) {
     let (columns, values) = (op.features.row(row), op.row_values(row));
-    for_each_block(&op.scaling, row, y, |first| match (columns, values) {
-        (Columns::Narrow(columns), []) => S::sum_rows(columns, w, op.channels, first),
-        (Columns::Wide(columns), []) => S::sum_rows(columns, w, op.channels, first),
-        (columns, values) => {
-            any_width!(columns, columns => S::sum_weighted_rows(columns, values, w, op.channels, first))
-        }
+    for_each_block(&op.scaling, row, y, |first| match values {
+        [] => S::sum_rows(columns, w, op.channels, first),
+        values => S::sum_weighted_rows(columns, values, w, op.channels, first),
     });
 }
 
@@ -153,9 +134,7 @@ fn node_dense_row<S: RowSums>(op: &NodeDense<'_>, w: &[i8], row: usize, x: &[i8]
 fn for_each_block(scaling: &RowScaling<'_>, row: usize, y: &mut [i8], sums: impl Fn(usize) -> [i32; BLOCK]) {
     let (factor, mut first) = (scaling.factor(row), 0);
     for y in y.chunks_mut(BLOCK) {
-        for (c, (y, sum)) in (first..).zip(y.iter_mut().zip(sums(first))) {
-            *y = scaling.code(factor, c, sum);
-        }
+        scaling.codes(factor, first, &sums(first), y);
         first += BLOCK;
     }
 }

@@ -12,7 +12,7 @@ pub use sparse::{Columns, Sparse};
 
 use super::Clamp;
 use crate::error::ShapeError;
-use crate::num::{Multiplier, Rounding, saturate_i8};
+use crate::num::{Multiplier, Rounding, SmallMultiplier, saturate_i8};
 use crate::shape::{MAX_LEN, expect_len};
 
 /// Most that a sum may become, its factor and bias included, so that every spelling of a multiplier is exact.
@@ -21,13 +21,9 @@ pub const MAX_SUM: i64 = 3 << 29;
 /// Largest distance of an int8 code from a zero point.
 pub const MAX_DISTANCE: i64 = 255;
 
-/// How the sums of a row become int8 codes.
-///
-/// # Numerics
-/// `y = clamp(multiplier[c] * (factor[row] * sum[c] + bias[c]) + output_zero_point)` with a Q1.15 factor as an integer of
-/// 0 … 65535, or 1 where there are none. Exact while `factor * |sum| + |bias| <=` [`MAX_SUM`]. Bit-exact on every target.
+/// The constants of a [`RowScaling`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RowScaling<'a> {
+pub struct RowConstants<'a> {
     /// One a row, Q1.15; empty where every row has 1.
     pub factors: &'a [u16],
     /// One a channel.
@@ -44,38 +40,83 @@ pub struct RowScaling<'a> {
     pub rounding: Rounding,
 }
 
-impl RowScaling<'_> {
+/// How the sums of a row become int8 codes.
+///
+/// # Numerics
+/// `y = clamp(multiplier[c] * (factor[row] * sum[c] + bias[c]) + output_zero_point)` with a Q1.15 factor as an integer of
+/// 0 … 65535, or 1 where there are none. Exact while `factor * |sum| + |bias| <=` [`MAX_SUM`]. Bit-exact on every target.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowScaling<'a> {
+    constants: RowConstants<'a>,
+    /// Whether every multiplier is a [`SmallMultiplier`] and rounds twice.
+    small: bool,
+}
+
+impl<'a> RowScaling<'a> {
+    /// The scaling with these constants.
+    pub fn new(constants: RowConstants<'a>) -> Self {
+        let multipliers = constants.multipliers_q31.iter().zip(constants.shifts);
+        let is_small = |(&mantissa_q31, &shift)| SmallMultiplier::new(Multiplier { mantissa_q31, shift }).is_some();
+        Self {
+            constants,
+            small: constants.rounding == Rounding::Double && multipliers.map(is_small).all(|small| small),
+        }
+    }
+
+    /// The constants.
+    pub const fn constants(&self) -> &RowConstants<'a> {
+        &self.constants
+    }
+
     /// Checks that there is a factor for each of `rows`, or none at all, and every constant for each of `channels`.
     ///
     /// # Errors
     /// [`ShapeError::Len`] names the constant.
     pub fn check(&self, rows: usize, channels: usize) -> Result<(), ShapeError> {
-        if !self.factors.is_empty() {
-            expect_len("factors", rows, self.factors.len())?;
+        let RowConstants { factors, bias, multipliers_q31, shifts, .. } = self.constants;
+        if !factors.is_empty() {
+            expect_len("factors", rows, factors.len())?;
         }
-        expect_len("bias", channels, self.bias.len())?;
-        expect_len("multipliers", channels, self.multipliers_q31.len())?;
-        expect_len("shifts", channels, self.shifts.len())
+        expect_len("bias", channels, bias.len())?;
+        expect_len("multipliers", channels, multipliers_q31.len())?;
+        expect_len("shifts", channels, shifts.len())
     }
 
     /// The factor of `row`.
     #[inline]
     pub fn factor(&self, row: usize) -> i32 {
-        self.factors.get(row).map_or(1, |&factor| factor.into())
+        self.constants.factors.get(row).map_or(1, |&factor| factor.into())
     }
 
     /// The largest magnitude of a bias.
     pub fn largest_bias(&self) -> i64 {
-        self.bias.iter().map(|&bias| i64::from(bias).abs()).max().unwrap_or(0)
+        self.constants.bias.iter().map(|&bias| i64::from(bias).abs()).max().unwrap_or(0)
     }
 
     /// The code of `sum` in a row with this factor.
-    #[inline]
     pub fn code(&self, factor: i32, channel: usize, sum: i32) -> i8 {
-        let of = |values: &[i32]| values.get(channel).copied().unwrap_or(0);
-        let multiplier = Multiplier { mantissa_q31: of(self.multipliers_q31), shift: of(self.shifts) };
-        let scaled = multiplier.apply(sum.wrapping_mul(factor).wrapping_add(of(self.bias)), self.rounding);
-        saturate_i8(self.clamp.apply(scaled.wrapping_add(self.output_zero_point)))
+        let mut code = [0];
+        self.codes(factor, channel, &[sum], &mut code);
+        let [code] = code;
+        code
+    }
+
+    /// The codes of `sums` from channel `first` on in a row with this factor.
+    #[inline]
+    pub fn codes(&self, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
+        let RowConstants { bias, multipliers_q31, shifts, output_zero_point, clamp, rounding, .. } = self.constants;
+        let from = |values: &'a [i32]| values.get(first..).unwrap_or_default().iter();
+        let constants = from(bias).zip(from(multipliers_q31)).zip(from(shifts));
+        for ((y, &sum), ((&bias, &mantissa_q31), &shift)) in y.iter_mut().zip(sums).zip(constants) {
+            let sum = sum.wrapping_mul(factor).wrapping_add(bias);
+            let code = if self.small {
+                let exponent = (-1_i32).wrapping_sub(shift) as u8;
+                SmallMultiplier { mantissa_q32: (mantissa_q31 as u32) << 1, exponent }.code(sum, output_zero_point)
+            } else {
+                Multiplier { mantissa_q31, shift }.apply(sum, rounding).wrapping_add(output_zero_point)
+            };
+            *y = saturate_i8(clamp.apply(code));
+        }
     }
 }
 
@@ -112,6 +153,12 @@ impl Gathering {
             }
             Self::Mean => degree * MAX_DISTANCE * 256,
         }
+    }
+
+    /// [`finish`](Self::finish) of a row of sums and the node's own codes.
+    #[inline]
+    pub fn finish_row(self, sums: &mut [i32], own: &[i8], zero_point: i32, degree: usize) {
+        sums.iter_mut().zip(own).for_each(|(sum, &own)| *sum = self.finish(*sum, own, zero_point, degree));
     }
 
     /// What becomes of the plain sum of the codes of `degree` neighbours and of the node's `own` code.
@@ -253,7 +300,7 @@ impl NodeDense<'_> {
 
     /// Whether no sum can be more than [`MAX_SUM`].
     pub fn is_exact(&self) -> bool {
-        let factor = self.scaling.factors.iter().max().map_or(1, |&factor| factor.into());
+        let factor = self.scaling.constants.factors.iter().max().map_or(1, |&factor| factor.into());
         let largest = (self.inputs as i64).saturating_mul(128 * MAX_DISTANCE).saturating_mul(factor);
         largest.saturating_add(self.scaling.largest_bias()) <= MAX_SUM
     }

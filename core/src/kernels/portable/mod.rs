@@ -7,7 +7,7 @@ mod depthwise_conv2d;
 pub(crate) mod depthwise_conv2d_tiled;
 mod elementwise;
 mod movement;
-mod nodes;
+pub(crate) mod nodes;
 mod pool2d;
 mod reduce;
 mod resize;

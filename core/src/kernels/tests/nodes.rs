@@ -4,7 +4,9 @@ use super::Lcg;
 use crate::graph::Csr;
 use crate::kernels::nodes::{MAX_SUM, RowOperator, compute_row, scratch_words};
 use crate::kernels::portable::NodeSums;
-use crate::kernels::{Clamp, Gathering, NodeDense, Propagate, RowScaling, Sparse, SparseDense, portable, reference};
+use crate::kernels::{
+    Clamp, Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, portable, reference,
+};
 use crate::num::{Multiplier, Rounding};
 use std::vec::Vec;
 
@@ -74,7 +76,7 @@ impl Constants {
     }
 
     fn view(&self) -> RowScaling<'_> {
-        RowScaling {
+        RowScaling::new(RowConstants {
             factors: &self.factors,
             bias: &self.bias,
             multipliers_q31: &self.multipliers_q31,
@@ -82,7 +84,7 @@ impl Constants {
             output_zero_point: self.output_zero_point,
             clamp: self.clamp,
             rounding: self.rounding,
-        }
+        })
     }
 }
 
@@ -201,7 +203,7 @@ fn rows_on_demand_are_the_rows_that_would_be_stored() {
 fn wrong_lengths_and_sums_that_are_too_large_are_noticed() {
     let (offsets, columns) = ([0_u16, 2], [0_u16, 1]);
     let features = Sparse::Narrow(Csr::try_new(&offsets, &columns, 2).unwrap());
-    let scaling = RowScaling {
+    let constants = RowConstants {
         factors: &[65_535],
         bias: &[0],
         multipliers_q31: &[1 << 30],
@@ -210,14 +212,19 @@ fn wrong_lengths_and_sums_that_are_too_large_are_noticed() {
         clamp: Clamp { min: -128, max: 127 },
         rounding: Rounding::Double,
     };
+    let scaling = RowScaling::new(constants);
     let op = SparseDense { features, values: &[], channels: 1, scaling };
     let mut y = [7];
     let error = portable::sparse_dense_int8(&op, &[1], &mut y).unwrap_err();
     assert_eq!((error, y), (crate::error::ShapeError::Len { operand: "w", expected: 2, got: 1 }, [7]));
     assert!(op.is_exact());
+    let biased = |bias: &[i32]| {
+        let scaling = RowScaling::new(RowConstants { bias, ..constants });
+        SparseDense { scaling, ..op }.is_exact()
+    };
     let bias = [(MAX_SUM - 2 * 128 * 65_535) as i32];
-    assert!(SparseDense { scaling: RowScaling { bias: &bias, ..scaling }, ..op }.is_exact());
-    assert!(!SparseDense { scaling: RowScaling { bias: &[bias[0] + 1], ..scaling }, ..op }.is_exact());
+    assert!(biased(&bias));
+    assert!(!biased(&[bias[0] + 1]));
     let lonely = Sparse::Narrow(Csr::try_new(&[0_u16, 0], &[], 1).unwrap());
     let weight = i32::try_from(MAX_SUM / 65_535 / 255).unwrap();
     let own = |own_weight| Gathering::Sum { own_weight, fraction_bits: 0 };

@@ -8,7 +8,7 @@ use crate::graph::{Activation, Data, Features, Graph, Node, Op, Propagation, Qua
 use niwaki_core::format::DType;
 use niwaki_core::graph::{Csr, propagate};
 use niwaki_core::kernels::nodes::{MAX_SUM, RowOperator};
-use niwaki_core::kernels::{Clamp, Gathering, NodeDense, Propagate, RowScaling, Sparse, SparseDense};
+use niwaki_core::kernels::{Clamp, Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense};
 use niwaki_core::num::{Multiplier, Rounding, quantize_i8, round_away};
 
 /// Indices of a sparse matrix in the width that a file has them in.
@@ -100,7 +100,7 @@ pub struct Scale {
 
 impl Scale {
     fn view(&self) -> RowScaling<'_> {
-        RowScaling {
+        RowScaling::new(RowConstants {
             factors: &self.factors,
             bias: &self.bias,
             multipliers_q31: &self.multipliers_q31,
@@ -108,7 +108,7 @@ impl Scale {
             output_zero_point: self.output_zero_point,
             clamp: self.clamp,
             rounding: self.rounding,
-        }
+        })
     }
 
     /// Biases, mantissas and shifts as a file has them.

@@ -20,10 +20,16 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// The chain of `step`: its own operator and those of its operand, for a gather those of the operand alone.
-    pub(super) fn read(step: &Step<'a>) -> Result<Self, OperatorError> {
-        let nothing = RowOperator::Stored { x: &[], width: 0 };
-        let mut chain = Self { operators: [nothing; DEPTH_MAX + 1], len: 0, stored: (0, 0) };
+    /// No operators.
+    pub(super) const EMPTY: Self =
+        Self { operators: [RowOperator::Stored { x: &[], width: 0 }; DEPTH_MAX + 1], len: 0, stored: (0, 0) };
+
+    /// Becomes the chain of `step`: its own operator and those of its operand, for a gather those of the operand alone.
+    ///
+    /// In place and never inlined, so that what it needs is not on the stack below the kernels.
+    #[inline(never)]
+    pub(super) fn read(&mut self, step: &Step<'a>) -> Result<(), OperatorError> {
+        let chain = self;
         let mut step = *step;
         loop {
             match step.code() {
@@ -33,7 +39,7 @@ impl<'a> Chain<'a> {
                 }
                 OpCode::SparseDense => {
                     chain.push(RowOperator::SparseDense(sparse_dense(&step, Proof::Done)?, step.constant(0)?))?;
-                    return Ok(chain);
+                    return Ok(());
                 }
                 _ => {}
             }
@@ -48,12 +54,12 @@ impl<'a> Chain<'a> {
                 }
                 Place::Data => {
                     chain.push(RowOperator::Stored { x: step.constant(0)?, width })?;
-                    return Ok(chain);
+                    return Ok(());
                 }
                 Place::Arena => {
                     chain.stored = x.span();
                     chain.push(RowOperator::Stored { x: &[], width })?;
-                    return Ok(chain);
+                    return Ok(());
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::{matrix, output_matrix};
 use crate::error::OperatorError;
 use crate::format::{Element, NONE, Step, StoredClamp, param};
 use crate::graph::{Csr, Index};
-use crate::kernels::{Gathering, NodeDense, Propagate, RowScaling, Sparse, SparseDense};
+use crate::kernels::{Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense};
 use crate::num::Multiplier;
 use crate::shape::expect_len;
 
@@ -65,7 +65,7 @@ fn scaling<'m>(step: &Step<'m>, table: usize, factors: usize) -> Result<RowScali
     expect_len("table", channels.saturating_mul(3), words.len())?;
     let (bias, rest) = words.split_at_checked(channels).unwrap_or_default();
     let (multipliers_q31, shifts) = rest.split_at_checked(channels).unwrap_or_default();
-    Ok(RowScaling {
+    Ok(RowScaling::new(RowConstants {
         factors: unsigned::<i16, u16>(step, factors)?,
         bias,
         multipliers_q31,
@@ -73,12 +73,13 @@ fn scaling<'m>(step: &Step<'m>, table: usize, factors: usize) -> Result<RowScali
         output_zero_point: step.output()?.zero_point,
         clamp: StoredClamp::read_clamp(step)?,
         rounding: step.model.rounding(),
-    })
+    }))
 }
 
 /// Checks that every multiplier is defined.
 pub(super) fn check_multipliers(scaling: &RowScaling<'_>) -> Result<(), OperatorError> {
-    for (&mantissa_q31, &shift) in scaling.multipliers_q31.iter().zip(scaling.shifts) {
+    let constants = scaling.constants();
+    for (&mantissa_q31, &shift) in constants.multipliers_q31.iter().zip(constants.shifts) {
         if !(Multiplier { mantissa_q31, shift }).is_valid() {
             return Err(OperatorError::Param { name: "multiplier", value: shift });
         }

@@ -83,7 +83,8 @@ fn check_sums(scaling: &RowScaling<'_>, exact: bool) -> Outcome {
 
 /// Checks the operators that make the rows of operand 0, and the working memory for them.
 fn check_rows(step: &Step<'_>) -> Outcome {
-    let chain = Chain::read(step)?;
+    let mut chain = Chain::EMPTY;
+    chain.read(step)?;
     if step.output()?.location() == Some(Place::OnDemand) {
         return Ok(());
     }
@@ -98,7 +99,8 @@ fn run(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
         return Ok(());
     }
     let [_, channels] = matrix(&output, usize::MAX)?;
-    let mut chain = Chain::read(step)?;
+    let mut chain = Chain::EMPTY;
+    chain.read(step)?;
     let [y, scratch, x] = split(arena, [output.span(), scratch(step), chain.stored])?;
     kernels::compute_rows::<kernels::NodeSums>(chain.over(elements(x)), channels, elements(y), elements(scratch));
     Ok(())
@@ -119,7 +121,8 @@ fn check_gather(step: &Step<'_>) -> Outcome {
 fn run_gather(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let ([rows, _], output) = (matrix(&step.input(0)?, 0)?, step.output()?);
     let [_, channels] = matrix(&output, usize::MAX)?;
-    let mut chain = Chain::read(step)?;
+    let mut chain = Chain::EMPTY;
+    chain.read(step)?;
     let spans = [output.span(), scratch(step), chain.stored, step.input(1)?.span()];
     let [y, scratch, x, numbers] = split(arena, spans)?;
     let (chain, scratch) = (chain.over(elements(x)), elements(scratch));
