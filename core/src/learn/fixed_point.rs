@@ -158,7 +158,9 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
                     return Err(GraphError::Contraction { row });
                 }
             }
-            columns.iter().for_each(|_| drop(rest.next()));
+            columns.iter().for_each(|_| {
+                rest.next();
+            });
         }
         Ok(Self { graph, transposed, weights, heads, gamma, phi })
     }

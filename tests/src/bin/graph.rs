@@ -149,16 +149,6 @@ impl<'a> Bench<'a> {
         Ok(self.fit(seed).run(&graph, &self.task, Phase::Dense, &mut |_| ())?)
     }
 
-    fn probabilities(&self, fitted: &Fitted) -> Vec<f32> {
-        let rows = fitted.logits.chunks_exact(self.task.input.classes).flat_map(|row| {
-            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let exponentials: Vec<f32> = row.iter().map(|z| (z - largest).exp()).collect();
-            let sum: f32 = exponentials.iter().sum();
-            exponentials.into_iter().map(move |e| e / sum)
-        });
-        rows.collect()
-    }
-
     fn level(
         &self,
         (edges, rule, lambda): (Edges, WeightRule, f64),
@@ -168,7 +158,7 @@ impl<'a> Bench<'a> {
     ) -> Result<Fitted, Box<dyn Error>> {
         let attention = self.network.0.name == "gat";
         let pruned = prune(&self.task, edges, Unit::Pair, level.edges, attention, seed)?;
-        let probabilities = self.probabilities(dense);
+        let probabilities = dense.probabilities(self.task.input.classes);
         let teacher = Teacher { dense, probabilities: &probabilities, weight: lambda };
         Ok(train_level(self.network, &pruned, (rule, level.weights), teacher, self.fit(seed), &mut |_| ())?)
     }

@@ -20,9 +20,9 @@ mod sparse_dense;
 #[cfg(test)]
 mod tests;
 
+pub use super::loss::softmax;
 pub use loss::{NodeTeacher, Objective};
 
-use super::loss::softmax;
 use super::real::Real;
 use super::simd::vectorize;
 use super::{EngineError, Parameter};
@@ -216,15 +216,6 @@ impl<T: Real> NodeEngineOf<T> {
     pub fn logits(&mut self) -> &[T] {
         self.forward(None);
         &self.activations[at_inference(&self.steps, self.output)]
-    }
-
-    /// Softmax of [`logits`](Self::logits).
-    pub fn probabilities(&mut self) -> Vec<T> {
-        let classes = self.classes;
-        let logits = self.logits();
-        let mut probabilities = vec![T::ZERO; logits.len()];
-        softmax(classes, logits, &mut probabilities);
-        probabilities
     }
 
     /// A training step without its update: dropout, loss, [`gradients`](Self::gradients).

@@ -1,7 +1,7 @@
 //! The epochs of one network over one graph: a step on all training nodes, then a look at all others.
 
 use super::NodeTask;
-use crate::engine::nodes::{NodeEngine, NodeTeacher, Objective, Randomness};
+use crate::engine::nodes::{NodeEngine, NodeTeacher, Objective, Randomness, softmax};
 use crate::graph::Graph;
 use crate::train::checkpoint::Moments;
 use crate::train::recipe::{Optimizer, Schedule};
@@ -76,6 +76,13 @@ pub struct Fitted {
 }
 
 impl Fitted {
+    /// Softmax of the logits: what a student learns from.
+    pub fn probabilities(&self, classes: usize) -> Vec<f32> {
+        let mut probabilities = vec![0.0; self.logits.len()];
+        softmax(classes, &self.logits, &mut probabilities);
+        probabilities
+    }
+
     /// Wall-clock time of all epochs.
     pub fn seconds(&self) -> f64 {
         self.epochs.iter().map(|epoch| epoch.seconds).sum()

@@ -4,12 +4,14 @@
 mod fit;
 mod levels;
 mod masks;
+mod run;
 #[cfg(test)]
 mod tests;
 
 pub use fit::{Fit, Fitted, NodeEpoch, Weights};
 pub use levels::{Edges, Level, Teacher, WeightRule, prune, train_level};
 pub use masks::{Masked, iterative_masks};
+pub use run::{TrainedNodes, edge_list, nonzero_macs, train_nodes};
 
 use crate::data::graph::{FeatureRows, NodeDataset, UNLABELLED};
 use crate::graph::{Adjacency, Features, GraphError, Worth};

@@ -25,14 +25,6 @@ fn dense(task: &NodeTask, network: &str) -> Fitted {
     fit(&optimizer()).run(&graph, task, Phase::Dense, &mut |_| ()).expect("trains")
 }
 
-fn probabilities(fitted: &Fitted) -> Vec<f32> {
-    let rows = fitted.logits.chunks_exact(2).flat_map(|z| {
-        let odds = (z[1] - z[0]).exp();
-        [1.0 / (1.0 + odds), odds / (1.0 + odds)]
-    });
-    rows.collect()
-}
-
 #[test]
 fn every_network_learns_the_factions_of_the_karate_club() {
     let task = NodeTask::new(&karate()).expect("a graph");
@@ -47,7 +39,7 @@ fn every_network_learns_the_factions_of_the_karate_club() {
 fn a_level_has_as_few_edges_and_weights_as_it_says_and_the_same_bits_every_time() {
     let task = NodeTask::new(&karate()).expect("a graph");
     let dense = dense(&task, "gcn");
-    let (optimizer, probabilities) = (optimizer(), probabilities(&dense));
+    let (optimizer, probabilities) = (optimizer(), dense.probabilities(2));
     let teacher = Teacher { dense: &dense, probabilities: &probabilities, weight: 10.0 };
     let network = (node_entry("gcn").expect("in the zoo"), SIZES);
     let level = Level::of(20);
