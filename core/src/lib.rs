@@ -5,7 +5,7 @@
 //!
 //! Modules, in the order in which they may use each other (left may not use right):
 //! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `real ← prox`,
-//! `optim`, `select`, `graph ← teddy`.
+//! `optim`, `select`, `graph ← teddy`, `learn`.
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(target_endian = "big")]
@@ -27,3 +27,5 @@ pub mod prox;
 pub mod graph;
 pub mod select;
 pub mod teddy;
+
+pub mod learn;

@@ -41,6 +41,8 @@ pub trait Real:
     fn sqrt(self) -> Self;
     /// `e^self`, the same bits on every target.
     fn exp(self) -> Self;
+    /// Natural logarithm, the same bits on every target.
+    fn ln(self) -> Self;
     /// The bits of the absolute value: in the order of magnitudes, NaN above infinity.
     fn magnitude_bits(self) -> u64;
     /// Whether this is neither infinite nor NaN.
@@ -72,7 +74,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($float:ident, $libm_sqrt:path, $libm_exp:path, $tiny:literal) => {
+    ($float:ident, $libm_sqrt:path, $libm_exp:path, $libm_log:path, $tiny:literal) => {
         impl Real for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -108,6 +110,11 @@ macro_rules! real {
                 $libm_exp(self)
             }
 
+            #[inline]
+            fn ln(self) -> Self {
+                $libm_log(self)
+            }
+
             #[inline(always)]
             fn magnitude_bits(self) -> u64 {
                 (self.to_bits() & (!0 >> 1)).into()
@@ -128,8 +135,8 @@ macro_rules! real {
     };
 }
 
-real!(f32, libm::sqrtf, libm::expf, 1e-20);
-real!(f64, libm::sqrt, libm::exp, 1e-150);
+real!(f32, libm::sqrtf, libm::expf, libm::logf, 1e-20);
+real!(f64, libm::sqrt, libm::exp, libm::log, 1e-150);
 
 #[cfg(test)]
 mod tests {

@@ -32,6 +32,7 @@ const CORE: Modules = &[
     ("graph", &["error", "real"]),
     ("select", &["real"]),
     ("teddy", &["error", "real", "select", "graph"]),
+    ("learn", &["error", "real", "graph"]),
 ];
 
 /// Each module of host with the modules that it may name.
