@@ -166,11 +166,19 @@ fn arena(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> Arena {
         },
     };
     let planned = plan(&reduced, &running.iter().map(memory).collect::<Vec<_>>());
+    // Times as the whole graph counts them: 0 for inputs, one more than the node, one more than the last for outputs.
+    let time = |time: usize| match running.get(time.wrapping_sub(1)) {
+        Some(n) => n + 1,
+        None if time == 0 => 0,
+        None => graph.nodes.len() + 1,
+    };
+    let timed = |place: Placement| Placement { first: time(place.first), last: time(place.last), ..place };
     let mut scratch = vec![None; graph.nodes.len()];
-    for (&n, placement) in running.iter().zip(&planned.scratch) {
-        scratch[n] = *placement;
+    for (&n, place) in running.iter().zip(&planned.scratch) {
+        scratch[n] = place.map(timed);
     }
-    Arena { scratch, ..planned }
+    let placements = planned.placements.iter().map(|place| place.map(timed)).collect();
+    Arena { placements, scratch, ..planned }
 }
 
 impl File<'_> {

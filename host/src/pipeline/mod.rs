@@ -1,6 +1,7 @@
 //! A run from recipe to report: train, cut, quantise, export, measure; every result lands in the run's folder.
 
 pub mod compare;
+mod deploy;
 mod describe;
 mod meter;
 pub mod nodes;

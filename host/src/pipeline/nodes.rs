@@ -1,5 +1,6 @@
 //! A run over one graph: dense, sparse, and what that left of edges and weights.
 
+use super::deploy::deploy;
 use super::{Event, Finished, Options, PipelineError};
 use crate::data::{graph, npy};
 use crate::graph::{Adjacency, Graph, Role};
@@ -43,15 +44,21 @@ pub(super) fn run(
         sparsity.weights.push(weights(&sparse.graph).1);
         notes.push(left(&sparsity));
     }
-    stages.iter().for_each(|stage| tell(Event::Stage(stage)));
-    let last = trained.sparse.as_ref().map_or(&trained.dense, |(sparse, _)| sparse);
+    let (last, pruned) = trained.sparse.as_ref().map_or((&trained.dense, &task), |(sparse, pruned)| (sparse, pruned));
     notes.push(epochs(&trained));
+    let deployed = deploy(recipe, &options, pruned, last, tell)?;
+    stages.extend(deployed.stages);
+    notes.extend(deployed.notes);
+    stages.iter().for_each(|stage| tell(Event::Stage(stage)));
     let report = Report {
         title: format!("{} on {}", recipe.model.name(), recipe.data.name),
         dataset: recipe.data.name.clone(),
         model: recipe.model.name(),
         seed: recipe.train.seed,
         stages,
+        operators: deployed.operators,
+        arena: deployed.arena,
+        bytes_equal: deployed.bytes_equal,
         training: trained.epochs.clone(),
         graph: Some(sparsity),
         notes,
@@ -59,9 +66,9 @@ pub(super) fn run(
     };
     report.save(dir)?;
     Ok(Finished {
-        val_accuracy: last.val_accuracy,
-        cost: None,
-        chip_missing: None,
+        val_accuracy: deployed.val_accuracy.unwrap_or(last.val_accuracy),
+        cost: deployed.cost,
+        chip_missing: deployed.chip_missing,
         seconds: started.elapsed().as_secs_f64(),
         report,
     })

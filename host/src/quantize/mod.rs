@@ -40,6 +40,7 @@ pub fn post_training(graph: &Graph, samples: &[&[f32]], calibration: Calibration
             _ => {}
         }
     }
+    nodes::quantise_constants(&mut graph, &float);
     nodes::quantise_features(&mut graph, &float)?;
     nodes::quantise_by_node(&mut graph, &float, samples, calibration)?;
     Ok(graph)

@@ -2,8 +2,9 @@
 
 use super::{activation_quant, calibrate::range_of, quantize_weights};
 use crate::graph::lower::nodes::gcn_factors;
-use crate::graph::{Graph, GraphError, Op, Propagation, Quant, TensorId, Worth};
+use crate::graph::{Data, Graph, GraphError, Op, Propagation, Quant, TensorId, Worth};
 use crate::quantize::Calibration;
+use niwaki_core::num::quantize_i8;
 
 /// `graph` without dropout, which does nothing outside training.
 pub(super) fn without_dropout(graph: &Graph) -> Graph {
@@ -63,6 +64,25 @@ pub(super) fn quantise_by_node(
         graph[x].quant = Some(Quant { scales: factors.iter().map(of_node).collect(), zero_point, axis: Some(0) });
     }
     Ok(())
+}
+
+/// Quantises the f32 constants of operators of two operands, such as a factor of ½.
+pub(super) fn quantise_constants(graph: &mut Graph, float: &Graph) {
+    for node in &float.nodes {
+        if !matches!(node.op, Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. }) {
+            continue;
+        }
+        for &id in &node.inputs {
+            let Some(values) = float[id].f32s() else { continue };
+            let quant = activation_quant(
+                values.iter().copied().fold(0.0, f32::min),
+                values.iter().copied().fold(0.0, f32::max),
+            );
+            let code = |&value: &f32| quantize_i8(value, quant.scales[0], quant.zero_point);
+            graph[id].data = Some(Data::I8(values.iter().map(code).collect()));
+            graph[id].quant = Some(quant);
+        }
+    }
 }
 
 /// Quantises the weights of every product with sparse features; biases stay, the kernel's integers hold them.
