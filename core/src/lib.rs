@@ -5,7 +5,7 @@
 //!
 //! Modules, in the order in which they may use each other (left may not use right):
 //! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `real ← prox`,
-//! `optim`, `select`, `graph ← teddy`, `learn`.
+//! `optim`, `select`, `graph ← teddy`, `learn`. The kernels over nodes read the rows of `graph`.
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(target_endian = "big")]

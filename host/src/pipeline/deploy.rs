@@ -13,7 +13,7 @@ use niwaki_core::num::dequantize_i8;
 use std::time::Instant;
 
 /// The model for single nodes, in a run's folder: its input is the number of a node.
-pub const QUERY_FILE: &str = "query.niwaki";
+pub(super) const QUERY_FILE: &str = "query.niwaki";
 
 /// Memory for the stack, of what a recipe leaves for arena and stack.
 const STACK_BYTES: usize = 3072;

@@ -111,19 +111,23 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "an edge in one direction in a graph that claims both",
         of: graph,
         edit: |f| {
-            // The first edge of node 0 goes to a node that it has no edge with.
+            // The last edge of a node goes to one that it has no edge with; the mirror image of the old one comes later.
             let operator = f.find(OpCode::Propagate);
             let [_, offsets, neighbours, ..] = f.operator(operator).inputs;
             let words = |f: &mut Editor, tensor| -> Vec<u16> {
                 f.data_mut(tensor).chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
             };
             let (offsets, neighbours) = (words(f, offsets), words(f, neighbours));
-            let last = usize::from(offsets[1]) - 1;
-            let other = (neighbours[last] + 1..9).next().expect("the last neighbour of node 0 is not node 8");
-            set_index(f, OpCode::Propagate, 2, last, other);
-            operand(operator, O::Graph(G::Asymmetric { from: 0, to: other.into() }))
+            let edge = |from: usize| (from, usize::from(offsets[from + 1]) - 1);
+            let movable = |&(from, last): &(usize, usize)| {
+                offsets[from] < offsets[from + 1] && (from..8).contains(&usize::from(neighbours[last]))
+            };
+            let (from, last) = (0..9).map(edge).find(movable).expect("an edge that is not to node 8");
+            let to = neighbours[last] + 1;
+            set_index(f, OpCode::Propagate, 2, last, to);
+            operand(operator, O::Graph(G::Asymmetric { from, to: to.into() }))
         },
-        says: "edge 0 -> ",
+        says: "is there, ",
     },
     Damage {
         name: "claim that is neither",
