@@ -31,30 +31,34 @@ impl Mask {
         (hash ^ (hash >> 16)) >= self.threshold
     }
 
-    /// `y = x / (1 - rate)` where an element stays, else 0; with `add`, added to `y`.
-    pub(super) fn apply<T: Real>(self, arch: Arch, pool: &Pool, rate: f32, x: &[T], add: bool, y: &mut [T]) {
+    /// `y = x / (1 - rate)` where an element stays, else 0.
+    pub(super) fn apply<T: Real>(self, arch: Arch, pool: &Pool, rate: f32, x: &[T], y: &mut [T]) {
+        pool.rows(y, 1, |start, part| self.apply_from(arch, start, rate, &x[start..start + part.len()], part));
+    }
+
+    /// As [`apply`](Self::apply) on the caller's thread, elements counted from `first`.
+    pub(super) fn apply_from<T: Real>(self, arch: Arch, first: usize, rate: f32, x: &[T], y: &mut [T]) {
         let scale = T::from_f64(1.0 / (1.0 - f64::from(rate)));
-        pool.rows(y, 1, |start, part| {
-            let x = &x[start..start + part.len()];
-            vectorize!(arch, {
-                for ((index, x), y) in (start as u32..).zip(x).zip(part) {
-                    let value = if self.keeps(index) { *x * scale } else { T::ZERO };
-                    *y = if add { *y + value } else { value };
-                }
-            });
+        vectorize!(arch, {
+            for ((index, x), y) in (first as u32..).zip(x).zip(y) {
+                *y = if self.keeps(index) { *x * scale } else { T::ZERO };
+            }
         });
     }
 
     /// The same in place.
-    pub(super) fn apply_in_place<T: Real>(self, arch: Arch, pool: &Pool, rate: f32, x: &mut [T]) {
+    pub(super) fn apply_in_place_from<T: Real>(self, arch: Arch, first: usize, rate: f32, x: &mut [T]) {
         let scale = T::from_f64(1.0 / (1.0 - f64::from(rate)));
-        pool.rows(x, 1, |start, part| {
-            vectorize!(arch, {
-                for (index, x) in (start as u32..).zip(part) {
-                    *x = if self.keeps(index) { *x * scale } else { T::ZERO };
-                }
-            });
+        vectorize!(arch, {
+            for (index, x) in (first as u32..).zip(x) {
+                *x = if self.keeps(index) { *x * scale } else { T::ZERO };
+            }
         });
+    }
+
+    /// [`apply`](Self::apply) in place.
+    pub(super) fn apply_in_place<T: Real>(self, arch: Arch, pool: &Pool, rate: f32, x: &mut [T]) {
+        pool.rows(x, 1, |start, part| self.apply_in_place_from(arch, start, rate, part));
     }
 }
 

@@ -138,6 +138,19 @@ impl<T: Real> Gather<T> {
         pass.run(arch, pool, Clamp::new(Activation::None), into, dy, dx);
     }
 
+    /// As [`forward`](Self::forward) on the caller's thread, for one block of channels.
+    pub(super) fn forward_block(&self, arch: Arch, own: T, activation: Activation, x: &[T], y: &mut [T]) {
+        let pass = Pass { rows: &self.rows, mask: None, order: None, left: &self.left, right: &self.right, own };
+        pass.run_part(arch, Clamp::new(activation), Into::Write, 0, y.len() / self.rows.count(), x, y);
+    }
+
+    /// As [`input_gradient`](Self::input_gradient) on the caller's thread, for one block of channels.
+    pub(super) fn input_gradient_block(&self, arch: Arch, own: T, dy: &[T], dx: &mut [T]) {
+        let rows = &self.transposed.0;
+        let pass = Pass { rows, mask: None, order: None, left: &self.right, right: &self.left, own };
+        pass.run_part(arch, Clamp::new(Activation::None), Into::Write, 0, dx.len() / self.rows.count(), dy, dx);
+    }
+
     /// Adds the gradient of every entry of the mask: `left_i right_j ⟨dy_i, x_j⟩`.
     pub(super) fn mask_gradient(&self, arch: Arch, x: &[T], dy: &[T], gradient: &mut [T]) {
         let width = x.len() / self.rows.count();
@@ -184,13 +197,16 @@ pub(super) fn lanes_dot<T: Real>(a: &[T], b: &[T]) -> T {
 impl<T: Real> Pass<'_, T> {
     fn run(&self, arch: Arch, pool: &Pool, clamp: Clamp<T>, into: Into, x: &[T], y: &mut [T]) {
         let width = y.len() / self.rows.count();
-        pool.rows(y, width, |start, part| {
-            let first = start / width;
-            vectorize!(
-                arch,
-                for_channel_blocks!(width, [64, 16, 4, 1], gather_block::<T>(self, first, width, clamp, into, x, part))
-            );
-        });
+        pool.rows(y, width, |start, part| self.run_part(arch, clamp, into, start / width, width, x, part));
+    }
+
+    /// Rows from `first` on.
+    #[expect(clippy::too_many_arguments, reason = "the part and what it is a part of")]
+    fn run_part(&self, arch: Arch, clamp: Clamp<T>, into: Into, first: usize, width: usize, x: &[T], part: &mut [T]) {
+        vectorize!(
+            arch,
+            for_channel_blocks!(width, [64, 16, 4, 1], gather_block::<T>(self, first, width, clamp, into, x, part))
+        );
     }
 
     #[inline(always)]

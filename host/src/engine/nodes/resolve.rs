@@ -7,6 +7,7 @@ use super::attention::Attention;
 use super::gather::Gather;
 use super::linear::Linear;
 use super::sparse_dense::SparseDense;
+use super::wide::{self, Wide};
 use crate::graph::{Activation, Graph, Node, Op, Padding, Propagation, Role, Sliding, TensorId};
 use std::ops::Range;
 
@@ -37,6 +38,8 @@ pub(super) enum Kernel<T> {
     Activation(Activation),
     Add(Activation),
     Scale(T),
+    /// Several of these in one, block by block.
+    Wide(Box<Wide<T>>),
     Dropout {
         rate: f32,
         layer: usize,
@@ -52,6 +55,16 @@ pub(super) struct Step<T> {
     pub(super) shared: bool,
 }
 
+impl<T> Step<T> {
+    /// Every value that it writes.
+    pub(super) fn outputs(&self) -> Vec<usize> {
+        match &self.kernel {
+            Kernel::Wide(wide) => wide.heads.iter().map(|head| head.output).collect(),
+            _ => vec![self.output],
+        }
+    }
+}
+
 pub(super) struct Resolved<T> {
     pub(super) steps: Vec<Step<T>>,
     pub(super) output: usize,
@@ -59,7 +72,9 @@ pub(super) struct Resolved<T> {
 }
 
 /// Checks the whole graph and resolves its steps.
-pub(super) fn resolve<T: Real>(graph: &Graph) -> Result<Resolved<T>, EngineError> {
+///
+/// `fused`: whether steps may be put together, which leaves no place for edge masks.
+pub(super) fn resolve<T: Real>(graph: &Graph, fused: bool) -> Result<Resolved<T>, EngineError> {
     graph.validate()?;
     let &[output] = graph.outputs.as_slice() else {
         return Err(EngineError::Ends { what: "output", count: graph.outputs.len() });
@@ -88,6 +103,8 @@ pub(super) fn resolve<T: Real>(graph: &Graph) -> Result<Resolved<T>, EngineError
         tensor: graph[output].name.clone(),
         what: "the graph's output is computed by no operator".into(),
     })?;
+    let nodes = graph.tensors[output].shape.first().copied().unwrap_or(0);
+    let steps = if fused { wide::fuse(steps, output, nodes) } else { steps };
     Ok(Resolved { steps, output, parameters })
 }
 

@@ -116,6 +116,32 @@ fn network(rule: Propagation, symmetric: bool) -> Graph {
     net.finish(y)
 }
 
+/// A network whose first layer is computed block by block, by two heads, over more channels than a block has.
+fn blocked(rule: Propagation) -> Graph {
+    let mut net = Net::new(11, false);
+    let features = Features::try_new(
+        (0..=NODES as u32).collect(),
+        (0..NODES as u32).map(|node| node % FEATURES as u32).collect(),
+        FEATURES,
+        Worth::Ones,
+    );
+    let w = net.parameter("w", &[FEATURES, 70]);
+    let op = Op::SparseDense { features: Arc::new(features.expect("one each")), activation: Activation::None };
+    let x = net.push(op, &[w]);
+    let x = net.propagate(rule, x, Activation::Relu);
+    let a = net.push(Op::Dropout { rate: 0.5 }, &[x]);
+    let a = net.linear(a, CLASSES, Activation::Relu);
+    let a = net.propagate(Propagation::Gcn, a, Activation::None);
+    let b = net.linear(x, CLASSES, Activation::None);
+    let y = net.push(Op::Add { activation: Activation::None }, &[a, b]);
+    net.finish(y)
+}
+
+/// Everything in steps of their own, and a first layer in blocks.
+fn networks(rule: Propagation, symmetric: bool) -> [Graph; 2] {
+    [network(rule, symmetric), blocked(rule)]
+}
+
 const RULES: [Propagation; 4] =
     [Propagation::Gcn, Propagation::Sum, Propagation::Mean, Propagation::Attention { heads: 4, slope: 0.2 }];
 
@@ -147,9 +173,13 @@ fn gradients_are_the_differences_of_the_loss() {
     let rows = [1, 4, 5, 9, 17, 22];
     let taught = NodeTeacher { probabilities: &teacher, weight: 3.0 };
     for rule in RULES {
-        for (symmetric, teacher) in [(true, None), (false, Some(taught))] {
+        let cases = [(true, None), (false, Some(taught))];
+        let cases = cases
+            .into_iter()
+            .flat_map(|(symmetric, teacher)| networks(rule, symmetric).map(|graph| (symmetric, teacher, graph)));
+        for (symmetric, teacher, graph) in cases {
             let objective = Objective { labels: &labels, rows: &rows, teacher };
-            let mut engine = engine::<f64>(&network(rule, symmetric), 1);
+            let mut engine = engine::<f64>(&graph, 1);
             engine.loss_and_gradients(&objective, STEP).expect("fits");
             let gradients = engine.gradients().to_vec();
             let mut loss_at = |at: usize, step: f64| {
@@ -178,7 +208,7 @@ fn gradients_of_edge_weights_are_the_differences_of_the_loss() {
     let x = net.linear(x, CLASSES, Activation::None);
     let x = net.propagate(Propagation::Gcn, x, Activation::None);
     let graph = net.finish(x);
-    let mut engine = engine::<f64>(&graph, 1);
+    let mut engine = NodeEngineOf::<f64>::with_edge_masks(&graph, 1).expect("the test's graph can be trained");
     let edges = Net::new(11, true).adjacency;
     let others = edges.edges() - edges.csr().self_loops();
     assert!(engine.set_edge_mask(Some(vec![1.0; others + 1])).is_err());
@@ -199,8 +229,7 @@ fn gradients_of_edge_weights_are_the_differences_of_the_loss() {
 
 #[test]
 fn inference_is_what_the_definitions_evaluate() {
-    for rule in RULES {
-        let graph = network(rule, false);
+    for (rule, graph) in RULES.into_iter().flat_map(|rule| networks(rule, false).map(|graph| (rule, graph))) {
         let expected: Vec<f64> = graph.predict(&[]).expect("evaluates").into_iter().map(f64::from).collect();
         let got: Vec<f64> = engine::<f32>(&graph, 1).logits().iter().map(|y| f64::from(*y)).collect();
         let error = relative_error(&got, &expected);
@@ -212,8 +241,7 @@ fn inference_is_what_the_definitions_evaluate() {
 fn a_step_has_the_same_bits_for_any_number_of_threads_and_after_an_inference() {
     let labels = labels();
     let objective = Objective { labels: &labels, rows: &[2, 3, 8], teacher: None };
-    for rule in RULES {
-        let graph = network(rule, true);
+    for (rule, graph) in RULES.into_iter().flat_map(|rule| networks(rule, true).map(|graph| (rule, graph))) {
         let bits = |threads: usize, look: bool| {
             let mut engine = engine::<f32>(&graph, threads);
             if look {
