@@ -4,7 +4,8 @@
 //! calls it; GPU kernels and instruction-set kernels are faster spellings tested against it.
 //!
 //! Modules, in the order in which they may use each other (left may not use right):
-//! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `real ← prox`, `optim`.
+//! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `real ← prox`,
+//! `optim`, `select`, `graph ← teddy`, `learn`. The kernels over nodes read the rows of `graph`.
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(target_endian = "big")]
@@ -22,3 +23,9 @@ pub mod session;
 
 pub mod optim;
 pub mod prox;
+
+pub mod graph;
+pub mod select;
+pub mod teddy;
+
+pub mod learn;

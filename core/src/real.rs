@@ -28,6 +28,8 @@ pub trait Real:
     const INFINITY: Self;
     /// Not a number.
     const NAN: Self;
+    /// Bits of a value.
+    const BITS: u32;
     /// A vector with a norm below this counts as zero: its reciprocal would leave the range of the type.
     const TINY: Self;
 
@@ -37,6 +39,12 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Correctly rounded square root, the same bits on every target.
     fn sqrt(self) -> Self;
+    /// `e^self`, the same bits on every target.
+    fn exp(self) -> Self;
+    /// Natural logarithm, the same bits on every target.
+    fn ln(self) -> Self;
+    /// The bits of the absolute value: in the order of magnitudes, NaN above infinity.
+    fn magnitude_bits(self) -> u64;
     /// Whether this is neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// The value halfway between two non-negative values in the order of their bit patterns; none when they are
@@ -66,12 +74,13 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($float:ident, $libm_sqrt:path, $tiny:literal) => {
+    ($float:ident, $libm_sqrt:path, $libm_exp:path, $libm_log:path, $tiny:literal) => {
         impl Real for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const INFINITY: Self = $float::INFINITY;
             const NAN: Self = $float::NAN;
+            const BITS: u32 = size_of::<$float>() as u32 * 8;
             const TINY: Self = $tiny;
 
             #[inline(always)]
@@ -96,6 +105,21 @@ macro_rules! real {
                 $libm_sqrt(self)
             }
 
+            #[inline]
+            fn exp(self) -> Self {
+                $libm_exp(self)
+            }
+
+            #[inline]
+            fn ln(self) -> Self {
+                $libm_log(self)
+            }
+
+            #[inline(always)]
+            fn magnitude_bits(self) -> u64 {
+                (self.to_bits() & (!0 >> 1)).into()
+            }
+
             #[inline(always)]
             fn is_finite(self) -> bool {
                 $float::is_finite(self)
@@ -111,8 +135,8 @@ macro_rules! real {
     };
 }
 
-real!(f32, libm::sqrtf, 1e-20);
-real!(f64, libm::sqrt, 1e-150);
+real!(f32, libm::sqrtf, libm::expf, libm::logf, 1e-20);
+real!(f64, libm::sqrt, libm::exp, libm::log, 1e-150);
 
 #[cfg(test)]
 mod tests {

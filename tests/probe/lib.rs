@@ -5,6 +5,7 @@ use core::hint::black_box;
 use core::num::NonZeroU32;
 use niwaki_core::error::{GroupError, OperatorError, OptimError, ProxError, ShapeError, VerifyError};
 use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
+use niwaki_core::kernels::nodes;
 use niwaki_core::kernels::tiles::filters::{self, Filter};
 use niwaki_core::kernels::tiles::{
     Activations, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, TiledInt8, Tiles, depthwise_conv2d,
@@ -483,4 +484,39 @@ pub fn best_kernels(op: (Pool2d, AddInt), clamp: Clamp<i8>, x: &[i8], y: &mut [i
     best::average_pool2d_int8(&op.0, clamp, x, y)?;
     best::add_int8(&op.1, x, x, y)?;
     best::add_int8_in_place(&op.1, unknown(portable::Side::Right), x, y)
+}
+
+/// Operators over nodes: proved, checked and run by every back end of this target, and row by row.
+pub fn over_nodes(
+    sparse: nodes::Sparse<'_>,
+    constants: nodes::RowConstants<'_>,
+    gathering: nodes::Gathering,
+    x: &[i8],
+    y: &mut [i8],
+    scratch: &mut [i32],
+) -> Result<(), ShapeError> {
+    let scaling = nodes::RowScaling::new(constants);
+    let (channels, input_zero_point) = (unknown(7), unknown(1));
+    let propagate = nodes::Propagate { graph: sparse, channels, gathering, input_zero_point, scaling };
+    let sparse_dense = nodes::SparseDense { features: sparse, values: x, channels, scaling };
+    let node_dense = nodes::NodeDense { rows: unknown(5), inputs: unknown(3), channels, input_zero_point, scaling };
+    black_box((propagate.is_exact(), sparse_dense.is_exact(), node_dense.is_exact(), sparse.first_asymmetric()));
+    reference::propagate_int8(&propagate, x, y)?;
+    reference::sparse_dense_int8(&sparse_dense, x, y)?;
+    reference::node_dense_int8(&node_dense, x, x, y)?;
+    portable::propagate_int8(&propagate, x, y)?;
+    portable::sparse_dense_int8(&sparse_dense, x, y)?;
+    portable::node_dense_int8(&node_dense, x, x, y)?;
+    best::propagate_int8(&propagate, x, y)?;
+    best::sparse_dense_int8(&sparse_dense, x, y)?;
+    best::node_dense_int8(&node_dense, x, x, y)?;
+    let chain = [
+        nodes::RowOperator::Propagate(propagate),
+        nodes::RowOperator::NodeDense(node_dense, x),
+        nodes::RowOperator::SparseDense(sparse_dense, x),
+    ];
+    black_box(nodes::scratch_words(&chain));
+    nodes::compute_row::<portable::NodeSums>(&chain, unknown(1), y, scratch);
+    nodes::compute_row::<best::NodeSums>(unknown(&chain), unknown(1), y, scratch);
+    Ok(())
 }

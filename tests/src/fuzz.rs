@@ -119,8 +119,10 @@ fn model_seeds() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     for dtype in [DType::I8, DType::I16, DType::F32] {
         graphs.push(models::elementwise::every_elementwise(dtype)?);
     }
+    let mut files = models::nodes::every_plan()?;
     graphs.extend(tflm::networks()?.iter().filter_map(|bytes| import::from_bytes(bytes).ok()));
-    Ok(graphs.iter().filter_map(|graph| Some(export(graph).ok()?.0.to_vec())).collect())
+    files.extend(graphs.iter().filter_map(|graph| Some(export(graph).ok()?.0.to_vec())));
+    Ok(files)
 }
 
 fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {

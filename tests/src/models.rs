@@ -2,6 +2,7 @@
 
 pub mod elementwise;
 pub mod movement;
+pub mod nodes;
 
 use niwaki::export::{AlignedBytes, Target, export, export_for};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Role, Sliding, TensorId};

@@ -124,6 +124,24 @@ impl<'m> Model<'m> {
         data.get(start..end)
     }
 
+    /// The last operator before number `before` that writes tensor `tensor`.
+    pub fn producer(&self, tensor: usize, before: usize) -> Option<usize> {
+        let writes = |&index: &usize| self.operator(index).is_some_and(|record| record.output as usize == tensor);
+        (0..before).rev().find(writes)
+    }
+
+    /// The tensor that is read where operator `user` reads `tensor`: `tensor` itself, or for one on demand what it is
+    /// computed from. `None` for one on demand that nothing makes.
+    pub fn stored(&self, tensor: usize, user: usize) -> Option<usize> {
+        let (mut tensor, mut user) = (tensor, user);
+        while self.tensor(tensor)?.location() == Some(Place::OnDemand) {
+            user = self.producer(tensor, user)?;
+            let &[operand, ..] = &self.operator(user)?.inputs;
+            tensor = operand.into();
+        }
+        Some(tensor)
+    }
+
     /// Operator `index` with its kernel; `None` past the end or where the kernel was not named at `verify`.
     pub fn step(&self, index: usize) -> Option<Step<'_>> {
         let bytes = self.operator_bytes(index)?;

@@ -69,6 +69,14 @@ pub mod param {
     pub const SLICE_STRIDE: usize = 4;
     /// Transpose: the input axis that becomes the first; the other axes follow.
     pub const ORDER: usize = 0;
+    /// Propagate: what the node itself counts, with the fraction bits that follow.
+    pub const OWN_WEIGHT: usize = 0;
+    /// Propagate: fraction bits of the own weight.
+    pub const FRACTION_BITS: usize = 1;
+    /// Propagate: 0 for a sum, 1 for a mean.
+    pub const GATHERING: usize = 2;
+    /// Propagate: 1 where the graph claims to have every edge in both directions.
+    pub const SYMMETRIC: usize = 3;
     /// Resize: 1 where the corner elements lie on each other.
     pub const ALIGN_CORNERS: usize = 0;
     /// Resize: 1 where elements have their value in their middle.
@@ -211,11 +219,19 @@ pub enum OpCode {
     Dequantize = 31,
     /// Index of the largest element along an axis: `x`.
     ArgMax = 32,
+    /// Sums over the neighbours of each node: `x, offsets, neighbours, table, factors`.
+    Propagate = 48,
+    /// Sparse features times dense weights: `w, offsets, columns, table, factors, values`.
+    SparseDense = 49,
+    /// A fully connected layer for each node: `x, w, table, factors`.
+    NodeDense = 50,
+    /// Rows of a matrix by number: `x, rows`.
+    Gather = 51,
 }
 
 impl OpCode {
     /// Every code with its name.
-    const ALL: [(OpCode, &'static str); 32] = [
+    const ALL: [(OpCode, &'static str); 36] = [
         (Self::Conv2d, "conv2d"),
         (Self::DepthwiseConv2d, "depthwise_conv2d"),
         (Self::Dense, "dense"),
@@ -248,6 +264,10 @@ impl OpCode {
         (Self::Quantize, "quantize"),
         (Self::Dequantize, "dequantize"),
         (Self::ArgMax, "arg_max"),
+        (Self::Propagate, "propagate"),
+        (Self::SparseDense, "sparse_dense"),
+        (Self::NodeDense, "node_dense"),
+        (Self::Gather, "gather"),
     ];
 
     /// The byte that stands for this operator.
@@ -258,6 +278,16 @@ impl OpCode {
     /// The operator that `code` stands for.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.iter().find(|row| row.0.code() == code).map(|row| row.0)
+    }
+
+    /// Whether it can compute single rows of its output, so that the output may be on demand.
+    pub const fn makes_rows(self) -> bool {
+        matches!(self, Self::Propagate | Self::SparseDense | Self::NodeDense)
+    }
+
+    /// Whether operand 0 may be on demand.
+    pub const fn reads_rows(self) -> bool {
+        matches!(self, Self::Propagate | Self::NodeDense | Self::Gather)
     }
 
     /// The operator's name.
@@ -273,6 +303,8 @@ pub enum Place {
     Arena,
     /// In the file's data section.
     Data,
+    /// Nowhere: what reads a row of it has that row computed.
+    OnDemand,
 }
 
 /// Reads little-endian fields one after the other; past the end it reads zeros.
@@ -475,6 +507,7 @@ impl TensorRecord {
         match self.place {
             0 => Some(Place::Arena),
             1 => Some(Place::Data),
+            2 => Some(Place::OnDemand),
             _ => None,
         }
     }

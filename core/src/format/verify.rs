@@ -91,12 +91,13 @@ fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
     let room = match t.location() {
         Some(Place::Arena) => model.header.arena_bytes,
         Some(Place::Data) => model.header.data_bytes,
+        Some(Place::OnDemand) => t.bytes,
         None => return field("place", t.place.into(), false),
     };
     field("offset", t.offset, t.span().1 <= room as usize && (t.offset as usize).is_multiple_of(ALIGN))?;
     field("zero_point", t.zero_point as u32, (-128..=127).contains(&t.zero_point))?;
     field("scale", t.scale.to_bits(), t.scale.is_finite() && t.scale >= 0.0)?;
-    let quantised = matches!(dtype, DType::I8 | DType::I16) && t.location() == Some(Place::Arena);
+    let quantised = matches!(dtype, DType::I8 | DType::I16) && t.location() != Some(Place::Data);
     field("scale", t.scale.to_bits(), !quantised || t.scale > 0.0)
 }
 
@@ -125,13 +126,16 @@ fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
     };
     let record = &step.record;
     let bad = |field, value: u32| Err(E::Operator { operator, field, value });
-    for &input in record.inputs.iter().filter(|&&t| t != NONE) {
-        if input as usize >= model.tensor_count() {
-            return bad("inputs", input.into());
+    for (position, &input) in record.inputs.iter().enumerate().filter(|&(_, &t)| t != NONE) {
+        let rows = position == 0 && step.code().reads_rows();
+        match model.tensor(input.into()) {
+            Some(t) if rows || t.location() != Some(Place::OnDemand) => {}
+            _ => return bad("inputs", input.into()),
         }
     }
     match step.output() {
         Ok(t) if t.location() == Some(Place::Arena) => {}
+        Ok(t) if t.location() == Some(Place::OnDemand) && step.code().makes_rows() => {}
         _ => return bad("output", record.output.into()),
     }
     let reserved = used_reserve(model.operator_bytes(index).unwrap_or(&[]), OperatorRecord::RESERVED);
@@ -170,7 +174,7 @@ fn aliasing(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
     }
     let mut in_place = 0;
     for (position, &tensor) in step.record.inputs.iter().enumerate().filter(|(_, t)| **t != NONE) {
-        let Some(input) = model.tensor(tensor as usize) else { continue };
+        let Some(input) = model.stored(tensor as usize, index).and_then(|t| model.tensor(t)) else { continue };
         if overlap(&input, &scratch) {
             return Err(E::Overlap { operator: index as u16, tensor, writes: step.record.output });
         }
@@ -220,6 +224,8 @@ fn lifetimes(model: &Model<'_>) -> Result<(), E> {
 }
 
 fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E> {
+    let unwritten = E::Unwritten { operator: user as u16, tensor: tensor as u16 };
+    let Some(tensor) = model.stored(tensor, user) else { return Err(unwritten) };
     let Some(read) = model.tensor(tensor) else { return Ok(()) };
     if read.location() == Some(Place::Data) {
         return Ok(());
@@ -236,5 +242,5 @@ fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E
         }
     }
     let is_input = (0..model.input_count()).any(|i| model.input(i) == Some(tensor));
-    if is_input { Ok(()) } else { Err(E::Unwritten { operator: user as u16, tensor: tensor as u16 }) }
+    if is_input { Ok(()) } else { Err(unwritten) }
 }

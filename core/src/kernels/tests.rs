@@ -210,6 +210,7 @@ mod elementwise;
 back_end_suite!(portable_kernels, portable);
 
 mod movement;
+mod nodes;
 mod number_formats;
 mod resize;
 mod tiled;

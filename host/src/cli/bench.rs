@@ -73,6 +73,8 @@ fn input(description: &Description, k: usize) -> Vec<u8> {
             "f32" => bytes.extend(
                 (0..port.bytes / 4).flat_map(|_| ((next() >> 40) as f32 / (1 << 24) as f32 - 0.5).to_le_bytes()),
             ),
+            // Numbers of nodes.
+            "i32" => bytes.extend((0..port.bytes / 4).flat_map(|_| ((next() >> 33) as i32 % 1000).to_le_bytes())),
             _ => bytes.extend((0..port.bytes).map(|_| ((next() >> 33) & 255) as u8)),
         }
     }

@@ -3,7 +3,8 @@
 use super::{CliError, print, print_json, progress::Progress};
 use crate::data::{
     get::{Placed, get},
-    known::{self, KNOWN, Known},
+    graph,
+    known::{self, KNOWN, Kind, Known},
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -71,7 +72,11 @@ fn list(args: ListArgs) -> Result<(), CliError> {
                 "about": set.about,
                 "licence": set.licence,
                 "homepage": set.homepage,
-                "bundled": set.is_bundled(),
+                "kind": match set.kind {
+                    Kind::Images => "images",
+                    Kind::Graph => "graph",
+                },
+                "bundled": set.is_bundled() && set.name != graph::OWN,
                 "dir": if set.is_bundled() { None } else { dir_of(set) },
             })
         });
@@ -79,6 +84,7 @@ fn list(args: ListArgs) -> Result<(), CliError> {
     }
     for set in KNOWN {
         let place = match dir_of(set) {
+            _ if set.name == graph::OWN => "a folder of yours".into(),
             _ if set.is_bundled() => "bundled".into(),
             Some(dir) => dir.display().to_string(),
             None => format!("not here: niwaki data get {}", set.name),

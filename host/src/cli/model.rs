@@ -152,6 +152,7 @@ fn model_inputs(path: &Path, array: AnyArray, port: &Port) -> Result<Vec<Vec<u8>
     match (&array, port.dtype) {
         (AnyArray::I8(a), "i8") => Ok(rows(bytemuck::cast_slice(&a.values), len)),
         (AnyArray::I16(a), "i16") => Ok(rows(bytemuck::cast_slice(&a.values), 2 * len)),
+        (AnyArray::I32(a), "i32") => Ok(rows(bytemuck::cast_slice(&a.values), 4 * len)),
         (AnyArray::F32(a), "f32") => Ok(rows(bytemuck::cast_slice(&a.values), 4 * len)),
         (AnyArray::F32(a), "i8") => {
             let codes: Vec<i8> = a.values.iter().map(|&v| quantize_i8(v, port.scale, port.zero_point)).collect();

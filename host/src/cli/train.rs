@@ -4,7 +4,7 @@ use super::{CliError, DeviceArg, print, print_json, progress::Progress};
 use crate::chip::Chip;
 use crate::pipeline::{self, Finished, MODEL_FILE, Options};
 use crate::report::{HTML_FILE, console};
-use crate::train::{CHECKPOINT_FILE, recipe};
+use crate::train::{CHECKPOINT_FILE, DENSE_FILE, METRICS_FILE, SPARSE_FILE, recipe};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ pub(super) struct DemoArgs {
     /// Folder for the model and the report; whatever an earlier demo left there is replaced
     #[arg(long, default_value = "runs/demo")]
     out: PathBuf,
+    /// A graph network on Zachary's karate club, with TEDDY: seconds, no chip
+    #[arg(long)]
+    graph: bool,
     /// Decides initial weights, sample order and augmentation
     #[arg(long)]
     seed: Option<u64>,
@@ -56,9 +59,10 @@ pub(super) struct TrainArgs {
 
 pub(super) fn demo(args: DemoArgs) -> Result<(), CliError> {
     let sets: Vec<String> = args.seed.iter().map(|seed| format!("train.seed={seed}")).collect();
-    let recipe = recipe::Recipe::parse(recipe::DEMO, "demo recipe", &sets)?;
+    let text = if args.graph { recipe::GRAPH_DEMO } else { recipe::DEMO };
+    let recipe = recipe::Recipe::parse(text, "demo recipe", &sets)?;
     // A demo shows the whole path, so it starts afresh in its own folder.
-    for file in [CHECKPOINT_FILE, pipeline::RECIPE_FILE] {
+    for file in [CHECKPOINT_FILE, DENSE_FILE, SPARSE_FILE, METRICS_FILE, MODEL_FILE, pipeline::RECIPE_FILE] {
         match std::fs::remove_file(args.out.join(file)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 return Err(CliError::Input(format!("{}: cannot be replaced: {e}", args.out.join(file).display())));
@@ -66,7 +70,12 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), CliError> {
             _ => {}
         }
     }
-    let run = Run { dir: &args.out, threads: args.threads, chip: Some(Chip::CortexM4), verbose: args.verbose };
+    let run = Run {
+        dir: &args.out,
+        threads: args.threads,
+        chip: (!args.graph).then_some(Chip::CortexM4),
+        verbose: args.verbose,
+    };
     let finished = run.go(&recipe, DeviceArg::Auto)?;
     if args.json { print_json(&demo_json(&finished)) } else { print_table(&args.out, &finished) }
 }
@@ -143,7 +152,11 @@ pub(super) fn show(dir: &Path, finished: &Finished, json: bool) -> Result<(), Cl
 fn print_table(dir: &Path, finished: &Finished) -> Result<(), CliError> {
     let mut text = console::render(&finished.report, console::Terminal::of_stdout());
     let place = |file| dir.join(file).display().to_string();
-    text += &format!("\nmodel   {}\nreport  {}\n", place(MODEL_FILE), place(HTML_FILE));
+    text.push('\n');
+    if dir.join(MODEL_FILE).is_file() {
+        text += &format!("model   {}\n", place(MODEL_FILE));
+    }
+    text += &format!("report  {}\n", place(HTML_FILE));
     print(&text)
 }
 

@@ -102,6 +102,19 @@ pub enum GetError {
         /// The page of its authors.
         homepage: &'static str,
     },
+    /// There is nothing to download.
+    #[error(
+        "`{set}` is published in another layout ({homepage}), and no address has the arrays that are read here: give the \
+         folder that has them, `niwaki data get {set} --from DIR` (files: {files})"
+    )]
+    NoAddress {
+        /// The data set.
+        set: &'static str,
+        /// The page of its authors.
+        homepage: &'static str,
+        /// The files that the folder must have.
+        files: String,
+    },
     /// A second process is at the same file.
     #[error("{}: another process is downloading it; wait for it to finish", path.display())]
     Busy {
@@ -142,6 +155,10 @@ pub fn get(
         }
         match from {
             Some(from) => adopt(file, from, &dir),
+            None if set.addresses.is_empty() => {
+                let files = set.files.iter().map(|file| file.name).collect::<Vec<_>>().join(", ");
+                Err(GetError::NoAddress { set: set.name, homepage: set.homepage, files })
+            }
             None => download(set, file, &dir, tell),
         }
     };

@@ -1,5 +1,5 @@
-//! Labelled samples, by name: the bundled digits and folders of IDX files, which can be fetched; `.npy` arrays; atomic
-//! writing.
+//! Labelled samples, by name: the bundled digits and folders of IDX files, which can be fetched; graphs of labelled nodes
+//! ([`graph`]); `.npy` arrays; atomic writing.
 //!
 //! ```
 //! let digits = niwaki::data::load("digits", None)?;
@@ -11,6 +11,7 @@
 pub mod atomic;
 mod digits;
 pub mod get;
+pub mod graph;
 pub mod idx;
 pub mod known;
 pub mod npy;
@@ -86,6 +87,21 @@ pub enum DataError {
     UnknownName {
         /// What was asked for.
         name: String,
+    },
+    /// A graph was asked of samples.
+    #[error("`{name}` is samples, not a graph; the networks gcn, gat, gin and sage take graphs")]
+    NoGraph {
+        /// The data set.
+        name: &'static str,
+    },
+    /// A graph of one's own without its folder.
+    #[error("`graph` is a graph of your own: name its folder, in the recipe `[data] dir = \"FOLDER\"`")]
+    NeedsFolder,
+    /// Samples were asked of one graph.
+    #[error("`{name}` is one graph, not samples: only `niwaki train` and `niwaki data` take it")]
+    Graph {
+        /// The data set.
+        name: &'static str,
     },
     /// A data set that is not bundled was asked for without its folder, and is not among the fetched ones.
     #[error(
@@ -202,6 +218,9 @@ pub fn load(name: &str, dir: Option<&Path>) -> Result<Dataset, DataError> {
 
 fn load_cached(name: &str, dir: Option<&Path>, cache: Option<&Path>) -> Result<Dataset, DataError> {
     let known = known::by_name(name)?;
+    if known.kind == known::Kind::Graph {
+        return Err(DataError::Graph { name: known.name });
+    }
     if known.is_bundled() {
         return Ok(digits::load());
     }

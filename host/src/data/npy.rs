@@ -100,6 +100,8 @@ element! {
     i16: "int16", Int;
     i32: "int32", Int;
     i64: "int64", Int;
+    u16: "uint16", Uint;
+    u32: "uint32", Uint;
 }
 
 /// Reads an array whose elements are `T`.
@@ -126,6 +128,33 @@ pub fn read_any(path: &Path) -> Result<AnyArray, DataError> {
         dtype if is::<i64>(dtype) => file.values().map(AnyArray::I64),
         _ => Err(file.wrong_type("float32, int8, uint8, int16, int32 or int64", "float32")),
     }
+}
+
+/// Reads an array of any integers as indices: none negative, none above `u32::MAX - 1`.
+///
+/// # Errors
+/// As [`read`]; the first element that is no index, by its place.
+pub fn read_indices(path: &Path) -> Result<Array<u32>, DataError> {
+    let bytes = read_bytes(path)?;
+    let file = Opened::new(path, &bytes)?;
+    match &file.header.dtype() {
+        dtype if is::<u32>(dtype) => return file.values(),
+        dtype if is::<u16>(dtype) => {
+            let Array { shape, values } = file.values::<u16>()?;
+            return Ok(Array { shape, values: values.into_iter().map(u32::from).collect() });
+        }
+        _ => {}
+    }
+    let array = read_any(path)?;
+    let mismatch = |what| DataError::Mismatch { path: path.into(), what };
+    let values = array
+        .integers()
+        .ok_or_else(|| mismatch("expected integers, got float32; save x.astype(numpy.uint32)".into()))?;
+    let index = |(at, value): (usize, &i64)| {
+        u32::try_from(*value).map_err(|_| mismatch(format!("element {at} is {value}, no index")))
+    };
+    let values = values.iter().enumerate().map(index).collect::<Result<_, _>>()?;
+    Ok(Array { shape: array.shape().to_vec(), values })
 }
 
 /// Writes `values` to `path` atomically.

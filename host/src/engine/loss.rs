@@ -22,7 +22,7 @@ pub(super) struct LossSum {
 }
 
 /// Softmax of every row of `x: [rows, classes]`.
-pub(super) fn softmax<T: Real>(classes: usize, x: &[T], y: &mut [T]) {
+pub fn softmax<T: Real>(classes: usize, x: &[T], y: &mut [T]) {
     for (x, y) in x.chunks_exact(classes).zip(y.chunks_exact_mut(classes)) {
         let (_, sum) = exponentials(x, y);
         for y in y {

@@ -37,6 +37,7 @@ pub(crate) mod gemm;
 mod lane;
 mod loss;
 mod movement;
+pub mod nodes;
 mod pairwise;
 mod plan;
 mod pool;

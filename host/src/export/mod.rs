@@ -2,16 +2,18 @@
 
 mod aligned;
 mod elementwise;
+mod nodes;
 pub mod read;
 pub mod rust;
 mod tiles;
 
 pub use aligned::AlignedBytes;
+pub use nodes::query;
 pub use tiles::Target;
 
 use crate::graph::lower::{Lowered, Scaling};
 use crate::graph::{Data, Graph, GraphError, Node, Op, Role, TensorId};
-use crate::plan::{Arena, Memory, Placement, plan};
+use crate::plan::{Arena, Memory, Placement};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
     ALIGN, DType, HEADER_BYTES, Header, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES, TensorRecord,
@@ -21,6 +23,7 @@ use niwaki_core::kernels::Clamp;
 use niwaki_core::num::{Multiplier, Rounding};
 use niwaki_core::session::operators;
 use niwaki_core::shape::Window;
+use nodes::Choice;
 use tiles::Tiled;
 
 /// Why a graph cannot become a file.
@@ -37,6 +40,14 @@ pub enum ExportError {
         what: &'static str,
         /// Its value.
         value: usize,
+    },
+    /// No way of running the network needs so little memory.
+    #[error("the arena needs {needed} bytes at least, there are {available}")]
+    Ram {
+        /// Bytes of the smallest arena.
+        needed: usize,
+        /// Bytes that there are.
+        available: usize,
     },
     /// The finished file was refused by core: a bug in the exporter.
     #[error("the exported file does not verify: {0}")]
@@ -58,12 +69,20 @@ pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
 /// # Errors
 /// [`ExportError`] names the operator that has no form in the file.
 pub fn export_for(graph: &Graph, target: Target) -> Result<(AlignedBytes, Arena), ExportError> {
+    export_within(graph, target, usize::MAX)
+}
+
+/// As [`export_for`], with at most `ram_bytes` of arena: a network over a graph computes again what it has no room for.
+///
+/// # Errors
+/// [`ExportError::Ram`] if the arena cannot be so small.
+pub fn export_within(graph: &Graph, target: Target, ram_bytes: usize) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
+    let graph = &*nodes::with_input(graph);
     let kernels = graph.nodes.iter().map(|node| Kernel::new(graph, node, target)).collect::<Result<Vec<_>, _>>()?;
-    let memory: Vec<Memory> = kernels.iter().zip(&graph.nodes).map(|(kernel, node)| kernel.memory(node)).collect();
-    let arena = plan(graph, &memory);
-    let mut file =
-        File { graph, arena: &arena, tensors: Vec::new(), data: Vec::new(), ids: vec![None; graph.tensors.len()] };
+    let Choice { on_demand, arena } = nodes::choose(graph, &kernels, ram_bytes)?;
+    let (tensors, data, ids) = (Vec::new(), Vec::new(), vec![None; graph.tensors.len()]);
+    let mut file = File { graph, arena: &arena, on_demand: &on_demand, tensors, data, ids };
     let mut operators = Vec::new();
     let mut io = Vec::new();
     for &id in graph.inputs.iter().chain(&graph.outputs) {
@@ -142,6 +161,8 @@ impl Kernel {
 struct File<'a> {
     graph: &'a Graph,
     arena: &'a Arena,
+    /// Tensors that are computed where they are read.
+    on_demand: &'a [bool],
     tensors: Vec<TensorRecord>,
     data: Vec<u8>,
     /// File index of each activation.
@@ -154,10 +175,15 @@ impl File<'_> {
             return Ok(index);
         }
         let tensor = &self.graph[id];
-        let placement = self.arena.placements[id.0].filter(|_| tensor.role == Role::Activation).ok_or_else(|| {
-            GraphError::Eval(format!("tensor `{}` is used as an activation but is a constant", tensor.name))
-        })?;
-        let mut record = record(tensor.element, 0, &tensor.shape, placement.offset)?;
+        let mut record = if self.is_on_demand(id) {
+            record(tensor.element, 2, &tensor.shape, 0)?
+        } else {
+            let placement =
+                self.arena.placements[id.0].filter(|_| tensor.role == Role::Activation).ok_or_else(|| {
+                    GraphError::Eval(format!("tensor `{}` is used as an activation but is a constant", tensor.name))
+                })?;
+            record(tensor.element, 0, &tensor.shape, placement.offset)?
+        };
         if let Some(q) = &tensor.quant {
             (record.scale, record.zero_point) = (q.scales[0], q.zero_point);
         }
@@ -203,6 +229,9 @@ impl File<'_> {
     ) -> Result<OperatorRecord, ExportError> {
         let graph = self.graph;
         let Kernel { lowered, tiled } = kernel;
+        if let Lowered::Nodes(nodes) = lowered {
+            return self.nodes(node, nodes, scratch);
+        }
         let mut params = [0; PARAM_COUNT];
         let mut inputs = vec![self.operand(node.inputs[0])?];
         let code = match lowered {
@@ -262,6 +291,7 @@ impl File<'_> {
                 OpCode::Softmax
             }
             Lowered::Reshape => OpCode::Reshape,
+            Lowered::Nodes(_) => unreachable!("written above"),
         };
         match lowered {
             Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].element {

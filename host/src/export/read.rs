@@ -4,7 +4,7 @@ use super::{AlignedBytes, ExportError, Target, export_for};
 use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
-use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};
+use niwaki_core::format::{DType, Model, NONE, OpCode, OperatorRecord, Place, TensorRecord, param};
 use niwaki_core::session::operators;
 use std::path::{Path, PathBuf};
 
@@ -176,6 +176,9 @@ pub fn describe(model: &Model<'_>) -> Description {
             let constants: Vec<TensorRecord> = operands.filter(|t| t.location() == Some(Place::Data)).collect();
             let (x, y) = (model.tensor(record.inputs[0].into())?, model.tensor(record.output.into())?);
             let code = OpCode::from_code(record.code)?;
+            let constant_bytes = constants.iter().map(|t| u64::from(t.bytes)).sum();
+            let entries = record.inputs.get(2).and_then(|&t| model.tensor(t.into())).map_or(0, |t| t.element_count());
+            let row = |t: &TensorRecord| t.element_count() / t.dim(0);
             let constant = |i: usize| constants.get(i).map_or(0, TensorRecord::element_count);
             // Tiles hold weights and biases, and some padding.
             let area: usize =
@@ -186,6 +189,9 @@ pub fn describe(model: &Model<'_>) -> Description {
                 OpCode::DenseTiled => (x.element_count() * y.element_count(), y.element_count()),
                 // A table is made from two scales; nobody trained it.
                 OpCode::Lookup => (0, 0),
+                // A graph is data, not trained.
+                OpCode::Propagate | OpCode::Gather => (0, 0),
+                OpCode::SparseDense | OpCode::NodeDense => (constant(0), 0),
                 _ => (constant(0), constant(1)),
             };
             let macs = match code {
@@ -194,6 +200,8 @@ pub fn describe(model: &Model<'_>) -> Description {
                 }
                 OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
                 OpCode::Dense | OpCode::DenseTiled => weights,
+                OpCode::Propagate | OpCode::SparseDense => entries * row(&y),
+                OpCode::NodeDense => y.dim(0) * weights,
                 _ => 0,
             };
             let live = live(model, n);
@@ -204,7 +212,7 @@ pub fn describe(model: &Model<'_>) -> Description {
                 input_shape: shape(&x),
                 output_shape: shape(&y),
                 macs: macs as u64,
-                constant_bytes: constants.iter().map(|t| u64::from(t.bytes)).sum(),
+                constant_bytes,
                 output_offset: y.offset.into(),
                 output_bytes: y.bytes.into(),
                 scratch_offset: record.scratch_offset.into(),
@@ -232,7 +240,11 @@ fn live(model: &Model<'_>, n: usize) -> Vec<[u64; 2]> {
     let is_input = |t: usize| (0..model.input_count()).any(|i| model.input(i) == Some(t));
     let live = |t: usize| {
         let written = is_input(t) || records[..=n].iter().any(|r| r.output as usize == t);
-        let read = is_output(t) || records[n..].iter().any(|r| r.inputs.contains(&(t as u16)));
+        // What a tensor on demand is computed from is read where that tensor is.
+        let reads = |(user, r): (usize, &OperatorRecord)| {
+            r.inputs.iter().any(|&read| model.stored(read.into(), user) == Some(t))
+        };
+        let read = is_output(t) || records.iter().enumerate().skip(n).any(reads);
         written && (read || records[n].output as usize == t)
     };
     let mut spans: Vec<(usize, usize)> = (0..model.tensor_count())

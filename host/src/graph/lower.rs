@@ -2,10 +2,12 @@
 
 mod elementwise;
 mod movement;
+pub mod nodes;
 mod number_formats;
 
 pub use elementwise::{Binary, Over, Unary};
 pub use movement::Movement;
+pub use nodes::Nodes;
 
 use super::{Activation, Data, Graph, GraphError, Node, Op, Quant, Role, Tensor, TensorId};
 use niwaki_core::format::DType;
@@ -48,6 +50,8 @@ pub enum Lowered {
     SoftmaxInt16(Softmax, SoftmaxInt16),
     /// The same elements in another shape.
     Reshape,
+    /// int8 operator over the nodes of a graph.
+    Nodes(Nodes),
 }
 
 impl Lowered {
@@ -144,6 +148,9 @@ impl Graph {
             false => Err(fail("input and output must have the same quantisation".into())),
         };
         let image = |t: &Tensor| ([t.shape[0], t.shape[1]], *t.shape.last().unwrap_or(&0));
+        if let Some(nodes) = self.lower_nodes(node).map_err(fail)? {
+            return Ok(Lowered::Nodes(nodes));
+        }
         Ok(match &node.op {
             Op::Conv2d { sliding, activation } => {
                 let w = &self[node.inputs[1]].shape;
@@ -176,6 +183,10 @@ impl Graph {
                     Op::MaxPool2d { .. } => Lowered::MaxPool2d(op),
                     _ => Lowered::AveragePool2d(op),
                 }
+            }
+            Op::Dropout { .. } => Lowered::Reshape,
+            Op::Propagate { .. } | Op::SparseDense { .. } | Op::Gather => {
+                return Err(fail("has no kernel that a file can name".into()));
             }
             Op::Softmax => self.lower_softmax(node)?,
             Op::Reshape { .. } => {

@@ -1,6 +1,7 @@
 //! The one network type: typed operators over tensors with static shapes, quantisation attached to tensors.
 //!
-//! Shapes are per sample (no batch axis): activations are `[H, W, C]` or `[C]`. Nodes are kept in execution order.
+//! Shapes are per sample (no batch axis): activations are `[H, W, C]` or `[C]`. The one sample of a network over a graph
+//! is its whole node set: activations are `[N, 1, C]`, and it may have no input at all. Nodes are kept in execution order.
 //! An operator is one row everywhere: its shape rule is in [`shape`], its evaluation in [`eval`], its gradient in
 //! `engine`, its file form in `export`.
 
@@ -10,8 +11,10 @@ pub mod eval;
 pub mod lower;
 mod operator;
 pub mod shape;
+mod sparse;
 
-pub use operator::{Activation, Grid, Op, Padding, Sliding};
+pub use operator::{Activation, Grid, Op, Padding, Propagation, Sliding};
+pub use sparse::{Adjacency, Features, Worth};
 
 use niwaki_core::format::DType;
 use niwaki_core::num::Rounding;
@@ -248,7 +251,8 @@ impl Graph {
         self.tensors.iter().filter(|t| t.role == Role::Parameter).map(Tensor::element_count).sum()
     }
 
-    /// Multiply-accumulates of one inference: convolutions and dense layers, padding taps included.
+    /// Multiply-accumulates of one inference: convolutions and dense layers, padding taps included, products with
+    /// sparse features, and one an edge and channel that is propagated.
     pub fn macs(&self) -> usize {
         self.nodes.iter().map(|n| self.node_macs(n)).sum()
     }
@@ -266,6 +270,8 @@ impl Graph {
                 x[0] * x[1] * len(1)
             }
             Op::Dense { .. } => len(1),
+            Op::SparseDense { ref features, .. } => features.entries() * self[node.output].shape[2],
+            Op::Propagate { ref adjacency, .. } => adjacency.edges() * (len(0) / adjacency.nodes()),
             _ => 0,
         }
     }

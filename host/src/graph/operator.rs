@@ -1,6 +1,8 @@
-//! The operators and their attributes: fused clamps, padding, sliding windows, grids.
+//! The operators and their attributes: fused clamps, padding, sliding windows, grids, rules of propagation.
 
+use super::sparse::{Adjacency, Features};
 use niwaki_core::shape::{AxisSpec, Window, same_padding};
+use std::sync::Arc;
 
 /// A clamp fused into the operator that produces a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,6 +104,24 @@ pub struct Grid {
     pub align_corners: bool,
     /// Elements have their value in their middle, not in their corner.
     pub half_pixel_centers: bool,
+}
+
+/// How a node brings its neighbours together; `niwaki_core::graph::propagate` has the formulas.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Propagation {
+    /// GCN: `D^-1/2 (A + I) D^-1/2 x`, with the degrees that the graph has.
+    Gcn,
+    /// GIN: `(1 + eps) x_i + Σ_j x_j`.
+    Sum,
+    /// SAGE: the mean of the neighbours.
+    Mean,
+    /// GAT: a softmax over the neighbours and the node itself.
+    Attention {
+        /// Heads; each has its share of the channels.
+        heads: usize,
+        /// Slope of the leaky ReLU that scores pass.
+        slope: f32,
+    },
 }
 
 /// An operator. The inputs that each one takes, in order, are in its documentation.
@@ -263,6 +283,31 @@ pub enum Op {
         /// The new per-sample shape.
         shape: Vec<usize>,
     },
+    /// Inputs `x: [N, .., C]`, then for [`Propagation::Sum`] `eps: [1]`, for [`Propagation::Attention`] `source: [C]` and
+    /// `target: [C]`; output of the same shape. Row `i` is made of the rows of node `i`'s neighbours.
+    Propagate {
+        /// The graph of `N` nodes.
+        adjacency: Arc<Adjacency>,
+        /// How they come together.
+        rule: Propagation,
+        /// Fused clamp.
+        activation: Activation,
+    },
+    /// Inputs `w: [F, O]`, optionally `bias: [O]`; output `[N, 1, O]`: the constant features of every node times `w`.
+    SparseDense {
+        /// `[N, F]`
+        features: Arc<Features>,
+        /// Fused clamp.
+        activation: Activation,
+    },
+    /// Inputs `x: [N, .., C]` and `rows: [Q]`, i32; output `[Q, .., C]`: the rows of `x` with these numbers, each number at
+    /// least 0 and at most `N - 1`.
+    Gather,
+    /// Input `x`; in training each element is 0 with this probability, and else divided by that of staying.
+    Dropout {
+        /// In `[0, 1)`.
+        rate: f32,
+    },
 }
 
 impl Op {
@@ -301,6 +346,10 @@ impl Op {
             Self::AveragePool2d { .. } => "average_pool2d",
             Self::Softmax => "softmax",
             Self::Reshape { .. } => "reshape",
+            Self::Propagate { .. } => "propagate",
+            Self::SparseDense { .. } => "sparse_dense",
+            Self::Gather => "gather",
+            Self::Dropout { .. } => "dropout",
         }
     }
 
@@ -314,7 +363,9 @@ impl Op {
             | Self::BatchNorm { activation, .. }
             | Self::Add { activation }
             | Self::Sub { activation }
-            | Self::Mul { activation } => Some(activation),
+            | Self::Mul { activation }
+            | Self::Propagate { activation, .. }
+            | Self::SparseDense { activation, .. } => Some(activation),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Shape rules of every operator, and the check of a whole graph.
 
 mod movement;
+mod nodes;
 
 use super::{Graph, GraphError, Node, Op, Role};
 
@@ -113,6 +114,7 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         | Op::ResizeNearest { .. }
         | Op::ResizeBilinear { .. }
         | Op::TransposeConv2d { .. } => movement::infer(op, inputs),
+        Op::Propagate { .. } | Op::SparseDense { .. } | Op::Gather | Op::Dropout { .. } => nodes::infer(op, inputs),
     }
 }
 

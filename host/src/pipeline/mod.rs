@@ -1,9 +1,11 @@
 //! A run from recipe to report: train, cut, quantise, export, measure; every result lands in the run's folder.
 
 pub mod compare;
+mod deploy;
 mod describe;
 pub mod imported;
 mod meter;
+pub mod nodes;
 pub mod score;
 mod source;
 
@@ -54,6 +56,8 @@ pub enum PipelineError {
     Folder { path: PathBuf, source: std::io::Error },
     #[error("instructions cannot be counted: {why}; or compare by another cost: --unit macs, or `[compare] unit`")]
     NoInstructions { why: String },
+    #[error("networks over graphs are trained on the CPU: leave --device out")]
+    GraphDevice,
     #[error("stopped after {done} of {of} cells; the same command goes on from there")]
     Stopped { done: usize, of: usize },
     #[error("{}: {what}", path.display())]
@@ -131,6 +135,9 @@ pub struct Finished {
 pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Finished, PipelineError> {
     let started = Instant::now();
     open_folder(options.dir, recipe)?;
+    if data::known::by_name(&recipe.data.name)?.kind == data::known::Kind::Graph {
+        return nodes::run(recipe, options, tell);
+    }
     let data = data::load(&recipe.data.name, recipe.data.dir.as_deref())?;
     let initial = source::initial(recipe, &data)?;
     let mut meter = ChipMeter::new(recipe, &data);
@@ -218,6 +225,7 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         arena: describe::arena_map(&quantized, &arena),
         training: trained.epochs,
         bytes_equal,
+        graph: None,
         notes: describe::over_budget(&recipe.target, &file, &arena, cost.as_ref()),
     };
     if recipe.quantize.weights == Precision::Int4 {

@@ -33,6 +33,11 @@ impl Calibration {
         ("kl", Self::Kl),
     ];
 
+    /// Whether it looks at how often values occur, not only at their extremes.
+    fn counts(self) -> bool {
+        matches!(self, Self::Percentile | Self::Mse | Self::Kl)
+    }
+
     /// Its name in recipes.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, c)| *c == self).map_or("", |(name, _)| name)
@@ -78,6 +83,23 @@ impl Seen {
         let first = self.average.unwrap_or(self.next);
         self.average = Some((moved(first.0, low), moved(first.1, high)));
         self.next = (f32::INFINITY, f32::NEG_INFINITY);
+    }
+
+    /// Makes room for counts, where `calibration` needs them.
+    fn start_counting(&mut self, calibration: Calibration) {
+        self.histogram = match calibration {
+            Calibration::Kl => Some(Histogram::new(0.0, self.peak())),
+            _ if calibration.counts() => Some(Histogram::new(self.min, self.max)),
+            _ => None,
+        };
+    }
+
+    fn count(&mut self, values: &[f32], calibration: Calibration) {
+        let Some(histogram) = &mut self.histogram else { return };
+        match calibration {
+            Calibration::Kl => values.iter().filter(|&&v| v != 0.0).for_each(|&v| histogram.add(v.abs())),
+            _ => values.iter().for_each(|&v| histogram.add(v)),
+        }
     }
 
     fn peak(&self) -> f32 {
@@ -129,22 +151,26 @@ pub fn ranges(
         })?;
         seen.iter_mut().flatten().for_each(Seen::average);
     }
-    if matches!(calibration, Calibration::Percentile | Calibration::Mse | Calibration::Kl) {
-        let magnitudes = calibration == Calibration::Kl;
-        for s in seen.iter_mut().flatten() {
-            s.histogram = Some(if magnitudes { Histogram::new(0.0, s.peak()) } else { Histogram::new(s.min, s.max) });
-        }
+    if calibration.counts() {
+        seen.iter_mut().flatten().for_each(|s| s.start_counting(calibration));
         visit(graph, samples, |id, values| {
-            if let Some(h) = seen[id.0].as_mut().and_then(|s| s.histogram.as_mut()) {
-                match magnitudes {
-                    true => values.iter().filter(|&&v| v != 0.0).for_each(|&v| h.add(v.abs())),
-                    false => values.iter().for_each(|&v| h.add(v)),
-                }
+            if let Some(seen) = &mut seen[id.0] {
+                seen.count(values, calibration);
             }
             Ok(())
         })?;
     }
     Ok(seen.into_iter().map(|s| s.map(|s| s.range(calibration))).collect())
+}
+
+/// The range of `values`, which are finite.
+pub(super) fn range_of(values: &[f32], calibration: Calibration) -> (f32, f32) {
+    let mut seen = Seen::new();
+    values.iter().for_each(|&v| seen.see(v));
+    seen.average();
+    seen.start_counting(calibration);
+    seen.count(values, calibration);
+    seen.range(calibration)
 }
 
 fn visit(

@@ -2,7 +2,7 @@
 //!
 //! [`quantize`] goes through what a recipe asks for, in this order: batch norms folded and clamps fused ([`fold`]),
 //! weights equalised between layers ([`equalize`]), scales chosen ([`calibrate`], [`scheme`]), then layer by layer the
-//! codes and biases that suit the samples best ([`refine`]).
+//! codes and biases that suit the samples best ([`refine`]). Over the nodes of a graph, some scales are by node ([`nodes`]).
 //!
 //! Activations have one scale and a zero point each, weights one scale a filter (or one a layer) and codes
 //! `-127..=127` or `-7..=7`, biases are int32 in units of the product of both scales (specs/integer_arithmetic.md §1).
@@ -13,6 +13,7 @@ mod equalize;
 pub mod fidelity;
 mod fold;
 mod histogram;
+mod nodes;
 pub mod options;
 mod patches;
 mod reconstruct;
@@ -43,7 +44,10 @@ pub fn post_training(graph: &Graph, samples: &[&[f32]], calibration: Calibration
 /// [`GraphError`] names the operator or activation that cannot be quantised.
 pub fn quantize(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<Graph, GraphError> {
     let (float, scheme) = prepare(graph, samples, options)?;
-    scheme.apply(&float)
+    let mut graph = scheme.apply(&float)?;
+    nodes::quantise_features(&mut graph, &float)?;
+    nodes::quantise_by_node(&mut graph, &float, samples, options.calibration)?;
+    Ok(graph)
 }
 
 /// The float network whose weights are to be rounded, and the scales for that.
@@ -68,7 +72,7 @@ pub fn prepare(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<
 /// # Errors
 /// [`GraphError::Eval`] names a batch norm that follows nothing it could be folded into.
 pub fn folded(graph: &Graph, options: &Quantize) -> Result<Graph, GraphError> {
-    let mut float = fuse_activations(&fold_batch_norm(graph)?);
+    let mut float = fuse_activations(&fold_batch_norm(&nodes::without_dropout(graph))?);
     if options.bias_correction || options.reconstruct > 0 || options.qat_epochs > 0 {
         refine::add_biases(&mut float);
     }

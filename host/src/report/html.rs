@@ -1,6 +1,6 @@
 //! The report as one HTML page: style and drawings inline, no script, nothing fetched.
 
-use super::{OperatorRow, Report, Stage, arena, charts, format, operator_bars};
+use super::{OperatorRow, Report, Stage, arena, charts, degrees, format, operator_bars};
 use std::fmt::{self, Write};
 
 const STYLE: &str = include_str!("style.css");
@@ -39,6 +39,8 @@ pub fn render(report: &Report) -> String {
     };
     section("Stages", "", stages(report));
     section("Training", TRAINING_ABOUT, row("curves", charts::curves(report)));
+    let degrees = report.graph.as_ref().map(degrees::panels).unwrap_or_default();
+    section("Graph", GRAPH_ABOUT, row("", degrees));
     section(
         "Memory",
         &format!("{ARENA_ABOUT} In all: {}.", format::bytes(report.arena.total_bytes)),
@@ -92,6 +94,7 @@ impl Page<'_> {
 }
 
 const TRAINING_ABOUT: &str = "Epochs from left to right through all phases; shaded bands mark every other phase.";
+const GRAPH_ABOUT: &str = "How many nodes have how many neighbours.";
 const ARENA_ABOUT: &str = "The working memory on the chip: time runs to the right, operator by operator, addresses upward. \
      A rectangle is a tensor; free space above and beside it is reused.";
 

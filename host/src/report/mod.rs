@@ -7,6 +7,7 @@ mod arena;
 mod charts;
 pub mod compare;
 pub mod console;
+mod degrees;
 pub mod format;
 pub mod html;
 mod operator_bars;
@@ -51,9 +52,23 @@ pub struct Report {
     /// Whether host and chip gave the same bytes on every test input; `None` if there was no chip.
     #[serde(default)]
     pub bytes_equal: Option<bool>,
+    /// What is left of a graph; `None` for networks over samples.
+    #[serde(default)]
+    pub graph: Option<GraphSparsity>,
     /// Remarks, a sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+/// A graph before and, where edges went, after.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GraphSparsity {
+    /// How many nodes have 0, 1, 2, … neighbours.
+    pub degrees: Vec<Vec<u64>>,
+    /// Directed edges.
+    pub edges: Vec<u64>,
+    /// Weights that are not zero.
+    pub weights: Vec<u64>,
 }
 
 /// The network after one step.

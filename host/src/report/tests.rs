@@ -56,6 +56,7 @@ fn sample() -> Report {
     };
     let phases = [Phase::Dense; 20].into_iter().chain([Phase::Ramp; 10]).chain([Phase::Finetune; 10]);
     Report {
+        graph: None,
         title: "digits, small-cnn, half the filters".into(),
         dataset: "digits".into(),
         model: "small-cnn".into(),

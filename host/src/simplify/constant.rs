@@ -1,7 +1,7 @@
 //! Nodes whose operands are all constant become constants.
 
 use crate::graph::eval::Value;
-use crate::graph::{Data, Graph, Role, TensorId};
+use crate::graph::{Data, Graph, Op, Role, TensorId};
 use niwaki_core::format::DType;
 
 /// Largest result that is computed here; a larger one costs more flash than the operators that make it.
@@ -16,6 +16,8 @@ pub(super) fn fold(graph: &mut Graph) -> bool {
         // What the caller reads stays in the arena.
         let foldable = node.inputs.iter().all(|&id| graph[id].data.is_some())
             && !graph.outputs.contains(&output)
+            // The features of a graph are constant, and a network over them is still to be computed where it runs.
+            && !matches!(node.op, Op::SparseDense { .. })
             && graph[output].data.is_none()
             && graph[output].element_count() <= MAX_ELEMENTS;
         if let Some(data) = foldable.then(|| evaluate(graph, n)).flatten() {

@@ -49,7 +49,7 @@ fn same_as(graph: &Graph, node: &Node) -> Option<TensorId> {
         return None;
     }
     let identity = match &node.op {
-        Op::Reshape { .. } => true,
+        Op::Reshape { .. } | Op::Dropout { .. } => true,
         Op::Activation(Activation::None) => true,
         Op::Activation(activation) => match &to.quant {
             Some(quant) if to.element == DType::I8 => {

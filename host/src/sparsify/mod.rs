@@ -18,6 +18,7 @@ pub mod method;
 pub mod options;
 pub mod remove;
 pub mod sap;
+pub mod teddy;
 pub mod wgsef;
 mod zero;
 

@@ -1,6 +1,7 @@
 //! Training: dense, then the ramp of a sparsity method, then the cut and the repair, then with rounding; seeded,
 //! resumable, the same bits every time.
 
+pub mod nodes;
 pub mod recipe;
 pub mod weights;
 

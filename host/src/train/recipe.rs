@@ -13,6 +13,7 @@
 mod compare;
 mod error;
 mod fields;
+mod graph;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod tests;
 pub use compare::Compare;
 pub use error::{Place, RecipeError};
 pub use fields::Size;
+pub use graph::{EdgeUnit, GraphMethod, GraphOptions};
 pub use read::apply_set;
 
 pub use crate::quantize::Calibration;
@@ -30,6 +32,8 @@ use std::path::PathBuf;
 
 /// The recipe of `niwaki demo`.
 pub const DEMO: &str = include_str!("../../recipes/digits-small-cnn-wgsef.toml");
+/// The recipe of `niwaki demo --graph`.
+pub const GRAPH_DEMO: &str = include_str!("../../recipes/karate-gcn-teddy.toml");
 
 /// Everything that decides a run; the same recipe on the same device gives the same bits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +58,9 @@ pub struct Recipe {
     /// Where it must fit.
     #[serde(default)]
     pub target: Target,
+    /// What only networks over graphs have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph: Option<GraphOptions>,
     /// What `niwaki compare` sets beside each other; without effect on a single run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare: Option<Compare>,
@@ -63,7 +70,7 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// A name that [`crate::data::load`] knows.
+    /// A name that [`crate::data::load`] or [`crate::data::graph::load`] knows.
     pub name: String,
     /// Folder of a set that is not bundled, relative to the working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +81,7 @@ pub struct Data {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// A name in [`crate::zoo::ENTRIES`].
+    /// A name in [`crate::zoo::ENTRIES`] or [`crate::zoo::NODE_ENTRIES`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zoo: Option<String>,
     /// A `.tflite` file with a float network.

@@ -2,7 +2,7 @@
 
 use super::checkpoint::{Checkpoint, Progress};
 use super::qat::Rounding;
-use super::recipe::{OptimizerName, Recipe, Schedule};
+use super::recipe::{Optimizer, OptimizerName, Recipe, Schedule};
 use super::{CHECKPOINT_FILE, EpochRow, Event, METRICS_FILE, Phase, TrainError, augment, evaluate};
 use crate::data::{Dataset, atomic};
 use crate::engine::{Distillation, Engine, EngineError, Loss, Options as EngineOptions};
@@ -242,24 +242,35 @@ impl Run<'_> {
         at: &mut Checkpoint,
         step: Step,
     ) -> Result<(), OptimError> {
-        let o = &self.recipe.optimizer;
         let t = NonZeroU32::new(step.number).unwrap_or(NonZeroU32::MIN);
-        let decay = match o.name {
-            _ if o.weight_decay == 0.0 => Decay::None,
-            OptimizerName::AdamW => Decay::Decoupled(o.weight_decay),
-            OptimizerName::Adam | OptimizerName::Sgd => Decay::Coupled(o.weight_decay),
-        };
-        match o.name {
-            OptimizerName::Adam | OptimizerName::AdamW => {
-                let hyper = adam::Hyper { lr: step.lr, beta1: o.beta1, beta2: o.beta2, eps: o.epsilon, decay };
-                let state = adam::State { m: &mut at.moments.m, v: &mut at.moments.v };
-                adam::step(values, gradients, state, &hyper, t)
-            }
-            OptimizerName::Sgd => {
-                let hyper = sgd::Hyper { lr: step.lr, decay };
-                let momentum = sgd::Momentum { buffer: &mut at.moments.m, factor: o.momentum, nesterov: false };
-                sgd::step(values, gradients, Some(momentum), &hyper)
-            }
+        optimize(&self.recipe.optimizer, step.lr, t, values, gradients, &mut at.moments.m, &mut at.moments.v)
+    }
+}
+
+/// One step of the recipe's rule over values that share it. Always inlined, as core's steps are.
+#[inline(always)]
+pub(super) fn optimize(
+    o: &Optimizer,
+    lr: f64,
+    t: NonZeroU32,
+    values: &mut [f32],
+    gradients: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+) -> Result<(), OptimError> {
+    let decay = match o.name {
+        _ if o.weight_decay == 0.0 => Decay::None,
+        OptimizerName::AdamW => Decay::Decoupled(o.weight_decay),
+        OptimizerName::Adam | OptimizerName::Sgd => Decay::Coupled(o.weight_decay),
+    };
+    match o.name {
+        OptimizerName::Adam | OptimizerName::AdamW => {
+            let hyper = adam::Hyper { lr, beta1: o.beta1, beta2: o.beta2, eps: o.epsilon, decay };
+            adam::step(values, gradients, adam::State { m, v }, &hyper, t)
+        }
+        OptimizerName::Sgd => {
+            let momentum = sgd::Momentum { buffer: m, factor: o.momentum, nesterov: false };
+            sgd::step(values, gradients, Some(momentum), &sgd::Hyper { lr, decay })
         }
     }
 }

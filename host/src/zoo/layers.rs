@@ -17,7 +17,11 @@ impl Init {
     }
 
     fn weights(&mut self, len: usize, fan_in: usize) -> Vec<f32> {
-        let bound = (6.0 / fan_in as f32).sqrt();
+        self.uniform(len, (6.0 / fan_in as f32).sqrt())
+    }
+
+    /// Values in `-bound..bound`.
+    pub(super) fn uniform(&mut self, len: usize, bound: f32) -> Vec<f32> {
         // 24 random bits: every value exact in f32.
         (0..len).map(|_| ((self.rng.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0) * bound).collect()
     }

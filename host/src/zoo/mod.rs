@@ -2,9 +2,12 @@
 
 mod layers;
 mod networks;
+mod nodes;
 
 use crate::graph::{Graph, GraphError};
 use layers::Init;
+
+pub use nodes::{NODE_ENTRIES, NodeEntry, NodeInput, NodeSizes, node_entry};
 
 /// A network that recipes can name.
 pub struct Entry {

@@ -4,12 +4,13 @@ mod elementwise;
 mod file;
 mod memory;
 mod movement;
+mod nodes;
 mod operators;
 mod params;
 mod random;
 mod tensors;
 
-use niwaki::export::{AlignedBytes, export};
+use niwaki::export::{AlignedBytes, export, query};
 use niwaki_core::error::{OperatorError as O, SessionError, VerifyError as E};
 use niwaki_core::format::{DType, OpCode};
 use niwaki_core::session::{Model, Session, operators as kernels};
@@ -31,6 +32,10 @@ struct Models {
     codes: Editor,
     /// The same in int16.
     halves: Editor,
+    /// A network over a graph whose matrices are stored.
+    graph: Editor,
+    /// The same for single nodes, everything on demand.
+    query: Editor,
 }
 
 fn models() -> Models {
@@ -46,6 +51,8 @@ fn models() -> Models {
         int16: file(models::movement::every_movement(DType::I16).expect("builds")),
         codes: file(models::elementwise::every_elementwise(DType::I8).expect("builds")),
         halves: file(models::elementwise::every_elementwise(DType::I16).expect("builds")),
+        graph: file(nodes::network()),
+        query: file(query(&nodes::network(), 2).expect("one row a node")),
     }
 }
 
@@ -87,6 +94,14 @@ fn halves(models: &Models) -> &Editor {
     &models.halves
 }
 
+fn graph(models: &Models) -> &Editor {
+    &models.graph
+}
+
+fn query_of(models: &Models) -> &Editor {
+    &models.query
+}
+
 fn header(field: &'static str, value: u32) -> E {
     E::Header { field, value }
 }
@@ -122,8 +137,16 @@ fn point(file: &mut Editor, code: OpCode, index: usize, tensor: u16) -> u16 {
 #[test]
 fn every_kind_of_damage_is_refused_by_name() {
     let models = models();
-    let tables =
-        [file::ROWS, tensors::ROWS, operators::ROWS, params::ROWS, memory::ROWS, movement::ROWS, elementwise::ROWS];
+    let tables = [
+        file::ROWS,
+        tensors::ROWS,
+        operators::ROWS,
+        params::ROWS,
+        memory::ROWS,
+        movement::ROWS,
+        elementwise::ROWS,
+        nodes::ROWS,
+    ];
     for row in tables.into_iter().flatten() {
         let mut file = (row.of)(&models).clone();
         assert!(Model::verify(&file.aligned(), kernels::ALL).is_ok());

@@ -4,6 +4,7 @@ mod conversion;
 mod depthwise_tiled;
 mod elementwise;
 mod movement;
+mod nodes;
 mod pooling;
 mod reduce;
 mod softmax;
@@ -22,6 +23,7 @@ pub use movement::{
     RESIZE_BILINEAR_F32, RESIZE_BILINEAR_I8, RESIZE_BILINEAR_I16, RESIZE_NEAREST_F32, RESIZE_NEAREST_I8,
     RESIZE_NEAREST_I16, SLICE_F32, SLICE_I8, SLICE_I16, TRANSPOSE_F32, TRANSPOSE_I8, TRANSPOSE_I16,
 };
+pub use nodes::{GATHER_I8, NODE_DENSE_I8, PROPAGATE_I8, SPARSE_DENSE_I8};
 pub use pooling::{
     AVERAGE_POOL2D_F32, AVERAGE_POOL2D_I8, AVERAGE_POOL2D_I16, MAX_POOL2D_F32, MAX_POOL2D_I8, MAX_POOL2D_I16,
 };
@@ -126,6 +128,10 @@ pub const ALL: &[Operator] = &[
     MEAN_I16,
     SUM_I16,
     ARG_MAX_I16,
+    PROPAGATE_I8,
+    SPARSE_DENSE_I8,
+    NODE_DENSE_I8,
+    GATHER_I8,
 ];
 
 macro_rules! operator {

@@ -3,7 +3,7 @@
 use super::{GetError, How, Placed, get};
 use crate::data::{
     idx::find,
-    known::{KNOWN, Known, NAMES, Published},
+    known::{KNOWN, Kind, Known, NAMES, Published},
 };
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
@@ -36,6 +36,7 @@ pub(super) fn set(addresses: Vec<&'static str>) -> Known {
     let sha256: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
     let file = Published { name: "images", len: bytes.len() as u64, sha256: sha256.leak() };
     Known {
+        kind: Kind::Images,
         name: "pictures",
         about: "noise",
         licence: "none",
@@ -61,9 +62,10 @@ fn names(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_known_file_can_be_fetched_and_checked() {
-    assert_eq!(NAMES, ["digits", "fashion-mnist", "mnist"]);
+    assert_eq!(NAMES, ["citeseer", "cora", "digits", "fashion-mnist", "graph", "karate", "mnist"]);
     for set in KNOWN {
-        assert_eq!(set.is_bundled(), set.addresses.is_empty(), "{}", set.name);
+        // Those of graphs are published in another layout.
+        assert!(set.is_bundled() || set.kind == Kind::Graph || !set.addresses.is_empty(), "{}", set.name);
         assert!(set.addresses.iter().all(|a| a.starts_with("http") && a.ends_with('/')));
         for file in set.files {
             assert!(file.sha256.len() == 64 && file.sha256.bytes().all(|b| b.is_ascii_hexdigit()), "{}", file.name);
@@ -123,4 +125,11 @@ fn a_damaged_file_in_the_cache_is_replaced() {
         assert_eq!(fs::read(placed.path).unwrap(), content());
         assert_eq!(fs::read(dir.join("mine")).unwrap(), b"other");
     }
+}
+
+#[test]
+fn a_set_without_an_address_says_what_its_folder_must_have() {
+    let cora = crate::data::known::by_name("cora").unwrap();
+    let message = get(cora, None, TempDir::new().unwrap().path(), &mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("niwaki data get cora --from DIR") && message.contains("edges.npy, "), "{message}");
 }

@@ -1,5 +1,6 @@
 //! Every key of a recipe and what it may hold: the one table behind errors, suggestions and `--set`.
 
+use super::graph::GraphMethod;
 use crate::sparsify::options::Unit;
 use crate::{data, zoo};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -104,6 +105,14 @@ pub(super) const FIELDS: &[Field] = &[
     field("sparsity", "finetune_epochs", Rule::Whole(0, MAX_EPOCHS)),
     field("sparsity", "distill", FRACTION),
     field("sparsity", "temperature", ABOVE_ZERO),
+    field("graph", "hidden", Rule::Whole(1, 65_536)),
+    field("graph", "layers", Rule::Whole(2, 64)),
+    field("graph", "method", Rule::OneOf(&GraphMethod::NAMES)),
+    field("graph", "level", Rule::Whole(0, 1000)),
+    field("graph", "keep_edges", Rule::Number(Bound::Included(0.0), Bound::Included(1.0))),
+    field("graph", "keep_weights", SHARE),
+    field("graph", "unit", Rule::OneOf(&["pair", "direction"])),
+    field("graph", "distill", FROM_ZERO),
     field("quantize", "weights", Rule::OneOf(&["int8", "int4"])),
     field("quantize", "ends", Rule::OneOf(&["int8", "int4"])),
     field("quantize", "activations", Rule::OneOf(&["int8"])),
@@ -183,7 +192,10 @@ impl Rule {
     pub(super) fn names(&self) -> Vec<&'static str> {
         match self {
             Self::OneOf(names) => names.to_vec(),
-            Self::Zoo => zoo::ENTRIES.iter().map(|e| e.name).collect(),
+            Self::Zoo => {
+                let nodes = zoo::NODE_ENTRIES.iter().map(|e| e.name);
+                zoo::ENTRIES.iter().map(|e| e.name).chain(nodes).collect()
+            }
             _ => Vec::new(),
         }
     }

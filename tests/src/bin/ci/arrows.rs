@@ -24,11 +24,15 @@ const CORE: Modules = &[
     ("num", &["error"]),
     ("real", &[]),
     ("shape", &["error", "num"]),
-    ("kernels", &["error", "num", "shape"]),
+    ("kernels", &["error", "num", "shape", "graph"]),
     ("format", &["error", "num", "shape", "kernels"]),
-    ("session", &["error", "num", "shape", "kernels", "format"]),
+    ("session", &["error", "num", "shape", "graph", "kernels", "format"]),
     ("prox", &["error", "real"]),
     ("optim", &["error", "real"]),
+    ("graph", &["error", "real"]),
+    ("select", &["real"]),
+    ("teddy", &["error", "real", "select", "graph"]),
+    ("learn", &["error", "real", "graph"]),
 ];
 
 /// Each module of host with the modules that it may name.

@@ -1,0 +1,194 @@
+//! Sums of rows: two channels an instruction, as halves of a word, for sixteen channels at once; products with the
+//! codes of a row two instructions a pair.
+#![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
+
+use crate::error::ShapeError;
+use crate::graph::Index;
+use crate::kernels::nodes::{BLOCK, Columns, RowOperator, RowSums};
+use crate::kernels::portable::nodes::{add_row, compute_rows};
+use crate::kernels::{NodeDense, Propagate, SparseDense, portable};
+use core::arch::global_asm;
+
+// Sums of rows: r0 columns, r1 their end, r2 first element, r3 width; r4-r11 sums; on the stack the first column that may
+// not be read, and where the sums go.
+// Products: r0 codes, r2 first element, r3 width; r4-r11 sums; on the stack the end of the codes, the zero point, and
+// where the sums go.
+global_asm!(
+    ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
+    r#"
+.macro niwaki_add_four even, odd
+    ldr r12, [lr], #4
+    sxtab16 \even, \even, r12
+    sxtab16 \odd, \odd, r12, ror #8
+.endm
+
+.macro niwaki_store_four even, odd
+    sxth r0, \even
+    sxth r1, \odd
+    asr r2, \even, #16
+    asr r3, \odd, #16
+    stmia r12!, {{r0-r3}}
+.endm
+
+.macro niwaki_clear_sums
+    mov r4, #0
+    mov r5, #0
+    mov r6, #0
+    mov r7, #0
+    mov r8, #0
+    mov r9, #0
+    mov r10, #0
+    mov r11, #0
+.endm
+
+.section .text.niwaki_sum_rows_i8,"ax",%progbits
+.global niwaki_sum_rows_i8
+.type niwaki_sum_rows_i8, %function
+.thumb_func
+.balign 4
+niwaki_sum_rows_i8:
+    push {{r4-r11, lr}}
+    niwaki_clear_sums
+    b 2f
+1:  ldrh r12, [r0], #2
+    ldr lr, [sp, #36]
+    cmp r12, lr
+    bhs 2f
+    mla lr, r12, r3, r2
+    niwaki_add_four r4, r5
+    niwaki_add_four r6, r7
+    niwaki_add_four r8, r9
+    niwaki_add_four r10, r11
+2:  cmp r0, r1
+    blo 1b
+    ldr r12, [sp, #40]
+    niwaki_store_four r4, r5
+    niwaki_store_four r6, r7
+    niwaki_store_four r8, r9
+    niwaki_store_four r10, r11
+    pop {{r4-r11, pc}}
+
+.macro niwaki_multiply_four offset, a, b, c, d
+    ldr lr, [r2, #\offset]
+    sxtb16 r1, lr
+    smlabb \a, r1, r12, \a
+    smlatb \c, r1, r12, \c
+    sxtb16 r1, lr, ror #8
+    smlabb \b, r1, r12, \b
+    smlatb \d, r1, r12, \d
+.endm
+
+.section .text.niwaki_sum_all_rows_i8,"ax",%progbits
+.global niwaki_sum_all_rows_i8
+.type niwaki_sum_all_rows_i8, %function
+.thumb_func
+.balign 4
+niwaki_sum_all_rows_i8:
+    push {{r4-r11, lr}}
+    niwaki_clear_sums
+    b 3f
+1:  ldrsb r12, [r0], #1
+    ldr lr, [sp, #36]
+    subs r12, r12, lr
+    beq 2f                          @ behind a ReLU most codes are the zero point
+    niwaki_multiply_four 0, r4, r5, r6, r7
+    niwaki_multiply_four 4, r8, r9, r10, r11
+2:  add r2, r2, r3
+    ldr r1, [sp, #40]
+3:  cmp r0, r1
+    blo 1b
+    ldr r12, [sp, #44]
+    stmia r12, {{r4-r11}}
+    pop {{r4-r11, pc}}
+.text
+"#
+);
+
+unsafe extern "C" {
+    fn niwaki_sum_rows_i8(
+        columns: *const u16,
+        columns_end: *const u16,
+        x: *const i8,
+        width: usize,
+        rows: usize,
+        sums: *mut i32,
+    );
+    fn niwaki_sum_all_rows_i8(
+        values: *const i8,
+        values_end: *const i8,
+        x: *const i8,
+        width: usize,
+        zero_point: i32,
+        values_end_again: *const i8,
+        sums: *mut i32,
+    );
+}
+
+/// Sums of rows in halves of registers.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeSums;
+
+/// Rows that can be added before a half of a word may overflow: `256 * -128 = -2^15`.
+const ROWS_MAX: usize = 256;
+
+/// Channels of one pass of products.
+const LANES: usize = 8;
+
+/// How many rows have `len` elements from channel `first` on inside `x`, those that belong to the next row included.
+fn whole_rows(x: &[i8], width: usize, first: usize, len: usize) -> usize {
+    let room = x.len().checked_sub(first.saturating_add(len));
+    room.and_then(|room| room.checked_div(width)).map_or(0, |rows| rows + 1)
+}
+
+impl RowSums for NodeSums {
+    fn sum_rows(columns: Columns<'_>, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
+        let Columns::Narrow(columns) = columns else { return portable::NodeSums::sum_rows(columns, x, width, first) };
+        let rows = whole_rows(x, width, first, BLOCK);
+        let mut sums = [0; BLOCK];
+        for (part, columns) in columns.chunks(ROWS_MAX).enumerate() {
+            let mut of_part = [0; BLOCK];
+            let range = columns.as_ptr_range();
+            // SAFETY: reads the columns in `range`, and of each column below `rows` the sixteen elements of `x` that
+            // `whole_rows` counted; writes sixteen words. Without rows the pointer into `x` is not used.
+            unsafe {
+                let x = x.as_ptr().wrapping_add(first);
+                niwaki_sum_rows_i8(range.start, range.end, x, width, rows, of_part.as_mut_ptr());
+            }
+            if part == 0 {
+                sums = of_part;
+            } else {
+                sums.iter_mut().zip(of_part).for_each(|(sum, of_part)| *sum = sum.wrapping_add(of_part));
+            }
+        }
+        // Columns rise: those whose rows end too early for a whole block are the last ones.
+        for column in columns.iter().rev().map(|column| column.to_usize()).take_while(|&column| column >= rows) {
+            add_row(&mut sums, 1, x, column, [width, first]);
+        }
+        sums
+    }
+
+    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
+        portable::NodeSums::sum_weighted_rows(columns, values, x, width, first)
+    }
+
+    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
+        let mut sums = [0; BLOCK];
+        for (sums, first) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip((first..width).step_by(LANES)) {
+            let rows = whole_rows(x, width, first, LANES);
+            let (whole, rest) = values.split_at_checked(rows).unwrap_or((values, &[]));
+            let range = whole.as_ptr_range();
+            // SAFETY: reads the codes in `range`, and for each of them, at most `rows`, the eight elements of `x` that
+            // `whole_rows` counted; writes eight words. Without rows the pointer into `x` is not used.
+            unsafe {
+                let x = x.as_ptr().wrapping_add(first);
+                niwaki_sum_all_rows_i8(range.start, range.end, x, width, zero_point, range.end, sums.as_mut_ptr());
+            }
+            for (row, &value) in (whole.len()..).zip(rest) {
+                add_row(sums, i32::from(value) - zero_point, x, row, [width, first]);
+            }
+        }
+        sums
+    }
+}
+
+portable::nodes::whole_matrices!(NodeSums);

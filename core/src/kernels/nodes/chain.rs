@@ -1,0 +1,140 @@
+//! Rows on demand: an operator computes the rows of its operand when it needs them, through as many operators as are
+//! not stored.
+
+use super::{Columns, NodeDense, Propagate, RowScaling, SparseDense};
+
+/// Channels that are summed in one pass over the rows.
+pub const BLOCK: usize = 16;
+
+/// How a back end adds up rows of a matrix of `width` channels, from channel `first` on. Channels past the width have any
+/// value, and rows past the last one count nothing.
+pub trait RowSums {
+    /// `Σ_k x[columns[k]]`, columns rising.
+    fn sum_rows(columns: Columns<'_>, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+
+    /// The same with row `k` times `values[k]`, or once where there is no such value.
+    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+
+    /// `Σ_k (values[k] - zero_point) * x[k]`: rows one after the other.
+    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+}
+
+/// One operator of a chain, with its weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RowOperator<'a> {
+    /// Rows that lie in memory, `width` elements each.
+    Stored {
+        /// `[rows, width]`
+        x: &'a [i8],
+        /// Elements of a row.
+        width: usize,
+    },
+    /// Sums over neighbours of the rows below.
+    Propagate(Propagate<'a>),
+    /// Features times weights.
+    SparseDense(SparseDense<'a>, &'a [i8]),
+    /// A layer of the row below.
+    NodeDense(NodeDense<'a>, &'a [i8]),
+}
+
+impl RowOperator<'_> {
+    /// Words of working memory of this operator alone if `stored` says whether the rows below it lie in memory.
+    pub const fn scratch_words(&self, stored: bool) -> usize {
+        match self {
+            // Sums, and the row that is added to them.
+            Self::Propagate(op) if !stored => op.channels + op.channels.div_ceil(4),
+            Self::NodeDense(op, _) if !stored => op.inputs.div_ceil(4),
+            _ => 0,
+        }
+    }
+}
+
+/// Words of working memory that [`compute_row`] needs for `chain`.
+pub fn scratch_words(chain: &[RowOperator<'_>]) -> usize {
+    let below = chain.iter().skip(1).map(|below| matches!(below, RowOperator::Stored { .. })).chain([false]);
+    chain.iter().zip(below).map(|(operator, stored)| operator.scratch_words(stored)).sum()
+}
+
+/// Computes row `row` of the first operator of `chain`, which reads rows of the second, and so on; the last one is
+/// stored or reads features.
+///
+/// # Shapes
+/// `y: [channels]` of the first operator · `scratch` at least [`scratch_words`]
+pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i8], scratch: &mut [i32]) {
+    let Some((first, below)) = chain.split_first() else { return };
+    match (first, below) {
+        (RowOperator::Stored { x, width }, _) => {
+            let stored = x.get(row * width..).unwrap_or_default();
+            y.iter_mut().zip(stored).for_each(|(y, &x)| *y = x);
+        }
+        (RowOperator::SparseDense(op, w), _) => sparse_dense_row::<S>(op, w, row, y),
+        (RowOperator::NodeDense(op, w), [RowOperator::Stored { x, width }, ..]) => {
+            let x = x.get(row * width..(row + 1) * width).unwrap_or_default();
+            node_dense_row::<S>(op, w, row, x, y);
+        }
+        (RowOperator::NodeDense(op, w), _) => {
+            let (x, rest) = codes(scratch, op.inputs);
+            compute_row::<S>(below, row, x, rest);
+            node_dense_row::<S>(op, w, row, x, y);
+        }
+        (RowOperator::Propagate(op), [RowOperator::Stored { x, .. }, ..]) => propagate_row::<S>(op, x, row, y),
+        (RowOperator::Propagate(op), _) => {
+            let (sums, rest) = scratch.split_at_mut_checked(op.channels).unwrap_or_default();
+            let (x, rest) = codes(rest, op.channels);
+            sums.fill(0);
+            let neighbours = op.graph.row(row);
+            for neighbour in (0..neighbours.len()).filter_map(|at| neighbours.get(at)) {
+                compute_row::<S>(below, neighbour, x, rest);
+                sums.iter_mut().zip(&*x).for_each(|(sum, &x)| *sum = sum.wrapping_add(x.into()));
+            }
+            if op.gathering.counts_own() {
+                compute_row::<S>(below, row, x, rest);
+            }
+            op.gathering.finish_row(sums, x, op.input_zero_point, neighbours.len());
+            op.scaling.codes(op.scaling.factor(row), 0, sums, y);
+        }
+    }
+}
+
+/// `len` codes at the start of `words`, and the words behind them.
+fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
+    let (head, rest) = words.split_at_mut_checked(len.div_ceil(4)).unwrap_or_default();
+    let codes: &mut [i8] = bytemuck::try_cast_slice_mut(head).unwrap_or_default();
+    (codes.get_mut(..len).unwrap_or_default(), rest)
+}
+
+fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8]) {
+    let (neighbours, factor) = (op.graph.row(row), op.scaling.factor(row));
+    let mut own = x.get(row * op.channels..).unwrap_or_default().chunks(BLOCK);
+    let mut first = 0;
+    for y in y.chunks_mut(BLOCK) {
+        let mut sums = S::sum_rows(neighbours, x, op.channels, first);
+        let own = own.next().and_then(|own| own.get(..y.len())).unwrap_or_default();
+        op.gathering.finish_row(&mut sums, own, op.input_zero_point, neighbours.len());
+        op.scaling.codes(factor, first, &sums, y);
+        first += BLOCK;
+    }
+}
+
+fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &[i8], row: usize, y: &mut [i8]) {
+    let (columns, values) = (op.features.row(row), op.row_values(row));
+    for_each_block(&op.scaling, row, y, |first| match values {
+        [] => S::sum_rows(columns, w, op.channels, first),
+        values => S::sum_weighted_rows(columns, values, w, op.channels, first),
+    });
+}
+
+fn node_dense_row<S: RowSums>(op: &NodeDense<'_>, w: &[i8], row: usize, x: &[i8], y: &mut [i8]) {
+    let zero_point = op.input_zero_point;
+    for_each_block(&op.scaling, row, y, |first| S::sum_all_rows(x, zero_point, w, op.channels, first));
+}
+
+/// Fills a row with the codes of the sums that `sums` gives for the block from each channel on.
+#[inline(always)]
+fn for_each_block(scaling: &RowScaling<'_>, row: usize, y: &mut [i8], sums: impl Fn(usize) -> [i32; BLOCK]) {
+    let (factor, mut first) = (scaling.factor(row), 0);
+    for y in y.chunks_mut(BLOCK) {
+        scaling.codes(factor, first, &sums(first), y);
+        first += BLOCK;
+    }
+}

@@ -1,0 +1,126 @@
+//! Operators on matrices with one row a node: a block of channels is summed in one pass over the rows.
+
+use crate::error::ShapeError;
+use crate::graph::Index;
+use crate::kernels::nodes::{BLOCK, Columns, RowOperator, RowSums, compute_row};
+use crate::kernels::{NodeDense, Propagate, SparseDense};
+
+/// Sums of rows in registers.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeSums;
+
+/// Channels whose sums are held in registers.
+const LANES: usize = 8;
+
+/// `sums += factor * x`
+#[inline(always)]
+fn add_scaled(sums: &mut [i32], factor: i32, x: &[i8]) {
+    sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum = sum.wrapping_add(factor * i32::from(x)));
+}
+
+/// Adds the rest of row `row` from channel `first` on, `factor` times.
+#[inline(always)]
+pub(crate) fn add_row(sums: &mut [i32], factor: i32, x: &[i8], row: usize, [width, first]: [usize; 2]) {
+    let Some(rest) = row.checked_mul(width).and_then(|start| x.get(start + first..)) else { return };
+    match (sums.len(), rest.first_chunk::<LANES>()) {
+        (LANES, Some(x)) => add_scaled(sums, factor, x),
+        // Other lengths, and the last row, which may end before the block does.
+        _ => add_scaled(sums, factor, rest),
+    }
+}
+
+/// A block of sums, a few channels at a time as far as the rows have them.
+#[inline(always)]
+fn each_part(width: usize, first: usize, mut part: impl FnMut(&mut [i32; LANES], [usize; 2])) -> [i32; BLOCK] {
+    let mut sums = [0; BLOCK];
+    for (part_of_sums, first) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip((first..width).step_by(LANES)) {
+        part(part_of_sums, [width, first]);
+    }
+    sums
+}
+
+/// Calls `visit` with every column.
+macro_rules! for_each_column {
+    ($columns:expr, $column:pat => $visit:expr) => {
+        match $columns {
+            Columns::Narrow(columns) => columns.iter().map(|column| column.to_usize()).for_each(|$column| $visit),
+            Columns::Wide(columns) => columns.iter().map(|column| column.to_usize()).for_each(|$column| $visit),
+        }
+    };
+}
+
+impl RowSums for NodeSums {
+    fn sum_rows(columns: Columns<'_>, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
+        each_part(width, first, |sums, at| for_each_column!(columns, column => add_row(sums, 1, x, column, at)))
+    }
+
+    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
+        each_part(width, first, |sums, at| {
+            let mut values = values.iter();
+            for_each_column!(columns, column => {
+                let value = values.next().map_or(1, |&value| value.into());
+                add_row(sums, value, x, column, at);
+            });
+        })
+    }
+
+    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
+        each_part(width, first, |sums, at| {
+            for (row, &value) in values.iter().enumerate() {
+                // Behind a ReLU most codes are the zero point.
+                let value = i32::from(value) - zero_point;
+                if value != 0 {
+                    add_row(sums, value, x, row, at);
+                }
+            }
+        })
+    }
+}
+
+/// Every row of the first operator of `chain`.
+pub(crate) fn compute_rows<S: RowSums>(chain: &[RowOperator<'_>], channels: usize, y: &mut [i8], scratch: &mut [i32]) {
+    for (row, y) in y.chunks_mut(channels.max(1)).enumerate() {
+        compute_row::<S>(chain, row, y, scratch);
+    }
+}
+
+/// The whole matrices of one back end.
+macro_rules! whole_matrices {
+    ($sums:ident) => {
+        /// int8 sums over the neighbours of each node; shapes and numerics at [`Propagate`].
+        ///
+        /// # Errors
+        /// [`ShapeError`] names the operand with the wrong length.
+        pub fn propagate_int8(op: &Propagate<'_>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+            op.check(x.len(), y.len())?;
+            let chain = [RowOperator::Propagate(*op), RowOperator::Stored { x, width: op.channels }];
+            compute_rows::<$sums>(&chain, op.channels, y, &mut []);
+            Ok(())
+        }
+
+        /// int8 sparse features times dense weights; shapes and numerics at [`SparseDense`].
+        ///
+        /// # Errors
+        /// [`ShapeError`] names the operand with the wrong length.
+        pub fn sparse_dense_int8(op: &SparseDense<'_>, w: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+            op.check(w.len(), y.len())?;
+            compute_rows::<$sums>(&[RowOperator::SparseDense(*op, w)], op.channels, y, &mut []);
+            Ok(())
+        }
+
+        /// int8 fully connected layer for every row; shapes and numerics at [`NodeDense`].
+        ///
+        /// # Errors
+        /// [`ShapeError`] names the operand with the wrong length.
+        pub fn node_dense_int8(op: &NodeDense<'_>, x: &[i8], w: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+            op.check(x.len(), w.len(), y.len())?;
+            let chain = [RowOperator::NodeDense(*op, w), RowOperator::Stored { x, width: op.inputs }];
+            compute_rows::<$sums>(&chain, op.channels, y, &mut []);
+            Ok(())
+        }
+    };
+}
+
+#[cfg(arm_dsp)]
+pub(crate) use whole_matrices;
+whole_matrices!(NodeSums);

@@ -1,0 +1,241 @@
+//! Operators over nodes: the fast spelling is the reference, and rows on demand are those that would be stored.
+
+use super::Lcg;
+use crate::graph::Csr;
+use crate::kernels::nodes::{MAX_SUM, RowOperator, compute_row, scratch_words};
+use crate::kernels::portable::NodeSums;
+use crate::kernels::{
+    Clamp, Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, portable, reference,
+};
+use crate::num::{Multiplier, Rounding};
+use std::vec::Vec;
+
+const CASES: usize = 400;
+
+/// Rows of rising columns in every width that files have.
+struct Matrix {
+    offsets: Vec<u32>,
+    columns: Vec<u32>,
+    narrow: (Vec<u16>, Vec<u16>),
+    width: usize,
+    form: usize,
+}
+
+impl Matrix {
+    fn random(rng: &mut Lcg, rows: usize, width: usize) -> Self {
+        let (mut offsets, mut columns, density) = (vec![0_u32], Vec::new(), 1 + rng.below(6));
+        for _ in 0..rows {
+            columns.extend((0..width as u32).filter(|_| rng.below(density) == 0));
+            offsets.push(columns.len() as u32);
+        }
+        let narrow = |v: &[u32]| v.iter().map(|&v| v as u16).collect();
+        let narrow = (narrow(&offsets), narrow(&columns));
+        Self { offsets, columns, narrow, width, form: rng.below(3) }
+    }
+
+    fn view(&self) -> Sparse<'_> {
+        match self.form {
+            0 => Sparse::Narrow(Csr::try_new(&self.narrow.0, &self.narrow.1, self.width).unwrap()),
+            1 => Sparse::Long(Csr::try_new(&self.offsets, &self.narrow.1, self.width).unwrap()),
+            _ => Sparse::Wide(Csr::try_new(&self.offsets, &self.columns, self.width).unwrap()),
+        }
+    }
+}
+
+/// The constants of a [`RowScaling`].
+struct Constants {
+    factors: Vec<u16>,
+    bias: Vec<i32>,
+    multipliers_q31: Vec<i32>,
+    shifts: Vec<i32>,
+    output_zero_point: i32,
+    clamp: Clamp<i32>,
+    rounding: Rounding,
+}
+
+impl Constants {
+    /// Multipliers that spread sums of about `size` over the codes.
+    fn random(rng: &mut Lcg, rows: usize, channels: usize, size: f64) -> Self {
+        let factored = rng.below(3) > 0;
+        let unit = if factored { 32768.0 } else { 1.0 };
+        let rounding = if rng.below(4) == 0 { Rounding::Single } else { Rounding::Double };
+        let multiplier = |rng: &mut Lcg| {
+            let m = Multiplier::from_real((20.0 + rng.below(200) as f64) / (size * unit), rounding);
+            (m.mantissa_q31, m.shift)
+        };
+        let (multipliers_q31, shifts) = (0..channels).map(|_| multiplier(rng)).unzip();
+        Self {
+            factors: (0..if factored { rows } else { 0 }).map(|_| rng.below(65_536) as u16).collect(),
+            bias: (0..channels).map(|_| ((rng.below(201) as f64 - 100.0) / 100.0 * size * unit / 4.0) as i32).collect(),
+            multipliers_q31,
+            shifts,
+            output_zero_point: rng.zero_point(),
+            clamp: rng.clamp(),
+            rounding,
+        }
+    }
+
+    fn view(&self) -> RowScaling<'_> {
+        RowScaling::new(RowConstants {
+            factors: &self.factors,
+            bias: &self.bias,
+            multipliers_q31: &self.multipliers_q31,
+            shifts: &self.shifts,
+            output_zero_point: self.output_zero_point,
+            clamp: self.clamp,
+            rounding: self.rounding,
+        })
+    }
+}
+
+fn gathering(rng: &mut Lcg) -> Gathering {
+    match rng.below(3) {
+        0 => Gathering::Mean,
+        1 => Gathering::Sum { own_weight: rng.below(2) as i32, fraction_bits: 0 },
+        _ => Gathering::Sum { own_weight: rng.below(600) as i32 - 100, fraction_bits: 8 },
+    }
+}
+
+/// The outputs of both spellings, which must be one.
+fn same(len: usize, reference: impl Fn(&mut [i8]), fast: impl Fn(&mut [i8])) -> Vec<i8> {
+    let (mut want, mut got) = (vec![1; len], vec![2; len]);
+    reference(&mut want);
+    fast(&mut got);
+    assert_eq!(got, want);
+    want
+}
+
+#[test]
+fn every_operator_over_nodes_equals_the_reference() {
+    let (mut rng, mut codes) = (Lcg(11), [false; 256]);
+    for _ in 0..CASES {
+        let (nodes, channels, inputs) = (1 + rng.below(20), 1 + rng.below(20), 1 + rng.below(20));
+        let (graph, features) = (Matrix::random(&mut rng, nodes, nodes), Matrix::random(&mut rng, nodes, inputs));
+        let (x, w) = (rng.int8s(nodes * inputs), rng.int8s(inputs * channels));
+        let constants = Constants::random(&mut rng, nodes, channels, 20_000.0);
+        let op =
+            NodeDense { rows: nodes, inputs, channels, input_zero_point: rng.zero_point(), scaling: constants.view() };
+        assert!(op.is_exact() || !constants.factors.is_empty());
+        let y = same(
+            nodes * channels,
+            |y| reference::node_dense_int8(&op, &x, &w, y).unwrap(),
+            |y| portable::node_dense_int8(&op, &x, &w, y).unwrap(),
+        );
+        let constants = Constants::random(&mut rng, nodes, channels, 400.0);
+        let values = if rng.below(2) == 0 { rng.int8s(features.columns.len()) } else { Vec::new() };
+        let op = SparseDense { features: features.view(), values: &values, channels, scaling: constants.view() };
+        let z = same(
+            nodes * channels,
+            |y| reference::sparse_dense_int8(&op, &w, y).unwrap(),
+            |y| portable::sparse_dense_int8(&op, &w, y).unwrap(),
+        );
+        let gathering = gathering(&mut rng);
+        let size = if let Gathering::Sum { fraction_bits: 0, .. } = gathering { 300.0 } else { 60_000.0 };
+        let constants = Constants::random(&mut rng, nodes, channels, size);
+        let (graph, input_zero_point) = (graph.view(), rng.zero_point());
+        let op = Propagate { graph, channels, gathering, input_zero_point, scaling: constants.view() };
+        let p = same(
+            nodes * channels,
+            |y| reference::propagate_int8(&op, &y.iter().map(|_| 3).collect::<Vec<_>>(), y).unwrap(),
+            |y| portable::propagate_int8(&op, &y.iter().map(|_| 3).collect::<Vec<_>>(), y).unwrap(),
+        );
+        let p2 = same(
+            nodes * channels,
+            |out| reference::propagate_int8(&op, &y, out).unwrap(),
+            |out| portable::propagate_int8(&op, &y, out).unwrap(),
+        );
+        [y, z, p, p2].into_iter().flatten().for_each(|code| codes[usize::from(code.cast_unsigned())] = true);
+    }
+    assert!(codes.iter().all(|&seen| seen), "the cases reach every code");
+}
+
+#[test]
+fn rows_on_demand_are_the_rows_that_would_be_stored() {
+    let mut rng = Lcg(12);
+    for _ in 0..CASES / 4 {
+        let (nodes, hidden, classes, inputs) =
+            (1 + rng.below(15), 1 + rng.below(20), 1 + rng.below(9), 1 + rng.below(30));
+        let (graph, features) = (Matrix::random(&mut rng, nodes, nodes), Matrix::random(&mut rng, nodes, inputs));
+        let (w, w2) = (rng.int8s(inputs * hidden), rng.int8s(hidden * classes));
+        let scalings = [(hidden, 400.0), (hidden, 60_000.0), (classes, 20_000.0), (classes, 60_000.0)]
+            .map(|(channels, size)| Constants::random(&mut rng, nodes, channels, size));
+        let [a, b, c, d] = &scalings;
+        let first = SparseDense { features: features.view(), values: &[], channels: hidden, scaling: a.view() };
+        let second = Propagate {
+            graph: graph.view(),
+            channels: hidden,
+            gathering: gathering(&mut rng),
+            input_zero_point: rng.zero_point(),
+            scaling: b.view(),
+        };
+        let third =
+            NodeDense { rows: nodes, inputs: hidden, channels: classes, input_zero_point: 3, scaling: c.view() };
+        let fourth = Propagate { channels: classes, gathering: gathering(&mut rng), scaling: d.view(), ..second };
+        let (mut x1, mut x2) = (vec![0; nodes * hidden], vec![0; nodes * hidden]);
+        let (mut x3, mut want) = (vec![0; nodes * classes], vec![0; nodes * classes]);
+        reference::sparse_dense_int8(&first, &w, &mut x1).unwrap();
+        reference::propagate_int8(&second, &x1, &mut x2).unwrap();
+        reference::node_dense_int8(&third, &x2, &w2, &mut x3).unwrap();
+        reference::propagate_int8(&fourth, &x3, &mut want).unwrap();
+        let on_demand = [
+            RowOperator::Propagate(fourth),
+            RowOperator::NodeDense(third, &w2),
+            RowOperator::Propagate(second),
+            RowOperator::SparseDense(first, &w),
+        ];
+        let over = |x, width, from: usize| {
+            let stored = [RowOperator::Stored { x, width }];
+            on_demand[..from].iter().chain(&stored).copied().collect::<Vec<_>>()
+        };
+        for chain in [over(&x3, classes, 1), over(&x2, hidden, 2), over(&x1, hidden, 3), on_demand.to_vec()] {
+            let words = scratch_words(&chain);
+            for row in (0..nodes).rev() {
+                // Working memory of just the length, with something in it.
+                let (mut scratch, mut y) = (vec![-1; words], vec![9; classes]);
+                compute_row::<NodeSums>(&chain, row, &mut y, &mut scratch);
+                assert_eq!(y, want[row * classes..(row + 1) * classes], "row {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_lengths_and_sums_that_are_too_large_are_noticed() {
+    let (offsets, columns) = ([0_u16, 2], [0_u16, 1]);
+    let features = Sparse::Narrow(Csr::try_new(&offsets, &columns, 2).unwrap());
+    let constants = RowConstants {
+        factors: &[65_535],
+        bias: &[0],
+        multipliers_q31: &[1 << 30],
+        shifts: &[0],
+        output_zero_point: 0,
+        clamp: Clamp { min: -128, max: 127 },
+        rounding: Rounding::Double,
+    };
+    let scaling = RowScaling::new(constants);
+    let op = SparseDense { features, values: &[], channels: 1, scaling };
+    let mut y = [7];
+    let error = portable::sparse_dense_int8(&op, &[1], &mut y).unwrap_err();
+    assert_eq!((error, y), (crate::error::ShapeError::Len { operand: "w", expected: 2, got: 1 }, [7]));
+    assert!(op.is_exact());
+    let biased = |bias: &[i32]| {
+        let scaling = RowScaling::new(RowConstants { bias, ..constants });
+        SparseDense { scaling, ..op }.is_exact()
+    };
+    let bias = [(MAX_SUM - 2 * 128 * 65_535) as i32];
+    assert!(biased(&bias));
+    assert!(!biased(&[bias[0] + 1]));
+    let lonely = Sparse::Narrow(Csr::try_new(&[0_u16, 0], &[], 1).unwrap());
+    let weight = i32::try_from(MAX_SUM / 65_535 / 255).unwrap();
+    let own = |own_weight| Gathering::Sum { own_weight, fraction_bits: 0 };
+    let op = Propagate { graph: lonely, channels: 1, gathering: own(weight), input_zero_point: 0, scaling };
+    assert!(op.is_exact() && !Propagate { gathering: own(-weight - 1), ..op }.is_exact());
+}
+
+#[test]
+fn a_mean_rounds_half_away_from_zero_and_is_zero_alone() {
+    let mean = |sum, degree| Gathering::Mean.finish(sum, 0, 0, degree);
+    // 256 * 1 / 512 = ½.
+    assert_eq!([mean(1, 512), mean(-1, 512), mean(3, 0), mean(-7, 2)], [1, -1, 0, -896]);
+    assert_eq!(Gathering::Mean.finish(30, 0, 10, 3), 0, "three codes at their zero point");
+}

@@ -1,0 +1,101 @@
+//! A graph as two text files.
+//!
+//! `edges.csv` has an edge a line, `u,v`, nodes counted from 0. `nodes.csv` begins with a line of names: `split,label` and
+//! any names of features; then a node a line: `train`, `val`, `test` or nothing, its class or nothing, and its features as
+//! numbers (nothing is 0). Without features every node gets one of its own. Lines that begin with `#` are passed over.
+
+use super::{DataError, FeatureRows, NodeDataset, Parts, Sources, UNLABELLED, assemble};
+use std::path::Path;
+
+/// What the two files say.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'a> {
+    /// Of `edges.csv`.
+    pub edges: &'a str,
+    /// Of `nodes.csv`.
+    pub nodes: &'a str,
+}
+
+/// Reads a folder.
+///
+/// # Errors
+/// [`DataError`] names the file, the line and what is expected there.
+pub fn read(name: &str, dir: &Path) -> Result<NodeDataset, DataError> {
+    let text = |file: &str| {
+        let path = dir.join(file);
+        std::fs::read_to_string(&path).map_err(|source| DataError::Read { path, source })
+    };
+    parse(name, Text { edges: &text("edges.csv")?, nodes: &text("nodes.csv")? }, dir)
+}
+
+/// Reads the two texts, which lie in `dir`.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(name: &str, text: Text<'_>, dir: &Path) -> Result<NodeDataset, DataError> {
+    let (edges, nodes) = (dir.join("edges.csv"), dir.join("nodes.csv"));
+    let wrong = |path: &Path, line: usize, what: String| {
+        Err(DataError::Mismatch { path: path.into(), what: format!("line {line}: {what}") })
+    };
+    let mut pairs = Vec::new();
+    for (line, row) in lines(text.edges) {
+        let ends = row.split_once(',').map(|(u, v)| (u.trim().parse::<u32>(), v.trim().parse::<u32>()));
+        match ends {
+            Some((Ok(u), Ok(v))) => pairs.push((u, v)),
+            _ => return wrong(&edges, line, format!("`{row}` is no edge; expected two nodes, as in 0,31")),
+        }
+    }
+    let mut rows = lines(text.nodes);
+    let names: Vec<&str> = match rows.next() {
+        Some((_, header)) => header.split(',').map(str::trim).collect(),
+        None => return wrong(&nodes, 1, "expected a line of names: split,label and those of features".into()),
+    };
+    if names.get(..2) != Some(&["split", "label"]) {
+        return wrong(&nodes, 1, format!("the names begin with {:?}, expected split,label", names.get(..2)));
+    }
+    let width = names.len() - 2;
+    let (mut labels, mut splits) = (Vec::new(), [const { Vec::new() }; 3]);
+    let (mut offsets, mut columns, mut values) = (vec![0], Vec::new(), Vec::new());
+    for (line, row) in rows {
+        let cells: Vec<&str> = row.split(',').map(str::trim).collect();
+        if cells.len() != names.len() {
+            return wrong(&nodes, line, format!("{} cells, there are {} names", cells.len(), names.len()));
+        }
+        let node = labels.len() as u32;
+        match ["train", "val", "test"].iter().position(|split| *split == cells[0]) {
+            Some(split) => splits[split].push(node),
+            None if cells[0].is_empty() => {}
+            None => return wrong(&nodes, line, format!("`{}` is no split: train, val, test or nothing", cells[0])),
+        }
+        labels.push(match (cells[1].parse::<u32>(), cells[1].is_empty()) {
+            (_, true) => UNLABELLED,
+            (Ok(label), _) if label < 1 << 16 => label,
+            _ => return wrong(&nodes, line, format!("`{}` is no class; classes are counted from 0", cells[1])),
+        });
+        for (feature, cell) in cells[2..].iter().enumerate() {
+            let value = if cell.is_empty() { Ok(0.0) } else { cell.parse::<f32>() };
+            match value {
+                Ok(0.0) => {}
+                Ok(value) if value.is_finite() => {
+                    columns.push(feature as u32);
+                    values.push(value);
+                }
+                _ => return wrong(&nodes, line, format!("{} is `{cell}`, expected a number", names[feature + 2])),
+            }
+        }
+        offsets.push(columns.len() as u32);
+    }
+    let count = labels.len();
+    let features = match width {
+        0 => FeatureRows::identity(count),
+        _ => FeatureRows { offsets, columns, width, values: Some(values) },
+    };
+    let sources = Sources { edges, splits: [const { () }; 3].map(|()| nodes.clone()), nodes };
+    assemble(name, Parts { nodes: count, pairs, features, labels, splits }, &sources)
+}
+
+/// Lines that say something, with their numbers.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let numbered = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
+    numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}

@@ -1,0 +1,435 @@
+//! What core runs for int8 operators over node sets: indices as narrow as they fit, and every factor an integer.
+//!
+//! A tensor that a GCN propagation reads is quantised by node: node `j` has scale `s / g_j` with `g_j = d_j^-1/2`. So its
+//! codes are those of `g_j x_j`, and the propagation only adds codes. Who writes the tensor scales each row by that factor.
+
+use super::clamp_codes;
+use crate::graph::{Activation, Data, Features, Graph, Node, Op, Propagation, Quant, TensorId, Worth};
+use niwaki_core::format::DType;
+use niwaki_core::graph::{Csr, propagate};
+use niwaki_core::kernels::nodes::{MAX_SUM, RowOperator};
+use niwaki_core::kernels::{Clamp, Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense};
+use niwaki_core::num::{Multiplier, Rounding, quantize_i8, round_away};
+
+/// Indices of a sparse matrix in the width that a file has them in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Indices {
+    /// 16 bits.
+    Narrow(Vec<u16>),
+    /// 32 bits.
+    Wide(Vec<u32>),
+}
+
+impl Indices {
+    /// In 16 bits if no index is larger than these hold.
+    fn new(indices: &[u32]) -> Self {
+        let narrow: Result<Vec<u16>, _> = indices.iter().map(|&index| index.try_into()).collect();
+        narrow.map_or_else(|_| Self::Wide(indices.to_vec()), Self::Narrow)
+    }
+
+    /// Element type in files and the bytes.
+    pub fn stored(&self) -> (DType, &[u8]) {
+        match self {
+            Self::Narrow(indices) => (DType::I16, bytemuck::cast_slice(indices)),
+            Self::Wide(indices) => (DType::I32, bytemuck::cast_slice(indices)),
+        }
+    }
+
+    /// Number of indices.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Narrow(indices) => indices.len(),
+            Self::Wide(indices) => indices.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A sparse matrix of ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// One a row, and the end.
+    pub offsets: Indices,
+    /// One an entry.
+    pub columns: Indices,
+    width: usize,
+}
+
+impl Pattern {
+    fn new(offsets: &[u32], columns: &[u32], width: usize) -> Self {
+        let columns = Indices::new(columns);
+        let offsets = match columns {
+            Indices::Narrow(_) => Indices::new(offsets),
+            Indices::Wide(_) => Indices::Wide(offsets.to_vec()),
+        };
+        Self { offsets, columns, width }
+    }
+
+    /// The view that core computes with.
+    pub fn view(&self) -> Sparse<'_> {
+        match (&self.offsets, &self.columns) {
+            (Indices::Narrow(o), Indices::Narrow(c)) => Sparse::Narrow(Csr::proved(o, c, self.width)),
+            (Indices::Wide(o), Indices::Narrow(c)) => Sparse::Long(Csr::proved(o, c, self.width)),
+            (Indices::Wide(o), Indices::Wide(c)) => Sparse::Wide(Csr::proved(o, c, self.width)),
+            (Indices::Narrow(_), Indices::Wide(_)) => unreachable!("offsets are as wide as columns"),
+        }
+    }
+}
+
+/// How sums become codes; the owner of a [`RowScaling`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scale {
+    /// Q1.15, one a row, or none.
+    pub factors: Vec<u16>,
+    /// One a channel.
+    pub bias: Vec<i32>,
+    /// One a channel.
+    pub multipliers_q31: Vec<i32>,
+    /// One a channel.
+    pub shifts: Vec<i32>,
+    /// Code of zero in the output.
+    pub output_zero_point: i32,
+    /// Fused activation in output codes.
+    pub clamp: Clamp<i32>,
+    rounding: Rounding,
+}
+
+impl Scale {
+    fn view(&self) -> RowScaling<'_> {
+        RowScaling::new(RowConstants {
+            factors: &self.factors,
+            bias: &self.bias,
+            multipliers_q31: &self.multipliers_q31,
+            shifts: &self.shifts,
+            output_zero_point: self.output_zero_point,
+            clamp: self.clamp,
+            rounding: self.rounding,
+        })
+    }
+
+    /// Biases, mantissas and shifts as a file has them.
+    pub fn table(&self) -> Vec<i32> {
+        [&self.bias, &self.multipliers_q31, &self.shifts].into_iter().flatten().copied().collect()
+    }
+}
+
+/// An int8 operator over a node set.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Nodes {
+    /// Sums over neighbours.
+    Propagate {
+        /// Who gathers from whom.
+        graph: Pattern,
+        /// Whether every edge is there in both directions.
+        symmetric: bool,
+        /// Elements of a row.
+        channels: usize,
+        /// What is gathered.
+        gathering: Gathering,
+        /// Code of zero in the input.
+        input_zero_point: i32,
+        /// How sums become codes.
+        scale: Scale,
+    },
+    /// Features times weights.
+    SparseDense {
+        /// Which features each node has.
+        features: Pattern,
+        /// Their codes; none where all are 1.
+        values: Vec<i8>,
+        /// `[features, channels]`
+        w: Vec<i8>,
+        /// Elements of a row.
+        channels: usize,
+        /// How sums become codes.
+        scale: Scale,
+    },
+    /// A layer of each node.
+    NodeDense {
+        /// Nodes.
+        rows: usize,
+        /// Elements of a row of the input.
+        inputs: usize,
+        /// `[inputs, channels]`
+        w: Vec<i8>,
+        /// Elements of a row.
+        channels: usize,
+        /// Code of zero in the input.
+        input_zero_point: i32,
+        /// How sums become codes.
+        scale: Scale,
+    },
+    /// Rows by number.
+    Gather,
+}
+
+impl Nodes {
+    /// The view that core computes with; a gather has none.
+    pub fn view(&self) -> Option<RowOperator<'_>> {
+        Some(match self {
+            Self::Propagate { graph, channels, gathering, input_zero_point, scale, .. } => {
+                RowOperator::Propagate(Propagate {
+                    graph: graph.view(),
+                    channels: *channels,
+                    gathering: *gathering,
+                    input_zero_point: *input_zero_point,
+                    scaling: scale.view(),
+                })
+            }
+            Self::SparseDense { features, values, w, channels, scale } => RowOperator::SparseDense(
+                SparseDense { features: features.view(), values, channels: *channels, scaling: scale.view() },
+                w,
+            ),
+            Self::NodeDense { rows, inputs, w, channels, input_zero_point, scale } => RowOperator::NodeDense(
+                NodeDense {
+                    rows: *rows,
+                    inputs: *inputs,
+                    channels: *channels,
+                    input_zero_point: *input_zero_point,
+                    scaling: scale.view(),
+                },
+                w,
+            ),
+            Self::Gather => return None,
+        })
+    }
+}
+
+/// `d^-1/2` of every node, as GCN counts degrees.
+pub fn gcn_factors(graph: &Csr<'_, u32, u32>) -> Vec<f64> {
+    let mut factors = vec![0.0; graph.row_count()];
+    propagate::gcn_factors(graph, &mut factors).expect("as many factors as nodes");
+    factors
+}
+
+/// The real value of a unit of a sum, by row and by channel.
+struct Units<'a> {
+    /// What each row is multiplied by in reals; none where that is 1.
+    rows: Option<Vec<f64>>,
+    /// Real value of 1 in each channel's sum.
+    channels: Vec<f64>,
+    /// Real bias of each channel; none at all is 0.
+    bias: &'a [f32],
+    /// The largest sum of each row; the last goes for all that follow.
+    largest: Vec<i64>,
+}
+
+impl Graph {
+    /// Whether a convolution is a layer of each node: one tap, over the nodes of a graph.
+    fn is_node_layer(&self, node: &Node) -> bool {
+        let over_nodes = |node: &Node| matches!(node.op, Op::Propagate { .. } | Op::SparseDense { .. });
+        let (x, w) = (&self[node.inputs[0]], &self[node.inputs[1]]);
+        let one_tap = matches!((&*x.shape, &*w.shape), ([_, 1, _], [_, 1, 1, _]));
+        one_tap && x.element == DType::I8 && x.quant.is_some() && self.nodes.iter().any(over_nodes)
+    }
+
+    /// What core runs for an int8 operator over node sets; `None` for every other operator.
+    pub(super) fn lower_nodes(&self, node: &Node) -> Result<Option<Nodes>, String> {
+        if self[node.output].quant.is_none() {
+            return Ok(None);
+        }
+        let codes = |id: TensorId| match &self[id].data {
+            Some(Data::I8(codes)) => Ok(codes.clone()),
+            _ => Err(format!("weights `{}` are not int8", self[id].name)),
+        };
+        match &node.op {
+            Op::SparseDense { features, activation } => {
+                let (values, unit, rows, value_max) = worth(features)?;
+                let w = self.quant(node.inputs[0])?;
+                let bias = self.real_bias(node, 1)?;
+                let nonzeros = features.offsets().windows(2).map(|ends| i64::from(ends[1] - ends[0]));
+                let units = Units {
+                    rows,
+                    channels: w.scales.iter().map(|&scale| unit * f64::from(scale)).collect(),
+                    bias: &bias,
+                    largest: nonzeros.map(|entries| entries * 128 * value_max).collect(),
+                };
+                Ok(Some(Nodes::SparseDense {
+                    features: Pattern::new(features.offsets(), features.columns(), features.width()),
+                    values,
+                    w: codes(node.inputs[0])?,
+                    channels: self[node.inputs[0]].shape[1],
+                    scale: self.row_scale(node, *activation, units)?,
+                }))
+            }
+            Op::Propagate { .. } => self.lower_propagate(node).map(Some),
+            Op::Conv2d { activation, .. } if self.is_node_layer(node) => {
+                let (x, w) = (self.whole_quant(node.inputs[0])?, self.quant(node.inputs[1])?);
+                let &[channels, .., inputs] = &*self[node.inputs[1]].shape else { return Ok(None) };
+                let by_output = codes(node.inputs[1])?;
+                let bias = self.real_bias(node, 2)?;
+                let units = Units {
+                    rows: None,
+                    channels: w.scales.iter().map(|&scale| f64::from(x.scales[0]) * f64::from(scale)).collect(),
+                    bias: &bias,
+                    largest: vec![inputs as i64 * 255 * 128],
+                };
+                Ok(Some(Nodes::NodeDense {
+                    rows: self[node.inputs[0]].shape[0],
+                    inputs,
+                    w: (0..inputs * channels).map(|at| by_output[at % channels * inputs + at / channels]).collect(),
+                    channels,
+                    input_zero_point: x.zero_point,
+                    scale: self.row_scale(node, *activation, units)?,
+                }))
+            }
+            Op::Gather => Ok(Some(Nodes::Gather)),
+            _ => Ok(None),
+        }
+    }
+
+    fn lower_propagate(&self, node: &Node) -> Result<Nodes, String> {
+        let Op::Propagate { adjacency, rule, activation } = &node.op else { return Err("propagates nothing".into()) };
+        let x = self.quant(node.inputs[0])?;
+        let channels = self[node.inputs[0]].element_count() / adjacency.nodes();
+        let (offsets, neighbours) = (adjacency.offsets(), adjacency.neighbours());
+        let mut graph = Pattern::new(offsets, neighbours, adjacency.nodes());
+        let mut rows = None;
+        let (gathering, unit) = match rule {
+            Propagation::Gcn => {
+                let factors = gcn_factors(&adjacency.csr());
+                let unit = unit_by_node(x, &factors)?;
+                // The node itself counts once, whether or not the graph says so.
+                let loops: Vec<bool> = adjacency.csr().entries().map(|(row, column)| row != column).collect();
+                let others = adjacency.filtered(&loops);
+                graph = Pattern::new(others.offsets(), others.neighbours(), adjacency.nodes());
+                rows = Some(factors);
+                (Gathering::Sum { own_weight: 1, fraction_bits: 0 }, unit)
+            }
+            Propagation::Mean => (Gathering::Mean, f64::from(self.whole_quant(node.inputs[0])?.scales[0]) / 256.0),
+            Propagation::Sum => {
+                let scale = f64::from(self.whole_quant(node.inputs[0])?.scales[0]);
+                let eps = self[node.inputs[1]].f32s().and_then(|eps| eps.first()).ok_or("eps is not f32")?;
+                let degree = offsets.windows(2).map(|ends| (ends[1] - ends[0]) as usize).max().unwrap_or(0);
+                own_weight(1.0 + f64::from(*eps), degree, scale)?
+            }
+            Propagation::Attention { .. } => return Err("attention has no int8 form".into()),
+        };
+        let degrees = graph.view();
+        let largest = (0..adjacency.nodes()).map(|row| gathering.largest(degrees.row(row).len())).collect();
+        let units = Units { rows, channels: vec![unit; channels], bias: &[], largest };
+        Ok(Nodes::Propagate {
+            symmetric: adjacency.is_symmetric(),
+            channels,
+            gathering,
+            input_zero_point: x.zero_point,
+            scale: self.row_scale(node, *activation, units)?,
+            graph,
+        })
+    }
+
+    fn quant(&self, id: TensorId) -> Result<&Quant, String> {
+        let tensor = &self[id];
+        tensor.quant.as_ref().ok_or_else(|| format!("`{}` is not quantised", tensor.name))
+    }
+
+    /// The quantisation of an activation that has one scale.
+    fn whole_quant(&self, id: TensorId) -> Result<&Quant, String> {
+        let quant = self.quant(id)?;
+        if quant.axis.is_none() { Ok(quant) } else { Err(format!("`{}` is quantised by node", self[id].name)) }
+    }
+
+    /// The bias at operand `index` in reals; empty where there is none.
+    fn real_bias(&self, node: &Node, index: usize) -> Result<Vec<f32>, String> {
+        let Some(&id) = node.inputs.get(index) else { return Ok(Vec::new()) };
+        match (&self[id].data, &self[id].quant) {
+            (Some(Data::F32(bias)), _) => Ok(bias.clone()),
+            (Some(Data::I32(bias)), Some(quant)) => {
+                Ok(bias.iter().zip(&quant.scales).map(|(&bias, &scale)| bias as f32 * scale).collect())
+            }
+            _ => Err(format!("bias `{}` is neither f32 nor int32", self[id].name)),
+        }
+    }
+
+    /// The integers that turn sums of these units into the codes of the node's output.
+    fn row_scale(&self, node: &Node, activation: Activation, units: Units<'_>) -> Result<Scale, String> {
+        let y = self.quant(node.output)?;
+        let by_node = y.axis == Some(0);
+        if by_node && units.bias.iter().any(|&bias| bias != 0.0) {
+            return Err("a GCN propagation follows, so its bias has to follow that".into());
+        }
+        // The scale of the first row stands for all; the factors have the rest.
+        let base = f64::from(y.scales[0]);
+        let mut rows = units.rows;
+        if by_node {
+            let of_output: Vec<f64> = y.scales.iter().map(|&scale| base / f64::from(scale)).collect();
+            rows = Some(match rows {
+                Some(rows) => rows.iter().zip(&of_output).map(|(a, b)| a * b).collect(),
+                None => of_output,
+            });
+        }
+        let (factors, unit) = rows.map_or((Vec::new(), 1.0), |rows| q15(&rows, &units.largest));
+        let multiplier = |&channel: &f64| Multiplier::from_real(unit * channel / base, self.rounding);
+        let bias = |(c, channel): (usize, &f64)| {
+            let bias = units.bias.get(c).map_or(0.0, |&bias| f64::from(bias) / (unit * channel));
+            round_away(bias.clamp(-PART_MAX, PART_MAX)) as i32
+        };
+        let multipliers = || units.channels.iter().map(multiplier);
+        Ok(Scale {
+            factors,
+            bias: units.channels.iter().enumerate().map(bias).collect(),
+            multipliers_q31: multipliers().map(|m| m.mantissa_q31).collect(),
+            shifts: multipliers().map(|m| m.shift).collect(),
+            output_zero_point: y.zero_point,
+            clamp: clamp_codes::<i8>(activation, y),
+            rounding: self.rounding,
+        })
+    }
+}
+
+/// Largest magnitude of a bias, and of a sum without it: they must fit together.
+const PART_MAX: f64 = (MAX_SUM / 4) as f64;
+
+/// Factors in 16 bits, as large as they may be for sums of these sizes, and the real value of one unit.
+fn q15(rows: &[f64], largest: &[i64]) -> (Vec<u16>, f64) {
+    let sums = largest.iter().chain(std::iter::repeat(largest.last().unwrap_or(&0)));
+    let unit_of = |(&factor, &sum): (&f64, &i64)| (factor / 65535.0).max(factor * sum as f64 / PART_MAX);
+    let unit = rows.iter().zip(sums).map(unit_of).fold(0.0, f64::max);
+    if unit == 0.0 {
+        return (vec![0; rows.len()], 1.0);
+    }
+    (rows.iter().map(|&factor| round_away(factor / unit).min(65535.0) as u16).collect(), unit)
+}
+
+/// The real value of a code of `g_j x_j` where the tensor of `x` is quantised by node.
+fn unit_by_node(x: &Quant, factors: &[f64]) -> Result<f64, String> {
+    let by_node = "the input of a GCN propagation must be quantised by node";
+    if x.axis != Some(0) || x.scales.len() != factors.len() {
+        return Err(by_node.into());
+    }
+    let unit = f64::from(x.scales[0]) * factors[0];
+    let same = |(&scale, &factor): (&f32, &f64)| (f64::from(scale) * factor / unit - 1.0).abs() < 1e-5;
+    if x.scales.iter().zip(factors).all(same) { Ok(unit) } else { Err(by_node.into()) }
+}
+
+/// The weight of a node's own row with as many fraction bits as sums over `degree` neighbours leave room for.
+fn own_weight(weight: f64, degree: usize, scale: f64) -> Result<(Gathering, f64), String> {
+    let of = |fraction_bits: u32| {
+        let own_weight = round_away(weight * f64::from(1_u32 << fraction_bits)).clamp(-1e9, 1e9) as i32;
+        (Gathering::Sum { own_weight, fraction_bits }, scale / f64::from(1_u32 << fraction_bits))
+    };
+    let fits = |(gathering, _): &(Gathering, f64)| gathering.largest(degree) <= MAX_SUM / 2;
+    (0..=12).rev().map(of).find(fits).ok_or_else(|| format!("sums over {degree} neighbours do not fit into 32 bits"))
+}
+
+/// The codes of features, the real value of one, real factors of the rows, and the largest code.
+type Codes = (Vec<i8>, f64, Option<Vec<f64>>, i64);
+
+fn worth(features: &Features) -> Result<Codes, String> {
+    match features.worth() {
+        Worth::Ones => Ok((Vec::new(), 1.0, None, 1)),
+        Worth::Rows(rows) if rows.iter().all(|&row| row >= 0.0) => {
+            Ok((Vec::new(), 1.0, Some(rows.iter().map(|&row| row.into()).collect()), 1))
+        }
+        Worth::Rows(_) => Err("a row of the features has a negative value".into()),
+        Worth::Each(values) => {
+            let peak = values.iter().fold(f32::MIN_POSITIVE, |peak, value| peak.max(value.abs()));
+            let scale = peak / 127.0;
+            Ok((values.iter().map(|&value| quantize_i8(value, scale, 0)).collect(), scale.into(), None, 128))
+        }
+    }
+}

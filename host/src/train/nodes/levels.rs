@@ -1,0 +1,128 @@
+//! One level of sparsity: which edges and how many weights stay, and the network trained with what is left.
+
+use super::{Fit, Fitted, NodeTask, Weights};
+use crate::engine::nodes::NodeTeacher;
+use crate::graph::{Graph, GraphError};
+use crate::sparsify::teddy::{self, EdgeOrder, EdgeRanks, Unit};
+use crate::train::{Phase, TrainError};
+use crate::zoo::{NodeEntry, NodeSizes};
+use serde::{Deserialize, Serialize};
+
+/// How sparse: shares of what there was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// Share of the edges that go.
+    pub edges: f64,
+    /// Share of the weights that are zero.
+    pub weights: f64,
+}
+
+impl Level {
+    /// The paper's levels: 5 % of the edges and 10 % of the weights of what is left, so many times.
+    pub fn of(level: u32) -> Self {
+        Self {
+            edges: teddy::level_ratio(teddy::EDGES_A_LEVEL, level),
+            weights: teddy::level_ratio(teddy::WEIGHTS_A_LEVEL, level),
+        }
+    }
+}
+
+/// Which edges go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edges {
+    /// None.
+    All,
+    /// Those of TEDDY.
+    Teddy,
+    /// Those that TEDDY keeps longest.
+    Inverted,
+    /// Any.
+    Random,
+}
+
+/// How weights become zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightRule {
+    /// They do not.
+    All,
+    /// By projection after every step.
+    Projected,
+    /// The smallest of the dense network, once and for all.
+    Magnitude,
+}
+
+/// What a dense network hands on.
+#[derive(Debug, Clone, Copy)]
+pub struct Teacher<'a> {
+    /// The dense network.
+    pub dense: &'a Fitted,
+    /// Its answers on all nodes.
+    pub probabilities: &'a [f32],
+    /// What the divergence from them counts; 0: nothing.
+    pub weight: f64,
+}
+
+/// The task with the edges that stay.
+///
+/// # Errors
+/// [`GraphError::Eval`] with what core says.
+pub fn prune(
+    task: &NodeTask,
+    edges: Edges,
+    unit: Unit,
+    ratio: f64,
+    attention: bool,
+    seed: u64,
+) -> Result<NodeTask, GraphError> {
+    let order = match edges {
+        Edges::All => return Ok(task.clone()),
+        Edges::Teddy => EdgeOrder::Degree,
+        Edges::Inverted => EdgeOrder::Inverted,
+        // Away from the seeds of initial weights.
+        Edges::Random => EdgeOrder::Random(seed ^ 0x5eed_ed6e),
+    };
+    let ranks = EdgeRanks::new(&task.input.adjacency, order, unit, attention);
+    let ranks = ranks.map_err(|e| GraphError::Eval(e.to_string()))?;
+    Ok(task.with_edges(task.input.adjacency.filtered(&ranks.keep(ratio))))
+}
+
+/// Trains `entry`'s network anew on a task whose edges were pruned, from the initial weights of `fit.seed`.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train_level(
+    (entry, sizes): (&NodeEntry, NodeSizes),
+    pruned: &NodeTask,
+    (rule, zero_ratio): (WeightRule, f64),
+    teacher: Teacher<'_>,
+    fit: Fit<'_>,
+    tell: &mut dyn FnMut(&super::NodeEpoch),
+) -> Result<Fitted, TrainError> {
+    let mut graph = entry.build(&pruned.input, sizes, fit.seed)?;
+    let zeros = teddy::zero_count(graph.parameter_count(), zero_ratio);
+    let kept = largest(&teacher.dense.graph, zeros);
+    let weights = match rule {
+        WeightRule::All => Weights::Free,
+        WeightRule::Projected => Weights::Ball { zeros },
+        WeightRule::Magnitude => {
+            // Goes on from the dense network's weights.
+            for (tensor, dense) in graph.tensors.iter_mut().zip(&teacher.dense.graph.tensors) {
+                tensor.data.clone_from(&dense.data);
+            }
+            Weights::Held(&kept)
+        }
+    };
+    let distilled = NodeTeacher { probabilities: teacher.probabilities, weight: teacher.weight };
+    let fit = Fit { weights, teacher: (teacher.weight > 0.0).then_some(distilled), ..fit };
+    fit.run(&graph, pruned, Phase::Finetune, tell)
+}
+
+/// Marks all but the `zeros` smallest parameters of a network.
+fn largest(graph: &Graph, zeros: usize) -> Vec<bool> {
+    let parameters = graph.tensors.iter().filter(|t| t.role == crate::graph::Role::Parameter);
+    let mut values: Vec<f32> = parameters.flat_map(|t| t.f32s().unwrap_or_default().to_vec()).collect();
+    niwaki_core::teddy::project_l0(&mut [&mut values], zeros);
+    values.iter().map(|value| *value != 0.0).collect()
+}

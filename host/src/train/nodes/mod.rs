@@ -1,0 +1,78 @@
+//! Training over one graph: a teacher, pruned edges, projected weights, distillation (TEDDY, specs/sparse_and_graph.md
+//! §1), and what it is compared with.
+
+mod fit;
+mod levels;
+mod masks;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub use fit::{Fit, Fitted, NodeEpoch, Weights};
+pub use levels::{Edges, Level, Teacher, WeightRule, prune, train_level};
+pub use masks::{Masked, iterative_masks};
+pub use run::{TrainedNodes, edge_list, nonzero_macs, train_nodes};
+
+use crate::data::graph::{FeatureRows, NodeDataset, UNLABELLED};
+use crate::graph::{Adjacency, Features, GraphError, Worth};
+use crate::zoo::NodeInput;
+use std::sync::Arc;
+
+/// A graph as networks and their training see it.
+#[derive(Debug, Clone)]
+pub struct NodeTask {
+    /// Edges and features.
+    pub input: NodeInput,
+    /// The class of every node; 0 where it is not known, for nodes in no split.
+    pub labels: Vec<u32>,
+    /// What gradients see.
+    pub train: Vec<u32>,
+    /// What the best epoch is chosen by.
+    pub val: Vec<u32>,
+    /// What is reported.
+    pub test: Vec<u32>,
+}
+
+impl NodeTask {
+    /// The task that a data set poses: its features are divided by their sum in each row.
+    ///
+    /// # Errors
+    /// [`GraphError::Eval`] with what core says of edges or features.
+    pub fn new(data: &NodeDataset) -> Result<Self, GraphError> {
+        let fail = |e: niwaki_core::error::GraphError| GraphError::Eval(format!("`{}`: {e}", data.name));
+        let adjacency = Adjacency::from_edges(data.nodes, data.edges.iter().copied()).map_err(fail)?;
+        let features = normalised(&data.features).map_err(fail)?;
+        let input = NodeInput { adjacency: Arc::new(adjacency), features: Arc::new(features), classes: data.classes };
+        let labels = data.labels.iter().map(|label| if *label == UNLABELLED { 0 } else { *label }).collect();
+        let (train, val, test) = (data.train.clone(), data.val.clone(), data.test.clone());
+        Ok(Self { input, labels, train, val, test })
+    }
+
+    /// The same task on a part of its edges.
+    #[must_use]
+    pub fn with_edges(&self, adjacency: Adjacency) -> Self {
+        Self { input: NodeInput { adjacency: Arc::new(adjacency), ..self.input.clone() }, ..self.clone() }
+    }
+
+    /// Share of `nodes` whose largest score is their label's; equal scores count for the lower class.
+    pub fn accuracy(&self, logits: &[f32], nodes: &[u32]) -> f64 {
+        let classes = self.input.classes;
+        let right = |node: &&u32| {
+            let row = &logits[**node as usize * classes..][..classes];
+            let best = row.iter().enumerate().fold(0, |best, (class, z)| if *z > row[best] { class } else { best });
+            best as u32 == self.labels[**node as usize]
+        };
+        nodes.iter().filter(right).count() as f64 / nodes.len().max(1) as f64
+    }
+}
+
+fn normalised(rows: &FeatureRows) -> Result<Features, niwaki_core::error::GraphError> {
+    let FeatureRows { offsets, columns, width, values } = rows.clone();
+    let Some(mut values) = values else { return Features::normalised(offsets, columns, width) };
+    for ends in offsets.windows(2) {
+        let row = &mut values[ends[0] as usize..ends[1] as usize];
+        let sum: f32 = row.iter().map(|value| value.abs()).sum();
+        row.iter_mut().filter(|_| sum > 0.0).for_each(|value| *value /= sum);
+    }
+    Features::try_new(offsets, columns, width, Worth::Each(values))
+}

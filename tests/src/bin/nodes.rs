@@ -1,0 +1,167 @@
+//! `cargo run --release -p niwaki-tests --bin nodes -- --data cora [--dir DIR] …`: what a graph network costs on the
+//! emulated Cortex-M4, dense and at TEDDY's levels, stored, streamed and for single nodes.
+//!
+//! A benchmark, not a test: it prints. Every output of the chip is compared with this machine's, byte for byte, and this
+//! machine's with the reference kernels'.
+
+use niwaki::chip::{self, Chip, Cost};
+use niwaki::data::graph;
+use niwaki::export::{AlignedBytes, ExportError, Target, export_within, query, read::describe};
+use niwaki::graph::Graph;
+use niwaki::quantize::{Calibration, post_training};
+use niwaki::sparsify::teddy::Unit;
+use niwaki::train::nodes::{Edges, Fit, Fitted, Level, NodeTask, Teacher, WeightRule, Weights, prune, train_level};
+use niwaki::train::{Phase, recipe::Optimizer, recipe::OptimizerName, recipe::Schedule};
+use niwaki::zoo::{NodeEntry, NodeSizes, node_entry};
+use niwaki_core::{format::Model, session::operators};
+use std::{collections::BTreeMap, error::Error, path::PathBuf, process::ExitCode, sync::atomic::AtomicBool};
+
+const USAGE: &str =
+    "usage: nodes --data cora [--dir DIR] [--network gcn] [--hidden 16] [--levels 5,10,15,20] [--lambda 10] [--seed 0]";
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+static GO: AtomicBool = AtomicBool::new(false);
+
+struct Bench {
+    options: BTreeMap<String, String>,
+    task: NodeTask,
+    network: (&'static NodeEntry, NodeSizes),
+    optimizer: Optimizer,
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let pairs = words.chunks(2).filter(|pair| pair.len() == 2 && pair[0].starts_with("--"));
+    let options: BTreeMap<_, _> = pairs.map(|pair| (pair[0][2..].to_owned(), pair[1].clone())).collect();
+    let done = if options.len() * 2 == words.len() {
+        Bench::new(options).and_then(|bench| bench.run())
+    } else {
+        Err(USAGE.into())
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn option<T: std::str::FromStr>(options: &BTreeMap<String, String>, name: &str, default: &str) -> Outcome<T> {
+    let text = options.get(name).map_or(default, String::as_str);
+    text.parse().map_err(|_| format!("--{name} {text}: not a value\n{USAGE}").into())
+}
+
+impl Bench {
+    fn new(options: BTreeMap<String, String>) -> Outcome<Self> {
+        let name: String = option(&options, "data", "cora")?;
+        let task = NodeTask::new(&graph::load(&name, options.get("dir").map(PathBuf::from).as_deref())?)?;
+        let network: String = option(&options, "network", "gcn")?;
+        let entry = node_entry(&network).ok_or_else(|| format!("no network `{network}`"))?;
+        let sizes = NodeSizes { hidden: option(&options, "hidden", "16")?, layers: 2 };
+        let optimizer = Optimizer {
+            name: OptimizerName::Adam,
+            lr: 0.01,
+            schedule: Schedule::Constant,
+            weight_decay: 5e-4,
+            ..Optimizer::default()
+        };
+        Ok(Self { options, task, network: (entry, sizes), optimizer })
+    }
+
+    fn run(&self) -> Outcome<()> {
+        let (seed, lambda) = (option(&self.options, "seed", "0")?, option(&self.options, "lambda", "10")?);
+        let fit = || Fit {
+            epochs: 200,
+            optimizer: &self.optimizer,
+            seed,
+            threads: 2,
+            teacher: None,
+            weights: Weights::Free,
+            stop: &GO,
+        };
+        let initial = self.network.0.build(&self.task.input, self.network.1, seed)?;
+        let dense = fit().run(&initial, &self.task, Phase::Dense, &mut |_| ())?;
+        self.report("dense", &self.task, &dense)?;
+        let levels: String = option(&self.options, "levels", "5,10,15,20")?;
+        for level in levels.split(',').filter(|level| !level.is_empty()) {
+            let sparsity = Level::of(level.parse()?);
+            let task = prune(&self.task, Edges::Teddy, Unit::Pair, sparsity.edges, false, seed)?;
+            let probabilities = dense.probabilities(task.input.classes);
+            let teacher = Teacher { dense: &dense, probabilities: &probabilities, weight: lambda };
+            let rule = (WeightRule::Projected, sparsity.weights);
+            let fitted = train_level(self.network, &task, rule, teacher, fit(), &mut |_| ())?;
+            self.report(&format!("level {level}"), &task, &fitted)?;
+        }
+        Ok(())
+    }
+
+    /// Everything about one network.
+    fn report(&self, name: &str, task: &NodeTask, fitted: &Fitted) -> Outcome<()> {
+        let int8 = post_training(&fitted.graph, &[&[]], Calibration::MinMax)?;
+        let values = int8.evaluate(&[])?;
+        let codes = values[int8.outputs[0].0].as_ref().ok_or("no output")?.to_bytes();
+        println!(
+            "{name}: {} directed edges; test accuracy f32 {:.1} %, int8 {:.1} %",
+            task.input.adjacency.edges(),
+            100.0 * task.accuracy(&fitted.graph.predict(&[])?, &task.test),
+            100.0 * task.accuracy(&int8.predict(&[])?, &task.test),
+        );
+        let mut ram_bytes = usize::MAX;
+        loop {
+            let (file, arena) = match export_within(&int8, Target::Dsp, ram_bytes) {
+                Ok(exported) => exported,
+                Err(ExportError::Ram { .. }) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let (outputs, cost) = measured(&file, &[vec![0; 4]])?;
+            if outputs[0] != codes {
+                return Err("the chip does not answer what the reference kernels do".into());
+            }
+            println!("  all nodes: {}; {}", line(&file, &cost), per_operator(&file, &cost)?);
+            ram_bytes = arena.bytes - 1;
+        }
+        self.single_nodes(task, &int8, &codes)
+    }
+
+    fn single_nodes(&self, task: &NodeTask, int8: &Graph, codes: &[u8]) -> Outcome<()> {
+        let (file, _) = export_within(&query(int8, 1)?, Target::Dsp, usize::MAX)?;
+        let inputs: Vec<Vec<u8>> = task.test.iter().map(|node| node.to_le_bytes().to_vec()).collect();
+        let (outputs, cost) = measured(&file, &inputs)?;
+        let row = codes.len() / task.input.adjacency.nodes();
+        let same = |(output, &node): (&Vec<u8>, &u32)| output[..] == codes[node as usize * row..][..row];
+        if !outputs.iter().zip(&task.test).all(same) {
+            return Err("a node on its own is not what it is among all".into());
+        }
+        let Cost { instructions_min, instructions_max, .. } = cost;
+        println!("  one node: {}; {instructions_min} to {instructions_max} over the test nodes", line(&file, &cost));
+        Ok(())
+    }
+}
+
+/// What both machines answer, and what it cost on the chip.
+fn measured(file: &AlignedBytes, inputs: &[Vec<u8>]) -> Outcome<(Vec<Vec<u8>>, Cost)> {
+    let here = chip::run(Chip::Host, file, inputs, &mut |_| ())?;
+    let there = chip::run(Chip::CortexM4, file, inputs, &mut |_| ())?;
+    if there.outputs != here.outputs {
+        return Err("the chip does not answer what this machine does".into());
+    }
+    Ok((there.outputs, there.cost.ok_or("the chip measures nothing")?))
+}
+
+fn line(file: &AlignedBytes, cost: &Cost) -> String {
+    let Cost { instructions, arena_bytes, stack_bytes, code_bytes, .. } = cost;
+    let (ram, flash) = (arena_bytes + stack_bytes, code_bytes + file.len() as u64);
+    format!(
+        "{instructions} instructions, RAM {ram} (arena {arena_bytes}, stack {stack_bytes}), flash {flash} (code \
+         {code_bytes}, model and graph {})",
+        file.len()
+    )
+}
+
+fn per_operator(file: &AlignedBytes, cost: &Cost) -> Outcome<String> {
+    let names = describe(&Model::verify(file, operators::ALL)?).operators;
+    let parts = names.iter().zip(&cost.per_op).filter(|(_, instructions)| **instructions > 10_000);
+    Ok(parts.map(|(operator, instructions)| format!("{} {instructions}", operator.op)).collect::<Vec<_>>().join(", "))
+}

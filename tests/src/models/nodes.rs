@@ -1,0 +1,176 @@
+//! Small int8 networks over graphs, in every way that their rows can be stored or computed on demand.
+
+use niwaki::export::{ExportError, Target, export_within, query};
+use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
+use niwaki::quantize::{Calibration, post_training};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use std::{error::Error, sync::Arc};
+
+/// Kinds of networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Binary features with a value a row; `gcn, relu, layer, gcn`.
+    Gcn,
+    /// A value a feature and biases; `sum, relu, layer, sum`.
+    Gin,
+    /// Binary features; `mean, relu, layer, mean`, and each node's own layer beside it.
+    Sage,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Gcn, Self::Gin, Self::Sage];
+}
+
+/// Edges between `nodes` nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edges {
+    /// In both directions, and a self loop here and there.
+    Random,
+    /// None.
+    None,
+    /// Every node with itself.
+    Loops,
+    /// A star, each ray in one direction: towards its middle.
+    OneWay,
+}
+
+impl Edges {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Random, Self::None, Self::Loops, Self::OneWay];
+
+    fn of(self, rng: &mut ChaCha8Rng, nodes: usize) -> Result<Adjacency, GraphError> {
+        let count = nodes as u32;
+        let edges: Vec<(u32, u32)> = match self {
+            Self::Random => {
+                let pairs: Vec<_> = (0..2 * nodes).map(|_| (rng.next_u32() % count, rng.next_u32() % count)).collect();
+                pairs.iter().flat_map(|&(a, b)| [(a, b), (b, a)]).collect()
+            }
+            Self::None => Vec::new(),
+            Self::Loops => (0..count).map(|node| (node, node)).collect(),
+            Self::OneWay => (1..count).map(|node| (0, node)).collect(),
+        };
+        Adjacency::from_edges(nodes, edges).map_err(|error| GraphError::Eval(error.to_string()))
+    }
+}
+
+/// Sizes of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Nodes; the last one has no features.
+    pub nodes: usize,
+    /// Features.
+    pub features: usize,
+    /// Channels of the hidden layer.
+    pub hidden: usize,
+    /// Channels of the output.
+    pub classes: usize,
+}
+
+/// A quantised network with random weights and features.
+///
+/// # Errors
+/// A bug in the shape rules or in the quantisation.
+pub fn network(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<Graph, GraphError> {
+    Ok(pair(kind, edges, sizes, seed)?.1)
+}
+
+/// The network of [`network`] in f32 and in int8.
+///
+/// # Errors
+/// As [`network`].
+pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Graph), GraphError> {
+    let Sizes { nodes, features: width, hidden, classes } = sizes;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let adjacency = Arc::new(edges.of(&mut rng, nodes)?);
+    let features = Arc::new(features(&mut rng, kind, nodes, width)?);
+    let rule = match kind {
+        Kind::Gcn => Propagation::Gcn,
+        Kind::Gin => Propagation::Sum,
+        Kind::Sage => Propagation::Mean,
+    };
+    let biased = kind == Kind::Gin;
+    let mut g = Graph::default();
+    let eps = g.parameter("eps", &[1], vec![0.25]);
+    let propagated = |x| if kind == Kind::Gin { vec![x, eps] } else { vec![x] };
+    let mut parameter = |g: &mut Graph, name: &str, shape: &[usize]| {
+        let len = shape.iter().product();
+        g.parameter(name, shape, super::random(&mut rng, len))
+    };
+    let mut operands = vec![parameter(&mut g, "first.weight", &[width, hidden])];
+    if biased {
+        operands.push(parameter(&mut g, "first.bias", &[hidden]));
+    }
+    let x = g.push("first", Op::SparseDense { features, activation: Activation::None }, &operands)?;
+    let propagate = |activation| Op::Propagate { adjacency: adjacency.clone(), rule, activation };
+    let h = g.push("hidden", propagate(Activation::Relu), &propagated(x))?;
+    let layer = || Op::Conv2d { sliding: Sliding::unit(Padding::Valid), activation: Activation::None };
+    let mut operands = vec![h, parameter(&mut g, "second.weight", &[classes, 1, 1, hidden])];
+    if biased {
+        operands.push(parameter(&mut g, "second.bias", &[classes]));
+    }
+    let x = g.push("second", layer(), &operands)?;
+    let mut y = g.push("classes", propagate(Activation::None), &propagated(x))?;
+    if kind == Kind::Sage {
+        let w = parameter(&mut g, "own.weight", &[classes, 1, 1, hidden]);
+        let own = g.push("own", layer(), &[h, w])?;
+        y = g.push("sum", Op::Add { activation: Activation::None }, &[y, own])?;
+    }
+    g.outputs.push(y);
+    g.compact();
+    let int8 = post_training(&g, &[&[]], Calibration::MinMax)?;
+    Ok((g, int8))
+}
+
+fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Result<Features, GraphError> {
+    let (mut offsets, mut columns) = (vec![0], Vec::new());
+    for node in 0..nodes {
+        columns.extend((0..width as u32).filter(|_| node + 1 < nodes && rng.next_u32().is_multiple_of(3)));
+        offsets.push(columns.len() as u32);
+    }
+    let features = match kind {
+        Kind::Gcn => Features::normalised(offsets, columns, width),
+        Kind::Gin => {
+            let values = super::random(rng, columns.len());
+            Features::try_new(offsets, columns, width, Worth::Each(values))
+        }
+        Kind::Sage => Features::try_new(offsets, columns, width, Worth::Ones),
+    };
+    features.map_err(|error| GraphError::Eval(error.to_string()))
+}
+
+/// The files of `network` from the largest arena to the smallest.
+///
+/// # Errors
+/// A bug in the exporter.
+pub fn plans(network: &Graph) -> Result<Vec<Vec<u8>>, ExportError> {
+    let (mut files, mut ram_bytes) = (Vec::new(), usize::MAX);
+    loop {
+        match export_within(network, Target::Portable, ram_bytes) {
+            Ok((file, arena)) => {
+                files.push(file.to_vec());
+                ram_bytes = arena.bytes - 1;
+            }
+            Err(ExportError::Ram { .. }) => return Ok(files),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The files of every kind of network, for all nodes and for two at a time.
+///
+/// # Errors
+/// As [`network`] and [`plans`].
+pub fn every_plan() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let sizes = Sizes { nodes: 9, features: 7, hidden: 5, classes: 3 };
+    let mut files = Vec::new();
+    for kind in Kind::ALL {
+        let network = network(kind, Edges::Random, sizes, 1)?;
+        files.extend(plans(&network)?);
+        files.extend(plans(&query(&network, 2)?)?);
+    }
+    Ok(files)
+}
