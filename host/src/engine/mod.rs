@@ -2,7 +2,8 @@
 //!
 //! The batch is cut into at most 16 lanes of consecutive samples, each with buffers of its own. Threads run whole
 //! lanes; what lanes sum up is merged in lane order. So the same step gives the same bits for any number of threads.
-//! After [`EngineOf::new`] a step allocates nothing; only the GEMM crate takes a packing buffer for each product.
+//! After [`EngineOf::new`] a step allocates nothing; only the GEMM crate takes a packing buffer for each product. Once
+//! [`EngineOf::quantize`] has been called, steps go forward in core's integers, and allocate.
 //!
 //! Trained are f32 networks of the convolutions, dense layers, batch norm, pools, softmax and clamps; of sums,
 //! differences and products of two operands, the second of which may repeat along the leading axes or be constant; of

@@ -189,15 +189,35 @@ fn visit(
     Ok(())
 }
 
-/// The largest weight that a code of `-codes..=codes` stands for, as a share of the largest there is. For weights a
-/// moving average has nothing to move over and means [`Calibration::MinMax`].
-pub(super) fn weight_share(weights: &[f32], calibration: Calibration, codes: i32) -> f32 {
+/// For every group of weights that share a scale: the largest weight that a code of `-codes..=codes` stands for, as a
+/// share of the largest there is.
+///
+/// For weights a moving average has nothing to move over and means [`Calibration::MinMax`]. A filter has too few weights
+/// for a distribution, so the divergence is that of the whole layer, each group measured in its largest weight.
+pub(super) fn weight_shares(groups: &[Vec<f32>], calibration: Calibration, codes: i32) -> Vec<f32> {
+    if calibration != Calibration::Kl {
+        return groups.iter().map(|weights| weight_share(weights, calibration, codes)).collect();
+    }
+    let levels = codes as usize + 1;
+    let relative = groups.iter().flat_map(|weights| {
+        let peak = weights.iter().fold(0.0_f32, |peak, w| peak.max(w.abs()));
+        weights.iter().filter(|&&w| w != 0.0).map(move |w| w.abs() / peak)
+    });
+    let relative: Vec<f32> = relative.collect();
+    let mut magnitudes = Histogram::of_few(0.0, 1.0, relative.len(), levels);
+    relative.iter().for_each(|&w| magnitudes.add(w));
+    let share = if relative.is_empty() { 1.0 } else { magnitudes.least_divergence(levels) };
+    vec![share; groups.len()]
+}
+
+/// [`weight_shares`] of one group by anything but divergence.
+fn weight_share(weights: &[f32], calibration: Calibration, codes: i32) -> f32 {
     let peak = weights.iter().fold(0.0_f32, |peak, w| peak.max(w.abs()));
     if peak == 0.0 {
         return 1.0;
     }
     match calibration {
-        Calibration::MinMax | Calibration::MovingAverage => 1.0,
+        Calibration::MinMax | Calibration::MovingAverage | Calibration::Kl => 1.0,
         Calibration::Percentile => {
             let mut magnitudes: Vec<f32> = weights.iter().map(|w| w.abs()).collect();
             magnitudes.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
@@ -218,11 +238,6 @@ pub(super) fn weight_share(weights: &[f32], calibration: Calibration, codes: i32
                 }
             }
             best
-        }
-        Calibration::Kl => {
-            let mut magnitudes = Histogram::new(0.0, peak);
-            weights.iter().filter(|&&w| w != 0.0).for_each(|w| magnitudes.add(w.abs()));
-            magnitudes.least_divergence(codes as usize + 1) / peak
         }
     }
 }
@@ -260,11 +275,22 @@ mod tests {
     fn four_bits_clip_a_lonely_weight_by_squared_error_and_by_divergence() {
         let mut weights: Vec<f32> = (0..2000).map(|i| (i % 101) as f32 / 50.0 - 1.0).collect();
         weights.push(4.0);
-        assert_eq!(weight_share(&weights, Calibration::MinMax, 7), 1.0);
-        for (calibration, codes) in [(Calibration::Mse, 7), (Calibration::Kl, 7)] {
-            let share = weight_share(&weights, calibration, codes);
-            assert!(share < 0.6, "{calibration:?}: {share}");
+        let groups = [weights, vec![0.0; 4]];
+        let shares = |calibration| weight_shares(&groups, calibration, 7);
+        assert_eq!(shares(Calibration::MinMax), [1.0, 1.0]);
+        for calibration in [Calibration::Mse, Calibration::Kl] {
+            let share = shares(calibration)[0];
+            assert!((0.2..0.6).contains(&share), "{calibration:?}: {share}");
         }
-        assert_eq!(weight_share(&[0.0; 4], Calibration::Mse, 7), 1.0, "nothing to clip");
+        assert_eq!(shares(Calibration::Mse)[1], 1.0, "nothing to clip");
+    }
+
+    #[test]
+    fn a_small_filter_is_not_clipped_to_where_its_few_weights_happen_to_lie() {
+        // Eight filters of a hundred weights that are spread evenly: all of them are worth their codes.
+        let filter = |f: usize| (0..100).map(|i| ((i * 37 + f) % 100) as f32 / 50.0 - 0.99).collect();
+        let groups: Vec<Vec<f32>> = (0..8).map(filter).collect();
+        let shares = weight_shares(&groups, Calibration::Kl, 7);
+        assert!(shares.iter().all(|&share| share > 0.9), "{shares:?}");
     }
 }

@@ -20,23 +20,34 @@ impl Histogram {
         Self { min, max, counts: vec![0; BINS] }
     }
 
+    /// Of few values: so many bins that they hold eight values each on average, but four for each level at least.
+    pub(super) fn of_few(min: f32, max: f32, values: usize, levels: usize) -> Self {
+        let bins = (values / 8).clamp((4 * levels).min(BINS), BINS);
+        Self { min, max, counts: vec![0; bins] }
+    }
+
+    fn bins(&self) -> usize {
+        self.counts.len()
+    }
+
     fn centre(&self, bin: usize) -> f64 {
-        let width = f64::from(self.max - self.min) / BINS as f64;
+        let width = f64::from(self.max - self.min) / self.bins() as f64;
         f64::from(self.min) + (bin as f64 + 0.5) * width
     }
 
     pub(super) fn add(&mut self, value: f32) {
-        let width = (self.max - self.min) / BINS as f32;
+        let width = (self.max - self.min) / self.bins() as f32;
         let bin = if width > 0.0 { ((value - self.min) / width) as usize } else { 0 };
-        self.counts[bin.min(BINS - 1)] += 1;
+        let last = self.bins() - 1;
+        self.counts[bin.min(last)] += 1;
     }
 
     /// The range without the 0.005 % of values at either end.
     pub(super) fn percentile(&self) -> (f32, f32) {
         let total: u64 = self.counts.iter().sum();
         let cut = (total as f64 * TAIL).floor() as u64;
-        let low = self.first_beyond(cut, 0..BINS).map_or(self.min, |b| self.centre(b) as f32);
-        let high = self.first_beyond(cut, (0..BINS).rev()).map_or(self.max, |b| self.centre(b) as f32);
+        let low = self.first_beyond(cut, 0..self.bins()).map_or(self.min, |b| self.centre(b) as f32);
+        let high = self.first_beyond(cut, (0..self.bins()).rev()).map_or(self.max, |b| self.centre(b) as f32);
         if cut == 0 { (self.min, self.max) } else { (low, high) }
     }
 
@@ -60,7 +71,7 @@ impl Histogram {
             let code = ((v - low) / step).round().clamp(0.0, 255.0);
             (v - (low + code * step)).powi(2)
         };
-        (0..BINS).map(|b| self.counts[b] as f64 * error(self.centre(b))).sum()
+        (0..self.bins()).map(|b| self.counts[b] as f64 * error(self.centre(b))).sum()
     }
 
     /// The fraction of the full range, from 0.20 to 1.00, with the smallest squared error.
@@ -85,12 +96,12 @@ impl Histogram {
     /// that are not empty. The clip with the smallest `KL(P ‖ Q) = Σ P ln(P / Q)` wins (Migacz 2017; specs §8), the wider
     /// of two that tie.
     pub(super) fn least_divergence(&self, levels: usize) -> f32 {
-        let width = f64::from(self.max - self.min) / BINS as f64;
+        let width = f64::from(self.max - self.min) / self.bins() as f64;
         let (mut best, mut least) = (self.max, f64::INFINITY);
-        for bins in (levels.min(BINS)..=BINS).rev() {
+        for bins in (levels.min(self.bins())..=self.bins()).rev() {
             let divergence = self.divergence(bins, levels);
             if divergence < least {
-                best = if bins == BINS { self.max } else { ((bins as f64 + 0.5) * width) as f32 };
+                best = if bins == self.bins() { self.max } else { ((bins as f64 + 0.5) * width) as f32 };
                 least = divergence;
             }
         }

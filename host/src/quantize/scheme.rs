@@ -4,7 +4,7 @@
 //! quantisation the exported network is `apply` of the last weights, and each step of that training computes with
 //! `apply` of the weights it has.
 
-use super::calibrate::{ranges, weight_share};
+use super::calibrate::{ranges, weight_shares};
 use super::codes::{activation_quant, quantize_operand, quantize_weights};
 use super::options::{Granularity, Precision, Quantize};
 use super::shared::{Shared, moves_codes};
@@ -92,8 +92,7 @@ impl Scheme {
                 Granularity::Channel => by_channel(w, axis, float[node.inputs[1]].shape[axis]),
                 Granularity::Tensor => vec![w.to_vec()],
             };
-            let share = |w: &Vec<f32>| weight_share(w, options.weight_calibration, precision.largest());
-            let scales = Scales::OfPeak(groups.iter().map(share).collect());
+            let scales = Scales::OfPeak(weight_shares(&groups, options.weight_calibration, precision.largest()));
             Ok(Some(Weights { precision, axis, scales }))
         });
         let weights = weights.collect::<Result<_, GraphError>>()?;
