@@ -119,7 +119,7 @@ pub struct OperatorInfo {
     pub constant_bytes: u64,
     /// First byte of the result in the arena.
     pub output_offset: u64,
-    /// Size of the result.
+    /// Size of the result there; 0 for one on demand, whose rows are computed where they are read.
     pub output_bytes: u64,
     /// First byte of its working memory in the arena.
     pub scratch_offset: u64,
@@ -214,7 +214,7 @@ pub fn describe(model: &Model<'_>) -> Description {
                 macs: macs as u64,
                 constant_bytes,
                 output_offset: y.offset.into(),
-                output_bytes: y.bytes.into(),
+                output_bytes: if y.location() == Some(Place::Arena) { y.bytes.into() } else { 0 },
                 scratch_offset: record.scratch_offset.into(),
                 scratch_bytes: record.scratch_bytes.into(),
                 live_bytes: live.iter().map(|[from, to]| to - from).sum(),

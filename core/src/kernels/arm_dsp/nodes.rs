@@ -6,7 +6,7 @@ use crate::error::ShapeError;
 use crate::graph::Index;
 use crate::kernels::nodes::{BLOCK, Columns, RowOperator, RowSums};
 use crate::kernels::portable::nodes::{add_row, compute_rows};
-use crate::kernels::{NodeDense, Propagate, SparseDense, portable};
+use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, portable};
 use core::arch::global_asm;
 
 // Sums of rows: r0 columns, r1 their end, r2 first element, r3 width; r4-r11 sums; on the stack the first column that may
@@ -100,11 +100,58 @@ niwaki_sum_all_rows_i8:
     ldr r12, [sp, #44]
     stmia r12, {{r4-r11}}
     pop {{r4-r11, pc}}
+
+.section .text.niwaki_row_codes_i8,"ax",%progbits
+.global niwaki_row_codes_i8
+.type niwaki_row_codes_i8, %function
+.thumb_func
+.balign 4
+niwaki_row_codes_i8:
+    push {{r4-r11, lr}}
+    ldm r3, {{r7-r12, lr}}
+    b 2f
+1:  ldr r4, [r0], #4
+    ldr r5, [r7], #4
+    mla r4, r4, r10, r5
+    ldr r5, [r8], #4
+    lsl r5, r5, #1                  @ the mantissa has 32 bits: as a signed number it is 2^32 too small
+    ldr r6, [r9], #4
+    smmlar r5, r4, r5, r4
+    mvn r6, r6
+    add r5, r5, r5, asr #31         @ less one below zero: halves go away from zero
+    lsl r4, r11, r6
+    add r5, r5, r4
+    asr r5, r5, r6
+    asr r5, r5, #1
+    cmp r5, r12
+    it lt
+    movlt r5, r12
+    cmp r5, lr
+    it gt
+    movgt r5, lr
+    strb r5, [r2], #1
+2:  cmp r0, r1
+    blo 1b
+    pop {{r4-r11, pc}}
 .text
 "#
 );
 
+/// What [`niwaki_row_codes_i8`] reads besides the sums.
+#[repr(C)]
+struct Constants {
+    bias: *const i32,
+    multipliers_q31: *const i32,
+    shifts: *const i32,
+    factor: i32,
+    /// `2 * z + 1`: the zero point and a half, at one fraction bit.
+    zero_point_and_half: i32,
+    min: i32,
+    max: i32,
+}
+
 unsafe extern "C" {
+    fn niwaki_row_codes_i8(sums: *const i32, sums_end: *const i32, y: *mut i8, constants: *const Constants);
     fn niwaki_sum_rows_i8(
         columns: *const u16,
         columns_end: *const u16,
@@ -188,6 +235,24 @@ impl RowSums for NodeSums {
             }
         }
         sums
+    }
+
+    fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
+        let &RowConstants { bias, multipliers_q31, shifts, output_zero_point, clamp, .. } = scaling.constants();
+        let len = sums.len().min(y.len());
+        let part = |values: &'_ [i32]| values.get(first..).filter(|rest| rest.len() >= len).map(<[i32]>::as_ptr);
+        let (Some(bias), Some(multipliers_q31), Some(shifts), true) =
+            (part(bias), part(multipliers_q31), part(shifts), scaling.is_small())
+        else {
+            return scaling.codes(factor, first, sums, y);
+        };
+        let zero_point_and_half = 2 * output_zero_point + 1;
+        let (min, max) = (clamp.min, clamp.max);
+        let constants = Constants { bias, multipliers_q31, shifts, factor, zero_point_and_half, min, max };
+        let range = sums.get(..len).unwrap_or_default().as_ptr_range();
+        // SAFETY: reads the `len` sums in `range`, as many biases, multipliers and shifts, which are there as was just
+        // looked at, and the constants; writes as many codes, which `y` has.
+        unsafe { niwaki_row_codes_i8(range.start, range.end, y.as_mut_ptr(), &raw const constants) };
     }
 }
 

@@ -17,6 +17,11 @@ pub trait RowSums {
 
     /// `Σ_k (values[k] - zero_point) * x[k]`: rows one after the other.
     fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+
+    /// [`RowScaling::codes`].
+    fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
+        scaling.codes(factor, first, sums, y);
+    }
 }
 
 /// One operator of a chain, with its weights.
@@ -91,7 +96,7 @@ pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i
                 compute_row::<S>(below, row, x, rest);
             }
             op.gathering.finish_row(sums, x, op.input_zero_point, neighbours.len());
-            op.scaling.codes(op.scaling.factor(row), 0, sums, y);
+            S::codes(&op.scaling, op.scaling.factor(row), 0, sums, y);
         }
     }
 }
@@ -111,14 +116,14 @@ fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [
         let mut sums = S::sum_rows(neighbours, x, op.channels, first);
         let own = own.next().and_then(|own| own.get(..y.len())).unwrap_or_default();
         op.gathering.finish_row(&mut sums, own, op.input_zero_point, neighbours.len());
-        op.scaling.codes(factor, first, &sums, y);
+        S::codes(&op.scaling, factor, first, &sums, y);
         first += BLOCK;
     }
 }
 
 fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &[i8], row: usize, y: &mut [i8]) {
     let (columns, values) = (op.features.row(row), op.row_values(row));
-    for_each_block(&op.scaling, row, y, |first| match values {
+    for_each_block::<S>(&op.scaling, row, y, |first| match values {
         [] => S::sum_rows(columns, w, op.channels, first),
         values => S::sum_weighted_rows(columns, values, w, op.channels, first),
     });
@@ -126,15 +131,20 @@ fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &[i8], row: usize, y: &
 
 fn node_dense_row<S: RowSums>(op: &NodeDense<'_>, w: &[i8], row: usize, x: &[i8], y: &mut [i8]) {
     let zero_point = op.input_zero_point;
-    for_each_block(&op.scaling, row, y, |first| S::sum_all_rows(x, zero_point, w, op.channels, first));
+    for_each_block::<S>(&op.scaling, row, y, |first| S::sum_all_rows(x, zero_point, w, op.channels, first));
 }
 
 /// Fills a row with the codes of the sums that `sums` gives for the block from each channel on.
 #[inline(always)]
-fn for_each_block(scaling: &RowScaling<'_>, row: usize, y: &mut [i8], sums: impl Fn(usize) -> [i32; BLOCK]) {
+fn for_each_block<S: RowSums>(
+    scaling: &RowScaling<'_>,
+    row: usize,
+    y: &mut [i8],
+    sums: impl Fn(usize) -> [i32; BLOCK],
+) {
     let (factor, mut first) = (scaling.factor(row), 0);
     for y in y.chunks_mut(BLOCK) {
-        scaling.codes(factor, first, &sums(first), y);
+        S::codes(scaling, factor, first, &sums(first), y);
         first += BLOCK;
     }
 }

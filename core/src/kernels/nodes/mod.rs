@@ -63,6 +63,11 @@ impl<'a> RowScaling<'a> {
         }
     }
 
+    /// Whether every multiplier is a [`SmallMultiplier`] and rounds twice.
+    pub const fn is_small(&self) -> bool {
+        self.small
+    }
+
     /// The constants.
     pub const fn constants(&self) -> &RowConstants<'a> {
         &self.constants
@@ -158,7 +163,18 @@ impl Gathering {
     /// [`finish`](Self::finish) of a row of sums and the node's own codes.
     #[inline]
     pub fn finish_row(self, sums: &mut [i32], own: &[i8], zero_point: i32, degree: usize) {
-        sums.iter_mut().zip(own).for_each(|(sum, &own)| *sum = self.finish(*sum, own, zero_point, degree));
+        let rows = sums.iter_mut().zip(own);
+        match self {
+            Self::Mean => rows.for_each(|(sum, &own)| *sum = self.finish(*sum, own, zero_point, degree)),
+            Self::Sum { own_weight, fraction_bits } => {
+                // What zero points come to is the same for every channel.
+                let zeros = self.finish(0, 0, zero_point, degree);
+                rows.for_each(|(sum, &own)| {
+                    let own = own_weight.wrapping_mul(own.into());
+                    *sum = sum.wrapping_shl(fraction_bits).wrapping_add(own).wrapping_add(zeros);
+                });
+            }
+        }
     }
 
     /// What becomes of the plain sum of the codes of `degree` neighbours and of the node's `own` code.
