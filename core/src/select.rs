@@ -67,6 +67,8 @@ impl Cut {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, reason = "a test may panic: that is how it fails")]
+
     use super::*;
 
     fn taken(keys: &[u64], k: usize) -> Vec<bool> {

@@ -1,4 +1,10 @@
 //! What a graph must be, and that its operators are what their dense spellings are.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic: that is how it fails"
+)]
 
 use super::propagate::{self, Attention};
 use super::{Csr, Undirected};

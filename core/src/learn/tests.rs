@@ -1,4 +1,10 @@
 //! The tests of specs/sparse_and_graph.md §3.7 and §4.6.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic: that is how it fails"
+)]
 
 use super::fixed_point::{Contraction, Phi, Stop, degree_weights, degree_weights_gradient};
 use super::single_forward::{Outputs, normalize_rows};

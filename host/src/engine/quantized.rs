@@ -73,6 +73,7 @@ impl Codes {
 
 /// How an operator computes its output.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network has few of them")]
 enum Forward<T> {
     /// As a float operator: it selects among the values of its input.
     Select,
@@ -194,6 +195,7 @@ impl<T: Real> Quantized<T> {
     }
 
     /// The outputs of operator `i` for `samples` samples; `read` gives the values of a tensor.
+    #[allow(clippy::too_many_arguments, reason = "an operator's operands and its result")]
     pub(super) fn forward<'a>(
         &self,
         arch: Arch,

@@ -62,7 +62,6 @@ pub(super) fn run(
         training: trained.epochs.clone(),
         graph: Some(sparsity),
         notes,
-        ..Report::default()
     };
     report.save(dir)?;
     Ok(Finished {

@@ -55,12 +55,9 @@ pub struct RowScaling<'a> {
 impl<'a> RowScaling<'a> {
     /// The scaling with these constants.
     pub fn new(constants: RowConstants<'a>) -> Self {
-        let multipliers = constants.multipliers_q31.iter().zip(constants.shifts);
+        let mut multipliers = constants.multipliers_q31.iter().zip(constants.shifts);
         let is_small = |(&mantissa_q31, &shift)| SmallMultiplier::new(Multiplier { mantissa_q31, shift }).is_some();
-        Self {
-            constants,
-            small: constants.rounding == Rounding::Double && multipliers.map(is_small).all(|small| small),
-        }
+        Self { constants, small: constants.rounding == Rounding::Double && multipliers.all(is_small) }
     }
 
     /// Whether every multiplier is a [`SmallMultiplier`] and rounds twice.

@@ -196,7 +196,7 @@ impl<T: Real> NodeEngineOf<T> {
                 *done = vectorize!(arch, change(values, gradients, [m, v]));
             }
         });
-        parts.into_iter().map(|(_, done)| done).collect()
+        parts.into_iter().try_for_each(|(_, done)| done)
     }
 
     /// Number of classes.

@@ -60,7 +60,7 @@ impl Net {
     fn features(&mut self, width: usize, activation: Activation) -> TensorId {
         let (mut offsets, mut columns, mut values) = (vec![0], Vec::new(), Vec::new());
         for node in 0..NODES {
-            columns.extend((0..FEATURES as u32).filter(|f| (node as u32 * 7 + f * 5) % 4 == 0));
+            columns.extend((0..FEATURES as u32).filter(|f| (node as u32 * 7 + f * 5).is_multiple_of(4)));
             offsets.push(columns.len() as u32);
         }
         values.extend((0..columns.len()).map(|at| 0.5 + at as f32 % 3.0));
