@@ -134,6 +134,8 @@ fn blocked(rule: Propagation) -> Graph {
     let a = net.propagate(Propagation::Gcn, a, Activation::None);
     let b = net.linear(x, CLASSES, Activation::None);
     let y = net.push(Op::Add { activation: Activation::None }, &[a, b]);
+    let bias = net.parameter("bias", &[CLASSES]);
+    let y = net.push(Op::Add { activation: Activation::None }, &[y, bias]);
     net.finish(y)
 }
 
