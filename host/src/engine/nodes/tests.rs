@@ -125,7 +125,7 @@ fn blocked(rule: Propagation) -> Graph {
         FEATURES,
         Worth::Ones,
     );
-    let w = net.parameter("w", &[FEATURES, 70]);
+    let w = net.parameter("w", &[FEATURES, 72]);
     let op = Op::SparseDense { features: Arc::new(features.expect("one each")), activation: Activation::None };
     let x = net.push(op, &[w]);
     let x = net.propagate(rule, x, Activation::Relu);
