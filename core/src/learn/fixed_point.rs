@@ -154,7 +154,7 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
                 let of_head = |entry: &[T]| entry.get(head).map_or(T::NAN, |weight| weight.abs());
                 let sum = rest.clone().take(columns.len()).map(of_head).fold(T::ZERO, |sum, weight| sum + weight);
                 // NaN is no contraction either.
-                if !(sum <= limit) {
+                if !sum.is_finite() || sum > limit {
                     return Err(GraphError::Contraction { row });
                 }
             }

@@ -93,7 +93,7 @@ fn edges(options: &BTreeMap<String, String>) -> Outcome {
     for size in [100_000, 300_000, 1_000_000, 3_000_000, 10_000_000].into_iter().filter(|size| *size <= most) {
         let nodes = size / 10;
         let mut random = ChaCha8Rng::seed_from_u64(size as u64);
-        let mut node = || (u64::from(random.next_u32()) * nodes as u64 >> 32) as u32;
+        let mut node = || ((u64::from(random.next_u32()) * nodes as u64) >> 32) as u32;
         let pairs: Vec<(u32, u32)> = (0..size / 2).map(|_| (node(), node())).collect();
         let graph = Adjacency::from_edges(nodes, pairs.iter().flat_map(|&(u, v)| [(u, v), (v, u)]))?;
         let csr = Csr::try_new(graph.offsets(), graph.neighbours(), nodes)?;

@@ -53,9 +53,9 @@ impl Mask {
     pub(super) fn apply_in_place_from<T: Real>(self, arch: Arch, first: usize, rate: f32, x: &mut [T]) {
         let scale = T::from_f64(1.0 / (1.0 - f64::from(rate)));
         vectorize!(arch, {
-            for i in 0..x.len() {
-                let kept = x[i] * scale;
-                x[i] = if self.keeps((first as u32).wrapping_add(i as u32)) { kept } else { T::ZERO };
+            for (i, x) in x.iter_mut().enumerate() {
+                let kept = *x * scale;
+                *x = if self.keeps((first as u32).wrapping_add(i as u32)) { kept } else { T::ZERO };
             }
         });
     }
