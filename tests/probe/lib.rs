@@ -1,6 +1,8 @@
 //! Calls everything in core that the compiler generates only where it is used, so that `cargo ci` can look at the code.
 #![no_std]
 
+pub mod graph;
+
 use core::hint::black_box;
 use core::num::NonZeroU32;
 use niwaki_core::error::{GroupError, OperatorError, OptimError, ProxError, ShapeError, VerifyError};

@@ -44,7 +44,7 @@ pub fn gcn<O: Index, I: Index, T: Real>(
     let channels = channels(graph, x, y)?;
     expect_len("factors", graph.row_count(), factors.len())?;
     let factor_of = |node: usize| factors.get(node).copied().unwrap_or(T::ZERO);
-    for ((node, neighbours), y) in graph.rows().enumerate().zip(y.chunks_mut(channels)) {
+    for ((node, neighbours), y) in graph.rows().enumerate().zip(y.chunks_mut(channels.max(1))) {
         y.fill(T::ZERO);
         let others = neighbours.iter().map(|neighbour| neighbour.to_usize()).filter(|other| *other != node);
         for other in others.chain([node]) {
@@ -63,7 +63,7 @@ pub fn gcn<O: Index, I: Index, T: Real>(
 /// [`GraphError`]; `y` is untouched then.
 pub fn sum<O: Index, I: Index, T: Real>(graph: &Csr<'_, O, I>, eps: T, x: &[T], y: &mut [T]) -> Result<(), GraphError> {
     let channels = channels(graph, x, y)?;
-    for ((node, neighbours), y) in graph.rows().enumerate().zip(y.chunks_mut(channels)) {
+    for ((node, neighbours), y) in graph.rows().enumerate().zip(y.chunks_mut(channels.max(1))) {
         y.fill(T::ZERO);
         for neighbour in neighbours {
             add_scaled(T::ONE, row(x, neighbour.to_usize(), channels), y);
@@ -81,7 +81,7 @@ pub fn sum<O: Index, I: Index, T: Real>(graph: &Csr<'_, O, I>, eps: T, x: &[T], 
 /// [`GraphError`]; `y` is untouched then.
 pub fn mean<O: Index, I: Index, T: Real>(graph: &Csr<'_, O, I>, x: &[T], y: &mut [T]) -> Result<(), GraphError> {
     let channels = channels(graph, x, y)?;
-    for (neighbours, y) in graph.rows().zip(y.chunks_mut(channels)) {
+    for (neighbours, y) in graph.rows().zip(y.chunks_mut(channels.max(1))) {
         y.fill(T::ZERO);
         for neighbour in neighbours {
             add_scaled(T::ONE, row(x, neighbour.to_usize(), channels), y);
@@ -124,10 +124,10 @@ pub fn attention<O: Index, I: Index, T: Real>(
     expect_len("target", channels, by.target.len())?;
     let width = channels.checked_div(by.heads).filter(|width| width * by.heads == channels && *width > 0);
     let width = width.ok_or(GraphError::Heads { heads: by.heads, channels })?;
-    for ((node, neighbours), y) in graph.rows().enumerate().zip(y.chunks_mut(channels)) {
+    for ((node, neighbours), y) in graph.rows().enumerate().zip(y.chunks_mut(channels.max(1))) {
         let own = row(x, node, channels);
         let others = neighbours.iter().map(|neighbour| neighbour.to_usize()).filter(|other| *other != node);
-        for (head, y) in y.chunks_mut(width).enumerate() {
+        for (head, y) in y.chunks_mut(width.max(1)).enumerate() {
             let target = dot(row(by.target, head, width), row(own, head, width));
             let of = |other: usize| row(row(x, other, channels), head, width);
             let score = |other: usize| {
@@ -162,14 +162,14 @@ pub fn sparse_dense<O: Index, I: Index, T: Real>(
     w: &[T],
     y: &mut [T],
 ) -> Result<(), GraphError> {
-    let channels = y.len() / features.row_count();
-    expect_len("y", channels.max(1) * features.row_count(), y.len())?;
+    let channels = y.len().checked_div(features.row_count()).unwrap_or(0).max(1);
+    expect_len("y", channels * features.row_count(), y.len())?;
     expect_len("w", features.column_count() * channels, w.len())?;
     if let Some(values) = values {
         expect_len("values", features.entry_count(), values.len())?;
     }
     let mut values = values.unwrap_or_default().iter();
-    for (columns, y) in features.rows().zip(y.chunks_mut(channels)) {
+    for (columns, y) in features.rows().zip(y.chunks_mut(channels.max(1))) {
         y.fill(T::ZERO);
         for column in columns {
             let value = values.next().copied().unwrap_or(T::ONE);
@@ -182,7 +182,7 @@ pub fn sparse_dense<O: Index, I: Index, T: Real>(
 /// Channels of `x` and `y`, which fit the graph; at least 1.
 fn channels<O: Index, I: Index, T>(graph: &Csr<'_, O, I>, x: &[T], y: &[T]) -> Result<usize, GraphError> {
     graph.check_square()?;
-    let channels = (y.len() / graph.row_count()).max(1);
+    let channels = y.len().checked_div(graph.row_count()).unwrap_or(0).max(1);
     expect_len("y", channels * graph.row_count(), y.len())?;
     expect_len("x", y.len(), x.len())?;
     Ok(channels)

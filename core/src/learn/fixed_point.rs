@@ -148,13 +148,13 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
         expect_len("weights", graph.entry_count() * heads, weights.len())?;
         // Sums of shares round to a little above 1.
         let limit = T::ONE + T::from_f64(1e-5);
-        let mut rest = weights.chunks(heads);
+        let mut rest = weights.chunks(heads.max(1));
         for (row, columns) in graph.rows().enumerate() {
             for head in 0..heads {
                 let of_head = |entry: &[T]| entry.get(head).map_or(T::NAN, |weight| weight.abs());
                 let sum = rest.clone().take(columns.len()).map(of_head).fold(T::ZERO, |sum, weight| sum + weight);
                 // NaN is no contraction either.
-                if sum.partial_cmp(&limit).is_none_or(core::cmp::Ordering::is_gt) {
+                if !sum.is_finite() || sum > limit {
                     return Err(GraphError::Contraction { row });
                 }
             }
@@ -190,8 +190,9 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
 
     /// `y = phi(gamma A x + b)`
     fn apply(&self, x: &[T], b: &[T], y: &mut [T]) {
-        let mut entries = self.weights.chunks(self.heads);
-        for ((columns, y), b) in self.graph.rows().zip(y.chunks_mut(self.heads)).zip(b.chunks(self.heads)) {
+        let mut entries = self.weights.chunks(self.heads.max(1));
+        for ((columns, y), b) in self.graph.rows().zip(y.chunks_mut(self.heads.max(1))).zip(b.chunks(self.heads.max(1)))
+        {
             y.fill(T::ZERO);
             for (column, weights) in columns.iter().zip(entries.by_ref()) {
                 for ((y, x), weight) in y.iter_mut().zip(self.row(x, column.to_usize())).zip(weights) {
@@ -241,8 +242,8 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
         for (u, y) in db.iter_mut().zip(x) {
             *u = self.phi.slope(*y) * *u;
         }
-        let mut entries = da.chunks_mut(self.heads);
-        for (columns, u) in self.graph.rows().zip(db.chunks(self.heads)) {
+        let mut entries = da.chunks_mut(self.heads.max(1));
+        for (columns, u) in self.graph.rows().zip(db.chunks(self.heads.max(1))) {
             for (column, da) in columns.iter().zip(entries.by_ref()) {
                 for ((da, u), x) in da.iter_mut().zip(u).zip(self.row(x, column.to_usize())) {
                     *da = self.gamma * *u * *x;
@@ -255,7 +256,7 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
     /// `v = g + gamma Aᵀ D u`
     fn apply_transposed(&self, x: &[T], u: &[T], g: &[T], v: &mut [T]) {
         for ((node, rows), (v, g)) in
-            self.transposed.rows().enumerate().zip(v.chunks_mut(self.heads).zip(g.chunks(self.heads)))
+            self.transposed.rows().enumerate().zip(v.chunks_mut(self.heads.max(1)).zip(g.chunks(self.heads.max(1))))
         {
             v.fill(T::ZERO);
             for row in rows {

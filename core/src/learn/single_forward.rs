@@ -54,7 +54,7 @@ impl<T: Real> Outputs<'_, T> {
 
     /// Softmax over the classes of one node's products with the anchors.
     fn probabilities(&self, node: &[T], probabilities: &mut [T]) {
-        for (p, anchor) in probabilities.iter_mut().zip(self.anchors.chunks(self.width)) {
+        for (p, anchor) in probabilities.iter_mut().zip(self.anchors.chunks(self.width.max(1))) {
             *p = node.iter().zip(anchor).fold(T::ZERO, |sum, (x, a)| sum + *x * *a) / self.temperature;
         }
         let largest = probabilities.iter().copied().fold(-T::INFINITY, Real::max);
@@ -78,9 +78,9 @@ impl<T: Real> Outputs<'_, T> {
         self.check()?;
         let classes = self.classes();
         expect_len("scratch", classes, scratch.len())?;
-        expect_len("votes", nodes.len() / self.width * classes, votes.len())?;
-        expect_len("nodes", nodes.len() / self.width * self.width, nodes.len())?;
-        for (node, votes) in nodes.chunks(self.width).zip(votes.chunks_mut(classes)) {
+        expect_len("votes", nodes.len() / self.width.max(1) * classes, votes.len())?;
+        expect_len("nodes", nodes.len() / self.width.max(1) * self.width, nodes.len())?;
+        for (node, votes) in nodes.chunks(self.width.max(1)).zip(votes.chunks_mut(classes.max(1))) {
             self.probabilities(node, scratch);
             for (vote, p) in votes.iter_mut().zip(scratch.iter()) {
                 *vote = *vote + *p;
@@ -118,11 +118,11 @@ impl<T: Real> Outputs<'_, T> {
         let share = T::ONE / T::from_f64(labels.len().max(1) as f64);
         let mut loss = T::ZERO;
         d_anchors.fill(T::ZERO);
-        let nodes = self.hidden.chunks(self.width).zip(d_hidden.chunks_mut(self.width)).zip(labels);
+        let nodes = self.hidden.chunks(self.width.max(1)).zip(d_hidden.chunks_mut(self.width.max(1))).zip(labels);
         for ((node, d_node), label) in nodes {
             self.probabilities(node, scratch);
             d_node.fill(T::ZERO);
-            let anchors = self.anchors.chunks(self.width).zip(d_anchors.chunks_mut(self.width));
+            let anchors = self.anchors.chunks(self.width.max(1)).zip(d_anchors.chunks_mut(self.width.max(1)));
             for (class, (p, (anchor, d_anchor))) in (0..).zip(scratch.iter().zip(anchors)) {
                 let right = *label == class;
                 if right {

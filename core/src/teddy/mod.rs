@@ -212,7 +212,8 @@ pub fn ranks<O: Index, I: Index, T: Real>(
     if unit == Unit::Pair {
         Undirected::try_new(*graph)?;
     }
-    let (mut sorted, mut spare) = order.split_at_mut(entries);
+    let halves = order.split_at_mut_checked(entries);
+    let (mut sorted, mut spare) = halves.ok_or(GraphError::Len { operand: "order", expected: entries, got: 0 })?;
     let mut count = 0;
     let competing = (0_u32..).zip(graph.entries()).filter(|(_, (from, to))| unit.competes(*from, *to));
     for ((at, _), slot) in competing.zip(sorted.iter_mut()) {

@@ -26,7 +26,9 @@ pub(super) fn slots<T>(steps: &[Step<T>], activations: &[Vec<T>]) -> (Vec<usize>
             continue;
         }
         slot_of[step.output] = match step.kernel {
-            Kernel::Activation(_) | Kernel::Scale(_) | Kernel::Dropout { .. } if readers(step.inputs[0]) == 1 => {
+            Kernel::Activation(_) | Kernel::Bias { .. } | Kernel::Scale(_) | Kernel::Dropout { .. }
+                if readers(step.inputs[0]) == 1 =>
+            {
                 slot_of[step.inputs[0]]
             }
             _ => {
@@ -162,6 +164,11 @@ impl<T: Real> NodeEngineOf<T> {
                 for i in 0..2 {
                     target(i, &mut |into, dx| deliver(arch, dy, into, dx));
                 }
+            }
+            Kernel::Bias { bias, activation } => {
+                clamped(arch, pool, *activation, y, dy);
+                Linear::bias_gradient(arch, dy, &mut gradients[bias.clone()]);
+                target(0, &mut |into, dx| deliver(arch, dy, into, dx));
             }
             Kernel::Scale(factor) => {
                 dy.iter_mut().for_each(|dy| *dy = *factor * *dy);

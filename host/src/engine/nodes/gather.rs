@@ -247,10 +247,16 @@ fn gather_block<T: Real, const B: usize>(
             add(pass.weight(entry, other), other);
         }
         add(pass.own * pass.right[row], row);
-        let y = &mut y[c..c + B];
-        for i in 0..B {
-            let value = clamp.of(pass.left[row] * sums[i]);
-            y[i] = if into == Into::Add { y[i] + value } else { value };
+        let (left, y) = (pass.left[row], &mut y[c..c + B]);
+        // Two loops, each without a branch.
+        if into == Into::Add {
+            for i in 0..B {
+                y[i] += clamp.of(left * sums[i]);
+            }
+        } else {
+            for i in 0..B {
+                y[i] = clamp.of(left * sums[i]);
+            }
         }
     }
 }

@@ -9,11 +9,13 @@
 
 mod attention;
 mod backward;
+mod convergent;
 mod dropout;
 mod gather;
 mod linear;
 mod loss;
 mod pool;
+mod project;
 mod resolve;
 mod sparse_dense;
 mod wide;
@@ -22,6 +24,7 @@ mod wide;
 mod tests;
 
 pub use super::loss::softmax;
+pub use convergent::{Convergent, ConvergentGradients};
 pub use loss::{NodeTeacher, Objective};
 
 use super::real::Real;
@@ -259,6 +262,26 @@ impl<T: Real> NodeEngineOf<T> {
         Ok(loss)
     }
 
+    /// The gradients of a loss that the caller has: `gradient` is its derivative by the graph's output as it was at the last
+    /// [`logits`](Self::logits).
+    ///
+    /// # Errors
+    /// [`EngineError::Len`]; [`EngineError::Tensor`] for a network with dropout, whose training is not its inference.
+    pub fn gradients_from(&mut self, gradient: &[T], randomness: Randomness) -> Result<(), EngineError> {
+        let slot = &mut self.slots[self.slot_of[self.output]];
+        if gradient.len() != slot.len() {
+            let (expected, got) = (slot.len(), gradient.len());
+            return Err(EngineError::Len { what: "gradient", batch: self.nodes, expected, got });
+        }
+        if let Some(step) = self.steps.iter().find(|step| !step.shared) {
+            let what = "it depends on dropout: gradients of a loss outside the engine are those of inference".into();
+            return Err(EngineError::Tensor { tensor: self.names[step.output].clone(), what });
+        }
+        slot.copy_from_slice(gradient);
+        self.backward(randomness);
+        Ok(())
+    }
+
     /// Writes parameters back to the graph that this engine was made from.
     pub fn store(&self, graph: &mut Graph) {
         for p in &self.parameters {
@@ -340,6 +363,10 @@ impl<T: Real> NodeEngineOf<T> {
             }
             Kernel::Activation(activation) => super::elementwise::activation(arch, *activation, operand(0), y),
             Kernel::Add(activation) => super::elementwise::add(arch, *activation, operand(0), operand(1), y),
+            Kernel::Bias { bias, activation } => {
+                y.copy_from_slice(operand(0));
+                super::elementwise::bias_activation(arch, Some(&all[bias.clone()]), *activation, y);
+            }
             Kernel::Scale(factor) => {
                 for (y, x) in y.iter_mut().zip(operand(0)) {
                     *y = *factor * *x;

@@ -37,6 +37,11 @@ pub(super) enum Kernel<T> {
     },
     Activation(Activation),
     Add(Activation),
+    /// `clamp(x + bias)`, the same for every node.
+    Bias {
+        bias: Range<usize>,
+        activation: Activation,
+    },
     Scale(T),
     /// Several of these in one, block by block.
     Wide(Box<Wide<T>>),
@@ -150,6 +155,13 @@ impl Resolver<'_> {
                 Kernel::Gather { op: Box::new(Gather::new(adjacency, *rule)), eps, activation: *activation }
             }
             Op::Activation(activation) => Kernel::Activation(*activation),
+            Op::Add { activation } if self.value_of[node.inputs[1].0].is_none() => {
+                let bias = self.constant(node, 1)?;
+                if shape(1) != &shape(0)[2..] {
+                    return Err(refuse(node, "over nodes a constant operand must be [C], one for each channel"));
+                }
+                Kernel::Bias { bias, activation: *activation }
+            }
             Op::Add { activation } => {
                 if shape(0) != shape(1) {
                     return Err(refuse(node, "over nodes its operands must have one shape"));

@@ -125,7 +125,7 @@ fn blocked(rule: Propagation) -> Graph {
         FEATURES,
         Worth::Ones,
     );
-    let w = net.parameter("w", &[FEATURES, 70]);
+    let w = net.parameter("w", &[FEATURES, 72]);
     let op = Op::SparseDense { features: Arc::new(features.expect("one each")), activation: Activation::None };
     let x = net.push(op, &[w]);
     let x = net.propagate(rule, x, Activation::Relu);
@@ -134,6 +134,8 @@ fn blocked(rule: Propagation) -> Graph {
     let a = net.propagate(Propagation::Gcn, a, Activation::None);
     let b = net.linear(x, CLASSES, Activation::None);
     let y = net.push(Op::Add { activation: Activation::None }, &[a, b]);
+    let bias = net.parameter("bias", &[CLASSES]);
+    let y = net.push(Op::Add { activation: Activation::None }, &[y, bias]);
     net.finish(y)
 }
 

@@ -7,7 +7,6 @@ use crate::train::checkpoint::Moments;
 use crate::train::recipe::{Optimizer, Schedule};
 use crate::train::run::optimize;
 use crate::train::{Phase, TrainError};
-use niwaki_core::teddy::project_l0;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -157,7 +156,7 @@ impl Fit<'_> {
         engine.update([m, v], |values, gradients, [m, v]| optimize(self.optimizer, lr, t, values, gradients, m, v))?;
         match self.weights {
             Weights::Free => {}
-            Weights::Ball { zeros } => project_l0(&mut [engine.values_mut()], zeros),
+            Weights::Ball { zeros } => engine.project_l0(zeros),
             Weights::Held(kept) => {
                 let dropped = engine.values_mut().iter_mut().zip(kept).filter(|(_, kept)| !**kept);
                 dropped.for_each(|(value, _)| *value = 0.0);

@@ -5,6 +5,7 @@ mod fit;
 mod levels;
 mod masks;
 mod run;
+mod single_forward;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +13,15 @@ pub use fit::{Fit, Fitted, NodeEpoch, Weights};
 pub use levels::{Edges, Level, Teacher, WeightRule, prune, train_level};
 pub use masks::{Masked, iterative_masks};
 pub use run::{TrainedNodes, edge_list, nonzero_macs, train_nodes};
+pub use single_forward::{ForwardLayer, SingleForward};
 
 use crate::data::graph::{FeatureRows, NodeDataset, UNLABELLED};
 use crate::graph::{Adjacency, Features, GraphError, Worth};
 use crate::zoo::NodeInput;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
 use std::sync::Arc;
 
 /// A graph as networks and their training see it.
@@ -25,6 +31,8 @@ pub struct NodeTask {
     pub input: NodeInput,
     /// The class of every node; 0 where it is not known, for nodes in no split.
     pub labels: Vec<u32>,
+    /// Whether it is.
+    pub known: Vec<bool>,
     /// What gradients see.
     pub train: Vec<u32>,
     /// What the best epoch is chosen by.
@@ -45,13 +53,27 @@ impl NodeTask {
         let input = NodeInput { adjacency: Arc::new(adjacency), features: Arc::new(features), classes: data.classes };
         let labels = data.labels.iter().map(|label| if *label == UNLABELLED { 0 } else { *label }).collect();
         let (train, val, test) = (data.train.clone(), data.val.clone(), data.test.clone());
-        Ok(Self { input, labels, train, val, test })
+        let known = data.labels.iter().map(|label| *label != UNLABELLED).collect();
+        Ok(Self { input, labels, known, train, val, test })
     }
 
     /// The same task on a part of its edges.
     #[must_use]
     pub fn with_edges(&self, adjacency: Adjacency) -> Self {
         Self { input: NodeInput { adjacency: Arc::new(adjacency), ..self.input.clone() }, ..self.clone() }
+    }
+
+    /// The same task with other splits: a fifth of the nodes tests, a fifth of the rest validates, the others train.
+    #[must_use]
+    pub fn with_random_split(&self, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut order: Vec<u32> = (0..self.labels.len() as u32).filter(|node| self.known[*node as usize]).collect();
+        for i in (1..order.len()).rev() {
+            order.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
+        }
+        let mut rest = order.split_off(order.len() / 5);
+        let train = rest.split_off(rest.len() / 5);
+        Self { train, val: rest, test: order, ..self.clone() }
     }
 
     /// Share of `nodes` whose largest score is their label's; equal scores count for the lower class.

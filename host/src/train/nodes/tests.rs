@@ -83,3 +83,29 @@ fn rounds_of_masks_leave_a_twentieth_fewer_edges_each() {
     let refused = iterative_masks(gat, &task, masked, fit, &mut |_, _, _| ()).expect_err("no masks").to_string();
     assert!(refused.contains("choose gcn, gin or sage"), "{refused}");
 }
+
+#[test]
+fn layers_without_a_gradient_between_them_learn_the_factions() {
+    let task = NodeTask::new(&karate()).expect("a graph");
+    let how = SingleForward { hidden: 16, layers: 3, epochs: 150, ..SingleForward::default() };
+    let layers = how.run(&task).expect("trains");
+    // Four nodes to learn from and none of the features alike: 14 of 22 are enough.
+    assert!(layers[2].test_accuracy > 0.6, "{}", layers[2].test_accuracy);
+    let first = SingleForward { layers: 1, ..how }.run(&task).expect("trains");
+    assert_eq!(first[0], layers[0], "later layers change nothing of the first");
+    assert_eq!(SingleForward { threads: 3, ..how }.run(&task).expect("trains"), layers);
+    // Labels that no training node has may change: nothing of them is seen but by the choice of the best step.
+    let mut other = task.clone();
+    other.test.iter().for_each(|node| other.labels[*node as usize] ^= 1);
+    let weights = |layers: &[ForwardLayer]| layers.iter().map(|layer| layer.weights.clone()).collect::<Vec<_>>();
+    assert_eq!(weights(&how.run(&other).expect("trains")), weights(&layers));
+}
+
+#[test]
+fn a_random_split_has_every_node_once() {
+    let split = NodeTask::new(&karate()).expect("a graph").with_random_split(3);
+    assert_eq!((split.test.len(), split.val.len(), split.train.len()), (6, 5, 23));
+    let mut all = [split.train, split.val, split.test].concat();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..34));
+}

@@ -1,8 +1,8 @@
 //! What a recipe may say, and how each mistake is answered.
 
 use super::{
-    Calibration, Compare, DEMO, OptimizerName, Quantize, Recipe, Size, Sparsity, Target, Train, apply_set,
-    fields::FIELDS,
+    Calibration, Compare, DEMO, GraphOptions, OptimizerName, Quantize, Recipe, Size, Sparsity, Target, Train,
+    apply_set, fields::FIELDS,
 };
 use crate::sparsify::options::{Budget, Method, Unit};
 
@@ -28,7 +28,8 @@ fn only_data_and_model_have_no_default() {
     assert_eq!((recipe.quantize, recipe.target), (Quantize::default(), Target::default()));
     assert_eq!(
         parse("").unwrap_err(),
-        "r.toml: `data.name` is missing; allowed: \"digits\", \"fashion-mnist\", \"mnist\""
+        "r.toml: `data.name` is missing; allowed: \"citeseer\", \"cora\", \"digits\", \"fashion-mnist\", \
+         \"graph\", \"karate\", \"mnist\""
     );
     assert!(parse("data.name = \"digits\"").unwrap_err().starts_with("r.toml: `model.zoo` is missing"));
 }
@@ -62,6 +63,8 @@ fn every_key_of_the_table_is_a_key_of_the_structs_and_back() {
     full.model.import = Some("model.tflite".into());
     full.model.run = Some("runs/dense".into());
     full.sparsity.budget = Some(Budget { unit: Unit::Macs, limit: 0.5 });
+    let graph = GraphOptions { keep_edges: Some(0.5), keep_weights: Some(0.5), ..GraphOptions::default() };
+    full.graph = Some(graph);
     full.compare = Some(Compare::default());
     let table: toml::Table = full.to_toml().parse().unwrap();
     let mut written = 0;
