@@ -3,6 +3,7 @@
 mod depthwise_tiled;
 mod elementwise;
 mod movement;
+mod packed;
 mod reduce;
 mod resize;
 mod tiled;
@@ -11,6 +12,7 @@ mod transpose_conv2d;
 pub use depthwise_tiled::depthwise_conv2d_tiled;
 pub use elementwise::{binary, unary};
 pub use movement::{pad, strided_copy};
+pub use packed::{conv2d_packed, dense_compressed, dense_packed};
 pub use reduce::{arg_max, reduce};
 pub use resize::{resize_bilinear, resize_nearest};
 pub use tiled::{conv2d_tiled, dense_tiled};
