@@ -3,7 +3,7 @@
 //! The targets of `tests/fuzz`, the program `fuzz` and the normal tests call the same functions.
 
 use crate::edit::Editor;
-use crate::{models, tflm};
+use crate::{models, sparse, tflm};
 use niwaki::export::{AlignedBytes, export};
 use niwaki::graph::Graph;
 use niwaki::{import, simplify::simplify};
@@ -120,7 +120,9 @@ fn model_seeds() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
         graphs.push(models::elementwise::every_elementwise(dtype)?);
     }
     graphs.extend(tflm::networks()?.iter().filter_map(|bytes| import::from_bytes(bytes).ok()));
-    Ok(graphs.iter().filter_map(|graph| Some(export(graph).ok()?.0.to_vec())).collect())
+    let mut seeds: Vec<_> = graphs.iter().filter_map(|graph| Some(export(graph).ok()?.0.to_vec())).collect();
+    seeds.push(sparse::every_packing()?.to_vec());
+    Ok(seeds)
 }
 
 fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {

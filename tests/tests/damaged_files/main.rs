@@ -5,6 +5,7 @@ mod file;
 mod memory;
 mod movement;
 mod operators;
+mod packed;
 mod params;
 mod random;
 mod tensors;
@@ -13,7 +14,7 @@ use niwaki::export::{AlignedBytes, export};
 use niwaki_core::error::{OperatorError as O, SessionError, VerifyError as E};
 use niwaki_core::format::{DType, OpCode};
 use niwaki_core::session::{Model, Session, operators as kernels};
-use niwaki_tests::{edit::Editor, models};
+use niwaki_tests::{edit::Editor, models, sparse};
 
 /// The models that are damaged.
 struct Models {
@@ -31,6 +32,8 @@ struct Models {
     codes: Editor,
     /// The same in int16.
     halves: Editor,
+    /// int8 with every packing of weights.
+    packed: Editor,
 }
 
 fn models() -> Models {
@@ -46,6 +49,7 @@ fn models() -> Models {
         int16: file(models::movement::every_movement(DType::I16).expect("builds")),
         codes: file(models::elementwise::every_elementwise(DType::I8).expect("builds")),
         halves: file(models::elementwise::every_elementwise(DType::I16).expect("builds")),
+        packed: Editor::new(&sparse::every_packing().expect("exports")),
     }
 }
 
@@ -87,6 +91,10 @@ fn halves(models: &Models) -> &Editor {
     &models.halves
 }
 
+fn packed(models: &Models) -> &Editor {
+    &models.packed
+}
+
 fn header(field: &'static str, value: u32) -> E {
     E::Header { field, value }
 }
@@ -122,8 +130,16 @@ fn point(file: &mut Editor, code: OpCode, index: usize, tensor: u16) -> u16 {
 #[test]
 fn every_kind_of_damage_is_refused_by_name() {
     let models = models();
-    let tables =
-        [file::ROWS, tensors::ROWS, operators::ROWS, params::ROWS, memory::ROWS, movement::ROWS, elementwise::ROWS];
+    let tables = [
+        file::ROWS,
+        tensors::ROWS,
+        operators::ROWS,
+        params::ROWS,
+        memory::ROWS,
+        movement::ROWS,
+        elementwise::ROWS,
+        packed::ROWS,
+    ];
     for row in tables.into_iter().flatten() {
         let mut file = (row.of)(&models).clone();
         assert!(Model::verify(&file.aligned(), kernels::ALL).is_ok());
