@@ -10,7 +10,8 @@ use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRec
 use niwaki_core::kernels::nodes;
 use niwaki_core::kernels::tiles::filters::{self, Filter};
 use niwaki_core::kernels::tiles::{
-    Activations, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, TiledInt8, Tiles, depthwise_conv2d,
+    Activations, Blocks, CompressedRows, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, Int4, Kept, Packed, Rows, Taps,
+    TiledInt8, Tiles, blocks, compressed, depthwise_conv2d, int4, taps,
 };
 use niwaki_core::kernels::{
     AddF32, AddInt, Affine, Arithmetic, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
@@ -198,6 +199,70 @@ pub fn tiled(
     reference::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?;
     portable::conv2d_tiled(&ops.0, numerics, &tiles, activations, scratch)?;
     Ok(portable::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?)
+}
+
+macro_rules! packed {
+    ($name:ident, $packing:ty) => {
+        /// A packing: its definition, and the layers in every spelling.
+        pub fn $name(
+            op: &Conv2dTiled,
+            numerics: &TiledInt8,
+            packed: &$packing,
+            activations: &mut Activations<'_>,
+            scratch: &mut [i32],
+            output: &mut [i8],
+        ) -> Result<(), ShapeError> {
+            black_box((packed.conv2d_scratch_words(op), packed.dense_scratch_words(), packed.patch_len()));
+            black_box((packed.weight(unknown(1), unknown(2)), packed.start(unknown(1)), packed.expect(1, 2)));
+            reference::conv2d_packed(&op.conv, numerics, packed, activations.x(), output)?;
+            reference::dense_packed(numerics, packed, activations.x(), output)?;
+            portable::conv2d_packed(op, numerics, packed, activations, scratch)?;
+            portable::dense_packed(numerics, packed, activations.x(), output, scratch)?;
+            best::conv2d_packed(op, numerics, packed, activations, scratch)?;
+            let (x, y) = activations.split(unknown(1), unknown(2))?;
+            best::dense_packed(numerics, packed, x, y, scratch)
+        }
+    };
+}
+
+packed!(packed_blocks, Blocks<'_>);
+packed!(packed_taps, Taps<'_>);
+packed!(packed_kept, Kept<'_>);
+packed!(packed_rows, Rows<'_>);
+packed!(packed_int4, Int4<'_>);
+
+/// Packings from anything.
+pub fn packings(words: &mut [i32], list: &[i16], codes: &[i8], filter: &Filter<'_>) -> Result<(), OperatorError> {
+    black_box((int4::pack(&[*filter; 4], words), Blocks::try_new(words, unknown(3), unknown(4))?.words()));
+    black_box(Kept::try_new(words, list, unknown(3), unknown(4))?.positions());
+    let rows = Rows::try_new(words, list, codes, unknown(4))?;
+    black_box(rows.rows());
+    black_box(Int4::try_new(words, unknown(3), unknown(4))?.pair_words());
+    let mut sum = 0_i32;
+    let mut add = |word: i32| sum = sum.wrapping_add(word);
+    black_box(blocks::pack(&[*filter; 4], unknown(9), &mut add));
+    black_box((taps::pack(&[*filter; 4], unknown(9), &mut add), Taps::try_new(words, unknown(3), unknown(4))?.words()));
+    let unit = compressed::Unit { distance: unknown(3), weights: [unknown(1), 2] };
+    compressed::pack(filter.start, filter.multiplier, unknown(&[unit; 3]), &mut add);
+    black_box(sum);
+    Ok(())
+}
+
+/// Compressed rows from anything, in every spelling.
+pub fn compressed_rows(
+    words: &[i32],
+    columns: &[i16],
+    dense: Dense,
+    numerics: &TiledInt8,
+    x: &[i8],
+    y: &mut [i8],
+    scratch: &mut [i32],
+) -> Result<(), OperatorError> {
+    let rows = CompressedRows::try_new(words, columns, dense)?;
+    black_box((rows.weight(unknown(1), unknown(2)), rows.scratch_words(), rows.columns(), rows.dense()));
+    reference::dense_compressed(numerics, &rows, x, y)?;
+    portable::dense_compressed(numerics, &rows, x, y, scratch)?;
+    Ok(best::dense_compressed(numerics, &rows, x, y, scratch)?)
 }
 
 /// Weighted f32 operators.

@@ -3,7 +3,7 @@
 //! The targets of `tests/fuzz`, the program `fuzz` and the normal tests call the same functions.
 
 use crate::edit::Editor;
-use crate::{models, tflm};
+use crate::{models, sparse, tflm};
 use niwaki::export::{AlignedBytes, export};
 use niwaki::graph::Graph;
 use niwaki::{import, simplify::simplify};
@@ -122,6 +122,7 @@ fn model_seeds() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let mut files = models::nodes::every_plan()?;
     graphs.extend(tflm::networks()?.iter().filter_map(|bytes| import::from_bytes(bytes).ok()));
     files.extend(graphs.iter().filter_map(|graph| Some(export(graph).ok()?.0.to_vec())));
+    files.push(sparse::every_packing()?.to_vec());
     Ok(files)
 }
 

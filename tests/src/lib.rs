@@ -4,4 +4,5 @@ pub mod edit;
 pub mod fuzz;
 pub mod layers;
 pub mod models;
+pub mod sparse;
 pub mod tflm;

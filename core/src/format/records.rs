@@ -219,6 +219,28 @@ pub enum OpCode {
     Dequantize = 31,
     /// Index of the largest element along an axis: `x`.
     ArgMax = 32,
+    /// int8 convolution with filters in blocks: `x, blocks`.
+    Conv2dBlocks = 33,
+    /// int8 fully connected layer with rows in blocks: `x, blocks`.
+    DenseBlocks = 34,
+    /// int8 convolution whose filters keep some positions: `x, tiles, positions`.
+    Conv2dKept = 35,
+    /// int8 fully connected layer whose rows keep some positions: `x, tiles, positions`.
+    DenseKept = 36,
+    /// int8 convolution some of whose filters are there: `x, tiles, rows, constants`.
+    Conv2dRows = 37,
+    /// int8 fully connected layer some of whose rows are there: `x, tiles, rows, constants`.
+    DenseRows = 38,
+    /// int8 convolution with four-bit weights: `x, tiles`.
+    Conv2dInt4 = 39,
+    /// int8 fully connected layer with four-bit weights: `x, tiles`.
+    DenseInt4 = 40,
+    /// int8 fully connected layer in compressed rows: `x, rows, columns`.
+    DenseCompressed = 41,
+    /// int8 convolution whose tiles keep single weights: `x, quads`.
+    Conv2dTaps = 42,
+    /// int8 fully connected layer whose tiles keep single weights: `x, quads`.
+    DenseTaps = 43,
     /// Sums over the neighbours of each node: `x, offsets, neighbours, table, factors`.
     Propagate = 48,
     /// Sparse features times dense weights: `w, offsets, columns, table, factors, values`.
@@ -231,7 +253,7 @@ pub enum OpCode {
 
 impl OpCode {
     /// Every code with its name.
-    const ALL: [(OpCode, &'static str); 36] = [
+    const ALL: [(OpCode, &'static str); 47] = [
         (Self::Conv2d, "conv2d"),
         (Self::DepthwiseConv2d, "depthwise_conv2d"),
         (Self::Dense, "dense"),
@@ -264,6 +286,17 @@ impl OpCode {
         (Self::Quantize, "quantize"),
         (Self::Dequantize, "dequantize"),
         (Self::ArgMax, "arg_max"),
+        (Self::Conv2dBlocks, "conv2d_blocks"),
+        (Self::DenseBlocks, "dense_blocks"),
+        (Self::Conv2dKept, "conv2d_kept"),
+        (Self::DenseKept, "dense_kept"),
+        (Self::Conv2dRows, "conv2d_rows"),
+        (Self::DenseRows, "dense_rows"),
+        (Self::Conv2dInt4, "conv2d_int4"),
+        (Self::DenseInt4, "dense_int4"),
+        (Self::DenseCompressed, "dense_compressed"),
+        (Self::Conv2dTaps, "conv2d_taps"),
+        (Self::DenseTaps, "dense_taps"),
         (Self::Propagate, "propagate"),
         (Self::SparseDense, "sparse_dense"),
         (Self::NodeDense, "node_dense"),

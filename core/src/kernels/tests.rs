@@ -1,6 +1,7 @@
 //! Every back end against `reference`, bit for bit, on random geometries.
 
 mod depthwise_tiled;
+mod packed;
 
 use super::*;
 use crate::num::{Multiplier, Rounding};

@@ -1,13 +1,16 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
 mod aligned;
+mod compress;
 mod elementwise;
+mod layout;
 mod nodes;
 pub mod read;
 pub mod rust;
 mod tiles;
 
 pub use aligned::AlignedBytes;
+pub use layout::{Constant, Layout, PackedLayer, pack_layer};
 pub use nodes::query;
 pub use tiles::Target;
 
@@ -24,7 +27,6 @@ use niwaki_core::num::{Multiplier, Rounding};
 use niwaki_core::session::operators;
 use niwaki_core::shape::Window;
 use nodes::Choice;
-use tiles::Tiled;
 
 /// Why a graph cannot become a file.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,16 @@ pub enum ExportError {
         needed: usize,
         /// Bytes that there are.
         available: usize,
+    },
+    /// A layer has no form in the layout that was asked for.
+    #[error("`{node}` cannot be packed as {}: {why}", layout.name())]
+    Layout {
+        /// The layer.
+        node: String,
+        /// The layout.
+        layout: Layout,
+        /// What it asks for that the layer has not.
+        why: &'static str,
     },
     /// The finished file was refused by core: a bug in the exporter.
     #[error("the exported file does not verify: {0}")]
@@ -77,9 +89,32 @@ pub fn export_for(graph: &Graph, target: Target) -> Result<(AlignedBytes, Arena)
 /// # Errors
 /// [`ExportError::Ram`] if the arena cannot be so small.
 pub fn export_within(graph: &Graph, target: Target, ram_bytes: usize) -> Result<(AlignedBytes, Arena), ExportError> {
+    write(graph, target, &[], ram_bytes)
+}
+
+/// As [`export_for`], with `layouts[n]` for node `n` where there is one: what chooses among layouts by cost ends here.
+///
+/// # Errors
+/// As [`export_for`] and [`pack_layer`].
+pub fn export_with(
+    graph: &Graph,
+    target: Target,
+    layouts: &[Option<Layout>],
+) -> Result<(AlignedBytes, Arena), ExportError> {
+    write(graph, target, layouts, usize::MAX)
+}
+
+fn write(
+    graph: &Graph,
+    target: Target,
+    layouts: &[Option<Layout>],
+    ram_bytes: usize,
+) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
     let graph = &*nodes::with_input(graph);
-    let kernels = graph.nodes.iter().map(|node| Kernel::new(graph, node, target)).collect::<Result<Vec<_>, _>>()?;
+    let layout = |n: usize| layouts.get(n).copied().flatten();
+    let kernels = graph.nodes.iter().enumerate().map(|(n, node)| Kernel::new(graph, node, target, layout(n)));
+    let kernels = kernels.collect::<Result<Vec<_>, _>>()?;
     let Choice { on_demand, arena } = nodes::choose(graph, &kernels, ram_bytes)?;
     let (tensors, data, ids) = (Vec::new(), Vec::new(), vec![None; graph.tensors.len()]);
     let mut file = File { graph, arena: &arena, on_demand: &on_demand, tensors, data, ids };
@@ -141,19 +176,23 @@ fn narrow<T: TryFrom<usize>>(what: &'static str, value: usize) -> Result<T, Expo
 /// What runs for a node.
 struct Kernel {
     lowered: Lowered,
-    /// Its constants in tiles, where the target wants them and they can be.
-    tiled: Option<Tiled>,
+    /// Its constants packed, where that was asked for, or where the target wants tiles and they can be.
+    packed: Option<PackedLayer>,
 }
 
 impl Kernel {
-    fn new(graph: &Graph, node: &Node, target: Target) -> Result<Self, GraphError> {
+    fn new(graph: &Graph, node: &Node, target: Target, layout: Option<Layout>) -> Result<Self, ExportError> {
         let lowered = graph.lower(node)?;
-        let tiled = if target == Target::Dsp { tiles::tile(graph, node, &lowered) } else { None };
-        Ok(Self { lowered, tiled })
+        let packed = match (layout, target) {
+            (Some(layout), _) => Some(layout::pack_lowered(graph, node, &lowered, layout)?),
+            (None, Target::Dsp) => tiles::tile(graph, node, &lowered),
+            (None, Target::Portable) => None,
+        };
+        Ok(Self { lowered, packed })
     }
 
     fn memory(&self, node: &Node) -> Memory {
-        self.tiled.as_ref().map_or_else(|| Memory::plain(node), |tiled| tiled.memory)
+        self.packed.as_ref().map_or_else(|| Memory::plain(node), |packed| packed.memory)
     }
 }
 
@@ -228,7 +267,7 @@ impl File<'_> {
         scratch: Option<Placement>,
     ) -> Result<OperatorRecord, ExportError> {
         let graph = self.graph;
-        let Kernel { lowered, tiled } = kernel;
+        let Kernel { lowered, packed } = kernel;
         if let Lowered::Nodes(nodes) = lowered {
             return self.nodes(node, nodes, scratch);
         }
@@ -301,13 +340,15 @@ impl File<'_> {
             },
             _ => {}
         }
-        if let (Some(tiled), Some(Scaling::Int8 { clamp, .. })) = (tiled, lowered.scaling()) {
+        if let (Some(packed), Some(Scaling::Int8 { clamp, .. })) = (packed, lowered.scaling()) {
             clamp_codes(&mut params, *clamp);
-            if let Some([y, x]) = tiled.kernel {
+            if let Some([y, x]) = packed.kernel {
                 params[param::TILED_KERNEL_Y] = narrow("kernel", y)?;
                 params[param::TILED_KERNEL_X] = narrow("kernel", x)?;
             }
-            inputs.push(self.constant(DType::I32, &tiled.shape, bytemuck::cast_slice(&tiled.words))?);
+            for Constant { dtype, shape, bytes } in &packed.constants {
+                inputs.push(self.constant(*dtype, shape, bytes)?);
+            }
         } else if let Some(scaling) = lowered.scaling() {
             let weights = &graph[node.inputs[1]];
             let missing = || GraphError::Eval(format!("weights `{}` have no data", weights.name));
@@ -332,7 +373,7 @@ impl File<'_> {
         let mut operands = [NONE; 6];
         operands[..inputs.len()].copy_from_slice(&inputs);
         Ok(OperatorRecord {
-            code: tiled.as_ref().map_or(code, |tiled| tiled.code).code(),
+            code: packed.as_ref().map_or(code, |packed| packed.code).code(),
             dtype: dtype.code(),
             inputs: operands,
             output: self.activation(node.output)?,

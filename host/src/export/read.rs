@@ -5,6 +5,10 @@ use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{DType, Model, NONE, OpCode, OperatorRecord, Place, TensorRecord, param};
+use niwaki_core::kernels::tiles::blocks::INDEXED_GROUP_WORDS;
+use niwaki_core::kernels::tiles::compressed::{QUAD_WORDS, UNITS};
+use niwaki_core::kernels::tiles::filters::GROUP;
+use niwaki_core::kernels::tiles::{CONSTANT_WORDS, FILTERS, taps};
 use niwaki_core::session::operators;
 use std::path::{Path, PathBuf};
 
@@ -187,6 +191,22 @@ pub fn describe(model: &Model<'_>) -> Description {
                 OpCode::Conv2dTiled => (area * x.dim(2) * y.dim(2), y.dim(2)),
                 OpCode::DepthwiseConv2dTiled => (area * y.dim(2), y.dim(2)),
                 OpCode::DenseTiled => (x.element_count() * y.element_count(), y.element_count()),
+                OpCode::Conv2dBlocks
+                | OpCode::DenseBlocks
+                | OpCode::Conv2dKept
+                | OpCode::DenseKept
+                | OpCode::Conv2dRows
+                | OpCode::DenseRows
+                | OpCode::Conv2dInt4
+                | OpCode::DenseInt4
+                | OpCode::Conv2dTaps
+                | OpCode::DenseTaps
+                | OpCode::DenseCompressed => {
+                    let inputs =
+                        if record.params[param::TILED_KERNEL_Y] == 0 { x.element_count() } else { area * x.dim(2) };
+                    let outputs = y.dim(y.rank.saturating_sub(1).into());
+                    (stored_weights(code, [inputs, outputs], [constant(0), constant(1)]), outputs)
+                }
                 // A table is made from two scales; nobody trained it.
                 OpCode::Lookup => (0, 0),
                 // A graph is data, not trained.
@@ -199,7 +219,18 @@ pub fn describe(model: &Model<'_>) -> Description {
                     y.dim(0) * y.dim(1) * weights
                 }
                 OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
+                OpCode::Conv2dBlocks
+                | OpCode::Conv2dTaps
+                | OpCode::Conv2dKept
+                | OpCode::Conv2dRows
+                | OpCode::Conv2dInt4 => y.dim(0) * y.dim(1) * weights,
                 OpCode::Dense | OpCode::DenseTiled => weights,
+                OpCode::DenseBlocks
+                | OpCode::DenseTaps
+                | OpCode::DenseKept
+                | OpCode::DenseRows
+                | OpCode::DenseInt4
+                | OpCode::DenseCompressed => weights,
                 OpCode::Propagate | OpCode::SparseDense => entries * row(&y),
                 OpCode::NodeDense => y.dim(0) * weights,
                 _ => 0,
@@ -230,6 +261,26 @@ pub fn describe(model: &Model<'_>) -> Description {
         inputs: (0..model.input_count()).filter_map(|i| tensor(model.input(i))).map(port).collect(),
         outputs: (0..model.output_count()).filter_map(|i| tensor(model.output(i))).map(port).collect(),
         operators,
+    }
+}
+
+/// Weights that a packed layer of so many inputs and outputs stores and multiplies, those that fill its units included;
+/// from the lengths of its first two constants.
+fn stored_weights(code: OpCode, [inputs, outputs]: [usize; 2], [words, list]: [usize; 2]) -> usize {
+    let tiles = outputs.div_ceil(FILTERS);
+    match code {
+        OpCode::Conv2dBlocks | OpCode::DenseBlocks => {
+            let groups = words.saturating_sub(CONSTANT_WORDS * tiles) / INDEXED_GROUP_WORDS;
+            groups * FILTERS * GROUP
+        }
+        OpCode::Conv2dTaps | OpCode::DenseTaps => {
+            words.saturating_sub((1 + CONSTANT_WORDS) * tiles) / taps::QUAD_WORDS * FILTERS * GROUP
+        }
+        OpCode::Conv2dKept | OpCode::DenseKept => list * outputs,
+        OpCode::Conv2dRows | OpCode::DenseRows => list * inputs,
+        // Three words of a row are no quads; rows of more than 32 units have some more.
+        OpCode::DenseCompressed => words.saturating_sub(3 * outputs) / QUAD_WORDS * UNITS * 2,
+        _ => inputs * outputs,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Weighted int8 operators packed in tiles of four filters for chips with DSP instructions.
 
+use super::layout::{Constant, PackedLayer};
 use crate::graph::lower::{Lowered, Scaling};
 use crate::graph::{Data, Graph, Node};
 use crate::plan::{Memory, Share};
@@ -21,23 +22,9 @@ pub enum Target {
     Dsp,
 }
 
-/// The tiled form of an operator.
-pub(super) struct Tiled {
-    /// What it is called in the file.
-    pub(super) code: OpCode,
-    /// Rows and columns of its kernel, where it has one.
-    pub(super) kernel: Option<[usize; 2]>,
-    /// Its records, `[tiles, words]`.
-    pub(super) shape: [usize; 2],
-    /// Their words.
-    pub(super) words: Vec<i32>,
-    /// What it asks of the arena.
-    pub(super) memory: Memory,
-}
-
 /// The tiled form of `node`, where it has one: none for operators without weights, other element types, and the rare
 /// constants that do not fit it ([`filters`]).
-pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Tiled> {
+pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<PackedLayer> {
     let memory = |words: usize, share| Memory { scratch_bytes: words * size_of::<i32>(), share };
     match lowered {
         Lowered::Conv2d(op, scaling) => {
@@ -45,11 +32,10 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Tile
             let outputs = op.conv.out_channels().get();
             let words = pack(graph, node, scaling, outputs, weights(graph, node)?, FILTER_ROWS)?;
             op.check_tiles(&Tiles::try_new(&words, outputs, op.weight_words()).ok()?).ok()?;
-            Some(Tiled {
+            Some(PackedLayer {
                 code: OpCode::Conv2dTiled,
                 kernel: Some([op.conv.window.y.kernel(), op.conv.window.x.kernel()]),
-                shape: shape(&words, outputs),
-                words,
+                constants: vec![tiles_constant(&words, outputs)],
                 memory: memory(op.scratch_words(), Share::Lead(op.lead())),
             })
         }
@@ -58,11 +44,10 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Tile
             let outputs = dense.outputs().get();
             let words = pack(graph, node, scaling, outputs, weights(graph, node)?, FILTER_ROWS)?;
             op.check_tiles(&Tiles::try_new(&words, outputs, op.weight_words()).ok()?).ok()?;
-            Some(Tiled {
+            Some(PackedLayer {
                 code: OpCode::DenseTiled,
                 kernel: None,
-                shape: shape(&words, outputs),
-                words,
+                constants: vec![tiles_constant(&words, outputs)],
                 memory: memory(op.scratch_words(), Share::Nothing),
             })
         }
@@ -81,11 +66,10 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Tile
                 (0..channels).flat_map(|channel| taps.iter().skip(channel).step_by(channels).copied()).collect();
             let words = pack(graph, node, scaling, channels, &by_channel, CHANNELS)?;
             op.check_tiles(&op.tiles(&words).ok()?).ok()?;
-            Some(Tiled {
+            Some(PackedLayer {
                 code: OpCode::DepthwiseConv2dTiled,
                 kernel: Some([op.window.y.kernel(), op.window.x.kernel()]),
-                shape: shape(&words, channels),
-                words,
+                constants: vec![tiles_constant(&words, channels)],
                 memory: memory(op.scratch_len(), if op.in_place() { Share::Place } else { Share::Nothing }),
             })
         }
@@ -94,46 +78,47 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Tile
 }
 
 /// How the weights of a record lie.
-struct Weights {
+#[derive(Clone, Copy)]
+pub(super) struct Weights {
     /// Words for filters of so many weights.
-    words: fn(usize) -> usize,
+    pub(super) words: fn(usize) -> usize,
     /// Writes a record.
-    pack: fn(&[Filter<'_>; FILTERS], &mut [i32]) -> Option<()>,
+    pub(super) pack: fn(&[Filter<'_>; FILTERS], &mut [i32]) -> Option<()>,
 }
 
 /// Convolutions and dense layers.
-const FILTER_ROWS: Weights = Weights { words: filters::weight_words, pack: filters::pack };
+pub(super) const FILTER_ROWS: Weights = Weights { words: filters::weight_words, pack: filters::pack };
 /// Depthwise convolutions: a word a tap.
 const CHANNELS: Weights = Weights { words: |taps| taps, pack: depthwise_conv2d::pack };
 
-fn weights<'a>(graph: &'a Graph, node: &Node) -> Option<&'a [i8]> {
+pub(super) fn weights<'a>(graph: &'a Graph, node: &Node) -> Option<&'a [i8]> {
     match &graph[node.inputs[1]].data {
         Some(Data::I8(weights)) => Some(weights),
         _ => None,
     }
 }
 
-fn shape(words: &[i32], outputs: usize) -> [usize; 2] {
+/// Records of one length, `[tiles, words]`.
+pub(super) fn tiles_constant(words: &[i32], outputs: usize) -> Constant {
     let tiles = outputs.div_ceil(FILTERS);
-    [tiles, words.len() / tiles]
+    Constant::i32(vec![tiles, words.len() / tiles], words)
 }
 
-/// The records of `outputs` filters whose weights lie one behind the other.
-fn pack(
+/// The filters of a layer whose weights lie one behind the other, as records hold them; `None` where one does not fit.
+pub(super) fn layer_filters<'a>(
     graph: &Graph,
     node: &Node,
     scaling: &Scaling,
     outputs: usize,
-    weights: &[i8],
-    layout: Weights,
-) -> Option<Vec<i32>> {
+    weights: &'a [i8],
+) -> Option<Vec<Filter<'a>>> {
     let int8 = scaling.int8()?;
     let Data::I32(bias) = graph.bias_data(node) else { return None };
     let len = weights.len() / outputs;
     if graph.rounding != Rounding::Double {
         return None;
     }
-    let filters: Option<Vec<Filter<'_>>> = (0..outputs)
+    (0..outputs)
         .map(|o| {
             let weights = &weights[o * len..(o + 1) * len];
             let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
@@ -151,13 +136,33 @@ fn pack(
             let multiplier = SmallMultiplier::new(multiplier)?;
             Some(Filter { weights, start: i32::try_from(start).ok()?, multiplier })
         })
-        .collect();
-    let filters = filters?;
+        .collect()
+}
+
+/// The records of `outputs` filters whose weights lie one behind the other.
+fn pack(
+    graph: &Graph,
+    node: &Node,
+    scaling: &Scaling,
+    outputs: usize,
+    weights: &[i8],
+    layout: Weights,
+) -> Option<Vec<i32>> {
+    let filters = layer_filters(graph, node, scaling, outputs, weights)?;
+    records(&filters, weights.len() / outputs, layout)
+}
+
+/// The records of filters of `len` weights.
+pub(super) fn records(filters: &[Filter<'_>], len: usize, layout: Weights) -> Option<Vec<i32>> {
     let record_words = Tiles::words_of(FILTERS, (layout.words)(len));
-    let mut words = vec![0; outputs.div_ceil(FILTERS) * record_words];
+    let mut words = vec![0; filters.len().div_ceil(FILTERS) * record_words];
     for (four, record) in filters.chunks(FILTERS).zip(words.chunks_mut(record_words)) {
-        let four = std::array::from_fn(|f| four.get(f).copied().unwrap_or(Filter::MISSING));
-        (layout.pack)(&four, record)?;
+        (layout.pack)(&whole(four), record)?;
     }
     Some(words)
+}
+
+/// Up to four filters with those that are missing.
+pub(super) fn whole<'a>(filters: &[Filter<'a>]) -> [Filter<'a>; FILTERS] {
+    std::array::from_fn(|f| filters.get(f).copied().unwrap_or(Filter::MISSING))
 }

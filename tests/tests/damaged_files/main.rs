@@ -6,6 +6,7 @@ mod memory;
 mod movement;
 mod nodes;
 mod operators;
+mod packed;
 mod params;
 mod random;
 mod tensors;
@@ -14,7 +15,7 @@ use niwaki::export::{AlignedBytes, export, query};
 use niwaki_core::error::{OperatorError as O, SessionError, VerifyError as E};
 use niwaki_core::format::{DType, OpCode};
 use niwaki_core::session::{Model, Session, operators as kernels};
-use niwaki_tests::{edit::Editor, models};
+use niwaki_tests::{edit::Editor, models, sparse};
 
 /// The models that are damaged.
 struct Models {
@@ -32,6 +33,8 @@ struct Models {
     codes: Editor,
     /// The same in int16.
     halves: Editor,
+    /// int8 with every packing of weights.
+    packed: Editor,
     /// A network over a graph whose matrices are stored.
     graph: Editor,
     /// The same for single nodes, everything on demand.
@@ -51,6 +54,7 @@ fn models() -> Models {
         int16: file(models::movement::every_movement(DType::I16).expect("builds")),
         codes: file(models::elementwise::every_elementwise(DType::I8).expect("builds")),
         halves: file(models::elementwise::every_elementwise(DType::I16).expect("builds")),
+        packed: Editor::new(&sparse::every_packing().expect("exports")),
         graph: file(nodes::network()),
         query: file(query(&nodes::network(), 2).expect("one row a node")),
     }
@@ -102,6 +106,10 @@ fn query_of(models: &Models) -> &Editor {
     &models.query
 }
 
+fn packed(models: &Models) -> &Editor {
+    &models.packed
+}
+
 fn header(field: &'static str, value: u32) -> E {
     E::Header { field, value }
 }
@@ -145,6 +153,7 @@ fn every_kind_of_damage_is_refused_by_name() {
         memory::ROWS,
         movement::ROWS,
         elementwise::ROWS,
+        packed::ROWS,
         nodes::ROWS,
     ];
     for row in tables.into_iter().flatten() {

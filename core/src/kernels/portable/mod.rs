@@ -8,6 +8,7 @@ pub(crate) mod depthwise_conv2d_tiled;
 mod elementwise;
 mod movement;
 pub(crate) mod nodes;
+mod packed;
 mod pool2d;
 mod reduce;
 mod resize;
@@ -22,8 +23,9 @@ pub use elementwise::{Side, add_int8, add_int8_in_place, binary, binary_in_place
 pub use movement::{pad, strided_copy};
 pub(crate) use nodes::compute_rows;
 pub use nodes::{NodeSums, node_dense_int8, propagate_int8, sparse_dense_int8};
+pub use packed::{conv2d_packed, dense_compressed, dense_packed};
 pub use pool2d::{average_pool2d, average_pool2d_int8, max_pool2d, max_pool2d_int8};
 pub use reduce::{arg_max, reduce};
 pub use resize::{resize_bilinear, resize_nearest};
-pub use tiled::{conv2d_tiled, dense_tiled};
+pub use tiled::{Plain, conv2d_tiled, dense_tiled};
 pub use transpose_conv2d::transpose_conv2d;

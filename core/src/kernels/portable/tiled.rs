@@ -1,9 +1,10 @@
 //! Tiled convolutions and dense layers in plain arithmetic.
 
 use crate::error::ShapeError;
-use crate::kernels::tiles::drive::{self, Leaf, Rows};
+use crate::kernels::tiles::drive::{self, Leaf, Products, Rows};
 use crate::kernels::tiles::filters::{self, GROUP, GROUP_WORDS};
 use crate::kernels::tiles::{Activations, Conv2dTiled, DenseTiled, FILTERS, Tile, TiledInt8, Tiles};
+use crate::num::SmallMultiplier;
 
 /// Convolution with tiled filters; shapes at [`Conv2dTiled`], numerics at [`filters`].
 ///
@@ -36,15 +37,17 @@ pub fn dense_tiled(
     drive::dense::<Plain>(op, numerics, tiles, x, y)
 }
 
-struct Plain;
+/// Plain arithmetic.
+#[derive(Debug)]
+pub struct Plain;
 
 /// Two elements as the halves of a word.
-fn halves(low: i8, high: i8) -> i32 {
+pub(super) fn halves(low: i8, high: i8) -> i32 {
     i32::from(high) << 16 | (i32::from(low) & 0xFFFF)
 }
 
 /// The weights of a group by filter and position.
-fn weights(group: &[i32; GROUP_WORDS]) -> [[i32; GROUP]; FILTERS] {
+pub(super) fn weights(group: &[i32; GROUP_WORDS]) -> [[i32; GROUP]; FILTERS] {
     let [a01, a23, b01, b23] = group;
     let two = |a: &i32, b: &i32| {
         let halves = [a << 16 >> 16, b << 16 >> 16, a >> 16, b >> 16];
@@ -57,7 +60,17 @@ fn weights(group: &[i32; GROUP_WORDS]) -> [[i32; GROUP]; FILTERS] {
     [w0, w1, w2, w3]
 }
 
-fn multiply_add(acc: &mut [i32; FILTERS], x: [i32; GROUP], w: &[[i32; GROUP]; FILTERS]) {
+/// Adds the products of a group of two expanded pixels.
+pub(super) fn pair_group(
+    [acc_a, acc_b]: &mut [[i32; FILTERS]; 2],
+    &[a02, b02, a13, b13]: &[i32; GROUP_WORDS],
+    w: &[[i32; GROUP]; FILTERS],
+) {
+    multiply_add(acc_a, [a02 << 16 >> 16, a13 << 16 >> 16, a02 >> 16, a13 >> 16], w);
+    multiply_add(acc_b, [b02 << 16 >> 16, b13 << 16 >> 16, b02 >> 16, b13 >> 16], w);
+}
+
+pub(super) fn multiply_add(acc: &mut [i32; FILTERS], x: [i32; GROUP], w: &[[i32; GROUP]; FILTERS]) {
     for (acc, w) in acc.iter_mut().zip(w) {
         *acc = x.iter().zip(w).fold(*acc, |acc, (x, w)| acc.wrapping_add(x * w));
     }
@@ -67,8 +80,8 @@ fn starts(tile: &Tile<'_>) -> [i32; FILTERS] {
     core::array::from_fn(|f| filters::start(tile, f))
 }
 
-fn finish(numerics: &TiledInt8, tile: &Tile<'_>, acc: [i32; FILTERS], y: &mut [i8]) {
-    for ((y, acc), multiplier) in y.iter_mut().zip(acc).zip(tile.multipliers) {
+pub(super) fn finish(numerics: &TiledInt8, multipliers: [SmallMultiplier; FILTERS], acc: [i32; FILTERS], y: &mut [i8]) {
+    for ((y, acc), multiplier) in y.iter_mut().zip(acc).zip(multipliers) {
         *y = numerics.finish(acc, multiplier);
     }
 }
@@ -95,30 +108,29 @@ impl Leaf for Plain {
             patch.into_iter().flatten().zip(x.into_iter().flatten()).for_each(|(to, &from)| *to = from);
         }
     }
+}
 
-    fn pair(numerics: &TiledInt8, tiles: &Tiles<'_>, pairs: &[i32], y: &mut [i8]) {
+impl Products<Plain> for Tiles<'_> {
+    fn pair(&self, numerics: &TiledInt8, pairs: &mut [i32], y: &mut [i8]) {
         let (first, second) = y.split_at_mut_checked(y.len() / 2).unwrap_or_default();
-        for ((tile, first), second) in tiles.iter().zip(first.chunks_mut(FILTERS)).zip(second.chunks_mut(FILTERS)) {
+        for ((tile, first), second) in self.iter().zip(first.chunks_mut(FILTERS)).zip(second.chunks_mut(FILTERS)) {
             let mut acc = [starts(&tile); 2];
-            let [acc_a, acc_b] = &mut acc;
-            for (x, w) in pairs.as_chunks::<GROUP_WORDS>().0.iter().zip(tile.weights.as_chunks().0) {
-                let (w, [a02, b02, a13, b13]) = (weights(w), *x);
-                multiply_add(acc_a, [a02 << 16 >> 16, a13 << 16 >> 16, a02 >> 16, a13 >> 16], &w);
-                multiply_add(acc_b, [b02 << 16 >> 16, b13 << 16 >> 16, b02 >> 16, b13 >> 16], &w);
+            for (x, w) in pairs.as_chunks().0.iter().zip(tile.weights.as_chunks().0) {
+                pair_group(&mut acc, x, &weights(w));
             }
             let [a, b] = acc;
-            finish(numerics, &tile, a, first);
-            finish(numerics, &tile, b, second);
+            finish(numerics, tile.multipliers, a, first);
+            finish(numerics, tile.multipliers, b, second);
         }
     }
 
-    fn single(numerics: &TiledInt8, tiles: &Tiles<'_>, x: &[i8], y: &mut [i8]) {
-        for (tile, y) in tiles.iter().zip(y.chunks_mut(FILTERS)) {
+    fn single(&self, numerics: &TiledInt8, x: &[i8], _: &mut [i32], y: &mut [i8]) {
+        for (tile, y) in self.iter().zip(y.chunks_mut(FILTERS)) {
             let mut acc = starts(&tile);
             for (x, w) in x.as_chunks::<GROUP>().0.iter().zip(tile.weights.as_chunks().0) {
                 multiply_add(&mut acc, x.map(i32::from), &weights(w));
             }
-            finish(numerics, &tile, acc, y);
+            finish(numerics, tile.multipliers, acc, y);
         }
     }
 }

@@ -7,19 +7,23 @@ use crate::num::{Multiplier, Rounding, SmallMultiplier};
 use std::vec::Vec;
 
 /// The constants of one layer, plain and packed.
-struct Layer {
-    weights: Vec<i8>,
-    bias: Vec<i32>,
+pub(super) struct Layer {
+    pub(super) weights: Vec<i8>,
+    pub(super) bias: Vec<i32>,
     mantissas: Vec<i32>,
     shifts: Vec<i8>,
     words: Vec<i32>,
-    numerics: TiledInt8,
+    pub(super) numerics: TiledInt8,
 }
 
 impl Layer {
     fn new(rng: &mut Lcg, outputs: usize, len: usize) -> Self {
         // -128 is what no packer of weights gives; next to some neighbours it does not fit.
         let weights: Vec<i8> = rng.int8s(outputs * len).into_iter().map(|w| w.max(-127)).collect();
+        Self::with(rng, outputs, weights)
+    }
+
+    pub(super) fn with(rng: &mut Lcg, outputs: usize, weights: Vec<i8>) -> Self {
         let bias: Vec<i32> = rng.int8s(outputs).iter().map(|&b| i32::from(b) * 1001).collect();
         let multipliers: Vec<Multiplier> = (0..outputs)
             .map(|_| (1.0 + rng.below(1000) as f64) * 2f64.powi(-(rng.below(8) as i32) - 14))
@@ -30,29 +34,29 @@ impl Layer {
             output_zero_point: rng.zero_point(),
             clamp: if rng.below(2) == 0 { Clamp { min: -128, max: 127 } } else { rng.clamp() },
         };
-        let filter = |o: usize| {
-            let weights = &weights[o * len..(o + 1) * len];
-            let sum: i32 = weights.iter().map(|&w| i32::from(w)).sum();
-            Filter {
-                weights,
-                start: bias[o] - i32::from(numerics.input_zero_point) * sum,
-                multiplier: SmallMultiplier::new(multipliers[o]).unwrap(),
-            }
-        };
-        let words_each = Tiles::words_of(FILTERS, filters::weight_words(len));
-        let mut words = vec![0; outputs.div_ceil(FILTERS) * words_each];
-        for (tile, record) in words.chunks_mut(words_each).enumerate() {
-            let four: [Filter<'_>; FILTERS] = core::array::from_fn(|f| {
-                let o = tile * FILTERS + f;
-                if o < outputs { filter(o) } else { Filter::MISSING }
-            });
-            filters::pack(&four, record).unwrap();
-        }
         let (mantissas, shifts) = multipliers.iter().map(|m| (m.mantissa_q31, m.shift as i8)).unzip();
-        Self { weights, bias, mantissas, shifts, words, numerics }
+        let mut layer = Self { weights, bias, mantissas, shifts, words: Vec::new(), numerics };
+        let len = layer.weights.len() / outputs;
+        layer.words = records(&layer.filters(), Tiles::words_of(FILTERS, filters::weight_words(len)), filters::pack);
+        layer
     }
 
-    fn int8(&self) -> Int8<'_> {
+    /// The filters as records hold them.
+    pub(super) fn filters(&self) -> Vec<Filter<'_>> {
+        let len = self.weights.len() / self.bias.len();
+        let filter = |(o, weights): (usize, _)| {
+            let sum: i32 = self.weights[o * len..(o + 1) * len].iter().map(|&w| i32::from(w)).sum();
+            let multiplier = Multiplier { mantissa_q31: self.mantissas[o], shift: self.shifts[o].into() };
+            Filter {
+                weights,
+                start: self.bias[o] - i32::from(self.numerics.input_zero_point) * sum,
+                multiplier: SmallMultiplier::new(multiplier).unwrap(),
+            }
+        };
+        self.weights.chunks(len).enumerate().map(filter).collect()
+    }
+
+    pub(super) fn int8(&self) -> Int8<'_> {
         Int8 {
             input_zero_point: self.numerics.input_zero_point.into(),
             output_zero_point: self.numerics.output_zero_point,
@@ -62,6 +66,23 @@ impl Layer {
             rounding: Rounding::Double,
         }
     }
+}
+
+/// Four filters with those that are missing.
+pub(super) fn whole<'a>(four: &[Filter<'a>]) -> [Filter<'a>; FILTERS] {
+    core::array::from_fn(|f| four.get(f).copied().unwrap_or(Filter::MISSING))
+}
+
+/// Writes a record.
+type Pack = fn(&[Filter<'_>; FILTERS], &mut [i32]) -> Option<()>;
+
+/// Records of so many words.
+pub(super) fn records(filters: &[Filter<'_>], words_each: usize, pack: Pack) -> Vec<i32> {
+    let mut words = vec![0; filters.len().div_ceil(FILTERS) * words_each];
+    for (four, record) in filters.chunks(FILTERS).zip(words.chunks_mut(words_each)) {
+        pack(&whole(four), record).unwrap();
+    }
+    words
 }
 
 #[test]

@@ -49,10 +49,16 @@ impl Conv2dTiled {
     /// Words of scratch memory: the inputs of two pixels, expanded to 16 bits, and where they must be copied together
     /// first, those too, with a group behind them for what word-wise copies write too much.
     pub const fn scratch_words(&self) -> usize {
+        self.pair_words() + self.patches_words(false)
+    }
+
+    /// Words for the inputs of two pixels where they are copied together: always, but for windows of one pixel, if they
+    /// are gathered.
+    pub(super) const fn patches_words(&self, gathered: bool) -> usize {
         let (y, x) = (self.conv.window.y, self.conv.window.x);
         let padded = y.pad_before() + y.pad_after() + x.pad_before() + x.pad_after() > 0;
-        let patches = if padded || !self.is_direct() { (2 * self.patch_len() + GROUP) / size_of::<i32>() } else { 0 };
-        self.pair_words() + patches
+        let copied = padded || !self.is_direct() || gathered && !self.is_pointwise();
+        if copied { (2 * self.patch_len() + GROUP) / size_of::<i32>() } else { 0 }
     }
 
     /// How many bytes the input must start behind the output at least where the two overlap: whatever the kernel has
@@ -93,10 +99,15 @@ impl Conv2dTiled {
         activations: &mut Activations<'_>,
         scratch: &[i32],
     ) -> Result<(), ShapeError> {
-        let window = &self.conv.window;
         let out_c = self.conv.out_channels().get();
         expect_len("tiles", Tiles::words_of(out_c, self.weight_words()), tiles.words().len())?;
         expect_len("scratch", self.scratch_words().max(scratch.len()), scratch.len())?;
+        self.check_activations(activations)
+    }
+
+    /// Checks the lengths of input and output.
+    pub(super) fn check_activations(&self, activations: &mut Activations<'_>) -> Result<(), ShapeError> {
+        let (window, out_c) = (&self.conv.window, self.conv.out_channels().get());
         activations.check(window.input_area() * self.conv.in_channels().get(), window.output_area() * out_c)
     }
 }

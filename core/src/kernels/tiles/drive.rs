@@ -2,20 +2,21 @@
 
 use super::conv2d::{Conv2dTiled, DenseTiled};
 use super::filters::GROUP;
-use super::{Activations, TiledInt8, Tiles};
+use super::rows::Rows as PresentRows;
+use super::{Activations, Packed, TiledInt8, Tiles};
 use crate::error::ShapeError;
-use crate::shape::{Axis, Taps};
+use crate::shape::{Axis, Taps, expect_len};
 use core::num::NonZeroUsize;
 
 /// Rows of bytes, all of one length, which is a multiple of [`GROUP`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rows {
+pub struct Rows {
     /// How many.
-    pub(crate) count: usize,
+    pub count: usize,
     /// Bytes of each.
-    pub(crate) len: usize,
+    pub len: usize,
     /// Bytes from the start of one to the start of the next.
-    pub(crate) pitch: usize,
+    pub pitch: usize,
 }
 
 impl Rows {
@@ -25,8 +26,8 @@ impl Rows {
     }
 }
 
-/// The inner loops of one back end. With operands that do not fit together they do nothing; the drivers have none.
-pub(crate) trait Leaf {
+/// How one back end moves inputs. With operands that do not fit together it does nothing; the drivers have none.
+pub trait Leaf: Sized {
     /// Expands `rows` from two places of `x` on to 16 bits, every group into four words: elements 0, 2 of the first
     /// place, the same of the second, elements 1, 3 of the first, the same of the second.
     fn expand(x: &[i8], places: [usize; 2], rows: Rows, pairs: &mut [i32]);
@@ -34,26 +35,128 @@ pub(crate) trait Leaf {
     /// Copies `rows` from the start of `x`, each `distance` bytes behind the one before; where that is less than their
     /// length, the next one overwrites the end.
     fn copy(x: &[i8], rows: Rows, distance: usize, patch: &mut [i8]);
+}
 
-    /// All filters of two expanded pixels; `y: [2, filters]`.
-    fn pair(numerics: &TiledInt8, tiles: &Tiles<'_>, pairs: &[i32], y: &mut [i8]);
+/// The products of one packing of weights in the spelling of one back end. With operands that do not fit together they
+/// do nothing; the drivers have none.
+pub trait Products<L: Leaf> {
+    /// Puts two windows into `memory`: as `L` expands them, where the packing does not want something else or more
+    /// memory.
+    #[inline]
+    fn expand(&self, x: &[i8], places: [usize; 2], rows: Rows, memory: &mut [i32]) {
+        L::expand(x, places, rows, memory);
+    }
 
-    /// All filters of one input in whole groups; `y: [filters]`.
-    fn single(numerics: &TiledInt8, tiles: &Tiles<'_>, x: &[i8], y: &mut [i8]);
+    /// All filters of two pixels that lie in `memory` as [`expand`](Self::expand) left them; `y: [2, filters]`.
+    fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]);
+
+    /// All filters of one input in whole groups, with `memory` to work in; `y: [filters]`.
+    fn single(&self, numerics: &TiledInt8, x: &[i8], memory: &mut [i32], y: &mut [i8]);
+}
+
+/// A convolution in any packing; shapes and numerics at [`Packed`].
+#[inline(always)]
+pub(crate) fn conv2d_packed<L: Leaf, P: Packed + Products<L>>(
+    op: &Conv2dTiled,
+    numerics: &TiledInt8,
+    packed: &P,
+    activations: &mut Activations<'_>,
+    scratch: &mut [i32],
+) -> Result<(), ShapeError> {
+    packed.expect(op.conv.out_channels().get(), op.conv.filter_len())?;
+    expect_len("scratch", packed.conv2d_scratch_words(op).max(scratch.len()), scratch.len())?;
+    op.check_activations(activations)?;
+    windows(op, numerics, packed, [packed.window_words(), packed.pair_words()], packed.gathers(), activations, scratch)
+}
+
+/// A dense layer in any packing; shapes and numerics at [`Packed`].
+#[inline(always)]
+pub(crate) fn dense_packed<L: Leaf, P: Packed + Products<L>>(
+    numerics: &TiledInt8,
+    packed: &P,
+    x: &[i8],
+    y: &mut [i8],
+    scratch: &mut [i32],
+) -> Result<(), ShapeError> {
+    packed.expect(y.len(), x.len())?;
+    let lost = ShapeError::Len { operand: "scratch", expected: packed.dense_scratch_words(), got: scratch.len() };
+    let single = packed.single_words();
+    if packed.patch_len() == x.len() {
+        packed.single(numerics, x, scratch.get_mut(..single).ok_or(lost)?, y);
+        return Ok(());
+    }
+    // Inputs that are no whole groups are copied to where they can be read as such.
+    let (memory, padded) = scratch.split_at_mut_checked(single).ok_or(lost)?;
+    let padded: &mut [i8] = bytemuck::try_cast_slice_mut(padded).map_err(|_| lost)?;
+    let padded = padded.get_mut(..packed.patch_len()).ok_or(lost)?;
+    padded.iter_mut().zip(x).for_each(|(to, &from)| *to = from);
+    packed.single(numerics, padded, memory, y);
+    Ok(())
+}
+
+/// [`Products::pair`] of filters of which some are missing: the others' outputs first lie behind the pixels.
+#[inline]
+pub(crate) fn pair_rows<'a, L: Leaf>(present: &PresentRows<'a>, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8])
+where
+    Tiles<'a>: Products<L>,
+{
+    let count = present.rows().len();
+    let Some((pairs, compact)) = memory.split_at_mut_checked(present.patch_len()) else { return };
+    let Ok(compact) = bytemuck::try_cast_slice_mut::<i32, i8>(compact) else { return };
+    let Some(compact) = compact.get_mut(..2 * count) else { return };
+    present.tiles.pair(numerics, pairs, compact);
+    let (first, second) = y.split_at_mut_checked(y.len() / 2).unwrap_or_default();
+    present.scatter(compact, first);
+    present.scatter(compact.get(count..).unwrap_or_default(), second);
+}
+
+/// [`Products::single`] of filters of which some are missing.
+#[inline]
+pub(crate) fn single_rows<'a, L: Leaf>(
+    present: &PresentRows<'a>,
+    numerics: &TiledInt8,
+    x: &[i8],
+    memory: &mut [i32],
+    y: &mut [i8],
+) where
+    Tiles<'a>: Products<L>,
+{
+    let Ok(compact) = bytemuck::try_cast_slice_mut::<i32, i8>(memory) else { return };
+    let Some(compact) = compact.get_mut(..present.rows().len()) else { return };
+    present.tiles.single(numerics, x, &mut [], compact);
+    present.scatter(compact, y);
 }
 
 /// A tiled convolution; shapes at [`Conv2dTiled`].
 #[inline(always)]
-pub(crate) fn conv2d<L: Leaf>(
+pub(crate) fn conv2d<'a, L: Leaf>(
     op: &Conv2dTiled,
     numerics: &TiledInt8,
-    tiles: &Tiles<'_>,
+    tiles: &Tiles<'a>,
+    activations: &mut Activations<'_>,
+    scratch: &mut [i32],
+) -> Result<(), ShapeError>
+where
+    Tiles<'a>: Products<L>,
+{
+    op.check(tiles, activations, scratch)?;
+    windows(op, numerics, tiles, [op.pair_words(); 2], false, activations, scratch)
+}
+
+/// All windows of a convolution; of the words of scratch memory so many are for windows and so many of these for two
+/// pixels.
+#[inline(always)]
+fn windows<L: Leaf, P: Products<L>>(
+    op: &Conv2dTiled,
+    numerics: &TiledInt8,
+    products: &P,
+    [window_words, pair_words]: [usize; 2],
+    gathered: bool,
     activations: &mut Activations<'_>,
     scratch: &mut [i32],
 ) -> Result<(), ShapeError> {
-    op.check(tiles, activations, scratch)?;
-    let lost = ShapeError::Len { operand: "scratch", expected: op.scratch_words(), got: scratch.len() };
-    let (pairs, patches) = scratch.split_at_mut_checked(op.pair_words()).ok_or(lost)?;
+    let lost = ShapeError::Len { operand: "scratch", expected: window_words, got: scratch.len() };
+    let (memory, patches) = scratch.split_at_mut_checked(window_words).ok_or(lost)?;
     let patches: &mut [i8] = bytemuck::try_cast_slice_mut(patches).map_err(|_| lost)?;
     let gather = Gather::new(op, numerics.input_zero_point);
     let (out_c, patch_len) = (op.conv.out_channels().get(), op.patch_len());
@@ -69,7 +172,8 @@ pub(crate) fn conv2d<L: Leaf>(
             (x, [first, first + rows.len], rows)
         } else {
             let (first, second) = (pixels.next(), pixels.next());
-            if let (Some(rows), Some(first), Some(second)) = (gather.direct, first.whole, second.whole) {
+            let direct = gather.direct.filter(|_| !gathered);
+            if let (Some(rows), Some(first), Some(second)) = (direct, first.whole, second.whole) {
                 (x, [first, second], rows)
             } else {
                 gather.patch::<L>(x, &first, patches);
@@ -77,32 +181,39 @@ pub(crate) fn conv2d<L: Leaf>(
                 (patches, [0, patch_len], Rows { count: 1, len: patch_len, pitch: 0 })
             }
         };
-        L::expand(from, places, rows, pairs);
+        let pair = memory.get_mut(..pair_words).unwrap_or_default();
+        products.expand(from, places, rows, pair);
         let y = activations.y().get_mut(at..at + 2 * out_c).unwrap_or_default();
-        L::pair(numerics, tiles, pairs, y);
+        products.pair(numerics, pair, y);
         at += 2 * out_c;
     }
     if !op.conv.window.output_area().is_multiple_of(2) {
-        let patch: &mut [i8] = bytemuck::try_cast_slice_mut(pairs).map_err(|_| lost)?;
         let last = if pointwise.is_some() { Pixel { whole: Some(place), ..pixels.next() } } else { pixels.next() };
-        gather.patch::<L>(activations.x(), &last, patch);
+        // A group behind the patch may be overwritten; what the products work in comes after it.
+        let behind = (patch_len / size_of::<i32>() + 1).min(memory.len());
+        gather.patch::<L>(activations.x(), &last, bytemuck::try_cast_slice_mut(memory).map_err(|_| lost)?);
+        let (patch, memory) = memory.split_at_mut_checked(behind).ok_or(lost)?;
+        let patch: &[i8] = bytemuck::try_cast_slice(patch).map_err(|_| lost)?;
         let y = activations.y().get_mut(at..at + out_c).unwrap_or_default();
-        L::single(numerics, tiles, patch.get(..patch_len).unwrap_or_default(), y);
+        products.single(numerics, patch.get(..patch_len).unwrap_or_default(), memory, y);
     }
     Ok(())
 }
 
 /// A tiled dense layer; shapes at [`DenseTiled`].
 #[inline(always)]
-pub(crate) fn dense<L: Leaf>(
+pub(crate) fn dense<'a, L: Leaf>(
     op: &DenseTiled,
     numerics: &TiledInt8,
-    tiles: &Tiles<'_>,
+    tiles: &Tiles<'a>,
     x: &[i8],
     y: &mut [i8],
-) -> Result<(), ShapeError> {
+) -> Result<(), ShapeError>
+where
+    Tiles<'a>: Products<L>,
+{
     op.check(tiles, x.len(), y.len())?;
-    L::single(numerics, tiles, x, y);
+    tiles.single(numerics, x, &mut [], y);
     Ok(())
 }
 

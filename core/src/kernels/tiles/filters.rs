@@ -61,37 +61,55 @@ pub fn pack(filters: &[Filter<'_>; FILTERS], record: &mut [i32]) -> Option<()> {
     let (start, rest) = record.split_first_chunk_mut::<FILTERS>()?;
     let (exponents, rest) = rest.split_last_mut()?;
     let (weights, mantissas) = rest.split_last_chunk_mut::<FILTERS>()?;
-    let [f0, f1, f2, f3] = filters;
-    let both = |even: &Filter<'_>, odd: &Filter<'_>| odd.start.wrapping_mul(256).wrapping_add(even.start);
-    *start = [f0.start, both(f0, f1), f2.start, both(f2, f3)];
+    *start = pack_starts(filters);
     *mantissas = filters.map(|f| f.multiplier.mantissa_q32.cast_signed());
     *exponents = i32::from_le_bytes(filters.map(|f| f.multiplier.exponent));
     let mut k = 0;
-    for group in weights.chunks_exact_mut(GROUP_WORDS) {
-        let half = |even: &Filter<'_>, odd: &Filter<'_>, k: usize| {
-            let at = |f: &Filter<'_>| f.weights.get(k).copied().map_or(0, i32::from);
-            i16::try_from(256 * at(odd) + at(even)).ok().map(|half| i32::from(half) & 0xFFFF)
-        };
-        for (word, (even, odd, k)) in group.iter_mut().zip([(f0, f1, k), (f2, f3, k), (f0, f1, k + 1), (f2, f3, k + 1)])
-        {
-            *word = half(even, odd, k + 2)? << 16 | half(even, odd, k)?;
-        }
+    for group in weights.as_chunks_mut().0 {
+        *group = pack_group(filters, k)?;
         k += GROUP;
     }
     Some(())
 }
 
+/// The words of a record's starts.
+pub fn pack_starts(filters: &[Filter<'_>; FILTERS]) -> [i32; FILTERS] {
+    let [f0, f1, f2, f3] = filters;
+    let both = |even: &Filter<'_>, odd: &Filter<'_>| odd.start.wrapping_mul(256).wrapping_add(even.start);
+    [f0.start, both(f0, f1), f2.start, both(f2, f3)]
+}
+
+/// The words of the group from weight `k` on; `None` where two weights do not fit into a half.
+pub fn pack_group(filters: &[Filter<'_>; FILTERS], k: usize) -> Option<[i32; GROUP_WORDS]> {
+    let [f0, f1, f2, f3] = filters;
+    let half = |even: &Filter<'_>, odd: &Filter<'_>, k: usize| {
+        let at = |f: &Filter<'_>| f.weights.get(k).copied().map_or(0, i32::from);
+        i16::try_from(256 * at(odd) + at(even)).ok().map(|half| i32::from(half) & 0xFFFF)
+    };
+    let word = |even, odd, k: usize| Some(half(even, odd, k + 2)? << 16 | half(even, odd, k)?);
+    Some([word(f0, f1, k)?, word(f2, f3, k)?, word(f0, f1, k + 1)?, word(f2, f3, k + 1)?])
+}
+
 /// The start of filter `f` of a record.
 pub fn start(tile: &Tile<'_>, f: usize) -> i32 {
-    let at = |f: usize| tile.start.get(f).copied().unwrap_or_default();
+    start_of(&tile.start, f)
+}
+
+/// The start of filter `f` whose record has the words `words`.
+pub(super) fn start_of(words: &[i32; FILTERS], f: usize) -> i32 {
+    let at = |f: usize| words.get(f).copied().unwrap_or_default();
     if f.is_multiple_of(2) { at(f) } else { at(f).wrapping_sub(at(f - 1)) >> 8 }
 }
 
 /// Weight `k` of filter `f` of a record, in `-128..=128`.
 pub fn weight(tile: &Tile<'_>, f: usize, k: usize) -> i32 {
-    let word = k / GROUP * GROUP_WORDS + k % 2 * 2 + f / 2;
-    let word = tile.weights.get(word).copied().unwrap_or_default();
-    let half = if k % GROUP < 2 { word << 16 >> 16 } else { word >> 16 };
+    tile.weights.as_chunks().0.get(k / GROUP).map_or(0, |group| group_weight(group, f, k % GROUP))
+}
+
+/// Weight `k` of filter `f` of a group.
+pub(super) fn group_weight(group: &[i32; GROUP_WORDS], f: usize, k: usize) -> i32 {
+    let word = group.get(k % 2 * 2 + f / 2).copied().unwrap_or_default();
+    let half = if k < 2 { word << 16 >> 16 } else { word >> 16 };
     let even = half << 24 >> 24;
     if f.is_multiple_of(2) { even } else { (half - even) >> 8 }
 }
@@ -119,11 +137,17 @@ pub fn check(tiles: &Tiles<'_>, len: usize) -> Result<(), OperatorError> {
                 }
                 sum += magnitude;
             }
-            let room = if f.is_multiple_of(2) { SmallMultiplier::MAX_ACC } else { MAX_ODD_ACC - 1 };
-            if start.unsigned_abs() > room.saturating_sub(sum.saturating_mul(128)).unsigned_abs() || sum > room / 128 {
-                return Err(OperatorError::Param { name: "tiles", value: start });
-            }
+            check_sum(f, start, sum)?;
         }
+    }
+    Ok(())
+}
+
+/// Checks that filter `f` of a record with the sum `sum` of its weights' magnitudes stays in its range.
+pub(super) fn check_sum(f: usize, start: i32, sum: i32) -> Result<(), OperatorError> {
+    let room = if f.is_multiple_of(2) { SmallMultiplier::MAX_ACC } else { MAX_ODD_ACC - 1 };
+    if start.unsigned_abs() > room.saturating_sub(sum.saturating_mul(128)).unsigned_abs() || sum > room / 128 {
+        return Err(OperatorError::Param { name: "tiles", value: start });
     }
     Ok(())
 }

@@ -1,13 +1,27 @@
 //! Weights in tiles of four filters, and what their kernels share: the record, the numerics, the operands' memory.
 
+pub mod blocks;
+pub mod compressed;
 mod conv2d;
 pub mod depthwise_conv2d;
 pub(super) mod drive;
 pub mod filters;
+pub mod int4;
+mod kept;
+mod packed;
+mod rows;
+pub mod taps;
 
+pub use blocks::Blocks;
+pub use compressed::CompressedRows;
 pub use conv2d::{Conv2dTiled, DenseTiled};
 pub(crate) use depthwise_conv2d::BLOCK_WORDS;
 pub use depthwise_conv2d::DepthwiseConv2dTiled;
+pub use int4::Int4;
+pub use kept::Kept;
+pub use packed::Packed;
+pub use rows::Rows;
+pub use taps::Taps;
 
 use super::Clamp;
 use crate::error::ShapeError;
@@ -79,12 +93,16 @@ impl<'a> Tile<'a> {
         let (start, rest) = record.split_first_chunk::<FILTERS>()?;
         let (exponents, rest) = rest.split_last()?;
         let (weights, mantissas) = rest.split_last_chunk::<FILTERS>()?;
-        let [m0, m1, m2, m3] = mantissas.map(|m| m as u32);
-        let [e0, e1, e2, e3] = exponents.to_le_bytes();
-        let multipliers = [(m0, e0), (m1, e1), (m2, e2), (m3, e3)]
-            .map(|(mantissa_q32, exponent)| SmallMultiplier { mantissa_q32, exponent });
+        let multipliers = multipliers(mantissas, *exponents);
         Some(Self { start: *start, weights, multipliers })
     }
+}
+
+/// The multipliers of a record.
+fn multipliers(mantissas: &[i32; FILTERS], exponents: i32) -> [SmallMultiplier; FILTERS] {
+    let [m0, m1, m2, m3] = mantissas.map(|m| m as u32);
+    let [e0, e1, e2, e3] = exponents.to_le_bytes();
+    [(m0, e0), (m1, e1), (m2, e2), (m3, e3)].map(|(mantissa_q32, exponent)| SmallMultiplier { mantissa_q32, exponent })
 }
 
 /// Zero points and fused clamp of a tiled operator.
@@ -144,6 +162,24 @@ impl Activations<'_> {
             Self::Apart { y, .. } => y,
             Self::Shared { memory, y, .. } => memory.get_mut(*y..).unwrap_or_default(),
         }
+    }
+
+    /// An input and an output of so many elements that share no memory.
+    ///
+    /// # Errors
+    /// [`ShapeError::Len`] names the operand that is too short, or `y` where it would overlap `x`.
+    pub fn split(&mut self, x_len: usize, y_len: usize) -> Result<(&[i8], &mut [i8]), ShapeError> {
+        let len = |operand, expected| ShapeError::Len { operand, expected, got: 0 };
+        let (x, y): (&[i8], &mut [i8]) = match self {
+            Self::Apart { x, y } => (x, y),
+            Self::Shared { memory, x, y } => {
+                let (at_x, at_y) = (*x, *y);
+                let (before, behind) = memory.split_at_mut_checked(at_x.max(at_y)).ok_or(len("x", x_len))?;
+                let before = before.get_mut(at_x.min(at_y)..).unwrap_or_default();
+                if at_x < at_y { (before, behind) } else { (behind, before) }
+            }
+        };
+        Ok((x.get(..x_len).ok_or(len("x", x_len))?, y.get_mut(..y_len).ok_or(len("y", y_len))?))
     }
 
     /// Checks that both are long enough.

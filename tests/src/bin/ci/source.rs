@@ -6,9 +6,14 @@ use crate::text::sources;
 /// Files of core that may contain `unsafe`: one instruction set each.
 const ISA_FILES: &[&str] = &[
     "kernels/arm_dsp/add.rs",
+    "kernels/arm_dsp/blocks.rs",
+    "kernels/arm_dsp/compressed.rs",
     "kernels/arm_dsp/depthwise_conv2d_tiled.rs",
+    "kernels/arm_dsp/int4.rs",
+    "kernels/arm_dsp/kept.rs",
     "kernels/arm_dsp/nodes.rs",
     "kernels/arm_dsp/pool2d.rs",
+    "kernels/arm_dsp/taps.rs",
     "kernels/arm_dsp/tiled.rs",
 ];
 

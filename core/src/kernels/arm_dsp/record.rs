@@ -1,0 +1,286 @@
+//! What the inner loops over records of four filters share: how they are called, and the end of a record.
+//!
+//! The functions take a [`Pass`]. They begin with `push {r0-r11, lr}`, so that it lies on the stack from `sp` on, its
+//! second part behind the saved registers: x 0, x_end 4, tiles 8, zero_point 12, r4-r11 and lr, y 52, pitch 56,
+//! y_last 60, clamps 64, min 68, max 72, last 76. A record starts at label 2.
+
+use crate::kernels::tiles::{FILTERS, TiledInt8};
+use crate::num::saturate_i8;
+
+/// Everything that a loop over the records of one or two inputs needs.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Pass {
+    /// The input.
+    pub(super) x: *const i8,
+    /// Its end.
+    pub(super) x_end: *const i8,
+    /// The first record.
+    pub(super) tiles: *const i32,
+    /// `2 * output_zero_point + 1`
+    zero_point: i32,
+    /// Outputs of the first input.
+    y: *mut i8,
+    /// From there to the outputs of the second.
+    pitch: usize,
+    /// Outputs of the last record.
+    y_last: *mut i8,
+    /// Whether `min` and `max` cut anything off.
+    clamps: i32,
+    /// The smallest output, four times.
+    min: [i8; FILTERS],
+    /// The largest output, four times.
+    max: [i8; FILTERS],
+    /// Filters of the last record.
+    last: usize,
+}
+
+impl Pass {
+    /// With outputs `[inputs, filters]` at `y`, where `filters` is not zero.
+    #[inline]
+    pub(super) fn new<T>(numerics: &TiledInt8, x: &[T], tiles: &[i32], y: *mut i8, filters: usize) -> Self {
+        let (min, max) = (saturate_i8(numerics.clamp.min), saturate_i8(numerics.clamp.max));
+        let before = filters.saturating_sub(1) / FILTERS * FILTERS;
+        let x = x.as_ptr_range();
+        Self {
+            x: x.start.cast(),
+            x_end: x.end.cast(),
+            tiles: tiles.as_ptr(),
+            zero_point: 2 * numerics.output_zero_point + 1,
+            y,
+            pitch: filters,
+            y_last: y.wrapping_add(before),
+            clamps: i32::from(min > i8::MIN || max < i8::MAX),
+            min: [min; FILTERS],
+            max: [max; FILTERS],
+            last: filters - before,
+        }
+    }
+}
+
+/// Two inputs of two pixels (r0, r1) with all four filters (r2, r3).
+macro_rules! pair_products {
+    () => {
+        "smlad r5, r2, r0, r5
+         smlad r9, r2, r1, r9
+         sxtb16 r2, r2
+         smlad r4, r2, r0, r4
+         smlad r8, r2, r1, r8
+         smlad r7, r3, r0, r7
+         smlad r11, r3, r1, r11
+         sxtb16 r3, r3
+         smlad r6, r3, r0, r6
+         smlad r10, r3, r1, r10
+         "
+    };
+}
+
+/// Odd filters of two pixels: the difference is 256 times the accumulator.
+macro_rules! pair_odd {
+    () => {
+        "sub r5, r5, r4
+         sub r9, r9, r8
+         sub r7, r7, r6
+         sub r11, r11, r10
+         asr r5, r5, #8
+         asr r9, r9, #8
+         asr r7, r7, #8
+         asr r11, r11, #8
+         "
+    };
+}
+
+/// The four inputs in r0 with all four filters, whose words are in r8-r11.
+macro_rules! single_products {
+    () => {
+        "sxtb16 r1, r0
+         sxtb16 r0, r0, ror #8
+         smlad r5, r8, r1, r5
+         sxtb16 r8, r8
+         smlad r4, r8, r1, r4
+         smlad r7, r9, r1, r7
+         sxtb16 r9, r9
+         smlad r6, r9, r1, r6
+         smlad r5, r10, r0, r5
+         sxtb16 r10, r10
+         smlad r4, r10, r0, r4
+         smlad r7, r11, r0, r7
+         sxtb16 r11, r11
+         smlad r6, r11, r0, r6
+         "
+    };
+}
+
+/// Odd filters of one input.
+macro_rules! single_odd {
+    () => {
+        "sub r5, r5, r4
+         sub r7, r7, r6
+         asr r5, r5, #8
+         asr r7, r7, #8
+         "
+    };
+}
+
+/// The output of one filter, as at `SmallMultiplier::code`, saturated. r12: zero point and half; r3: the exponent.
+macro_rules! finish {
+    ($acc:literal, $mantissa:literal) => {
+        concat!(
+            "smmlar ",
+            $acc,
+            ", ",
+            $acc,
+            ", ",
+            $mantissa,
+            ", ",
+            $acc,
+            "\n",
+            "add ",
+            $acc,
+            ", ",
+            $acc,
+            ", ",
+            $acc,
+            ", asr #31\n",
+            "add ",
+            $acc,
+            ", ",
+            $acc,
+            ", r12\n",
+            "asr ",
+            $acc,
+            ", ",
+            $acc,
+            ", r3\n",
+            "ssat ",
+            $acc,
+            ", #8, ",
+            $acc,
+            ", asr #1\n",
+        )
+    };
+}
+
+/// Four outputs in one word moved into the clamp. r0: the smallest; r1: the largest.
+macro_rules! clamp {
+    ($y:literal) => {
+        concat!(
+            "ssub8 r2, ",
+            $y,
+            ", r0\n",
+            "sel ",
+            $y,
+            ", ",
+            $y,
+            ", r0\n",
+            "ssub8 r2, r1, ",
+            $y,
+            "\n",
+            "sel ",
+            $y,
+            ", ",
+            $y,
+            ", r1\n",
+        )
+    };
+}
+
+/// The end of a record for two pixels: accumulators in r4-r7 and r8-r11, lr at its mantissas. Ends the function behind
+/// the last record.
+macro_rules! pair_end {
+    () => {
+        concat!(
+            "ldr r3, [lr, #16]
+             ldr r2, [sp, #12]
+             ldrd r0, r1, [lr], #8
+             lsl r12, r2, r3\n",
+            finish!("r4", "r0"),
+            finish!("r8", "r0"),
+            "lsr r3, r3, #8
+             lsl r12, r2, r3\n",
+            finish!("r5", "r1"),
+            finish!("r9", "r1"),
+            "bfi r4, r5, #8, #8
+             bfi r8, r9, #8, #8
+             lsr r3, r3, #8
+             ldrd r0, r1, [lr], #12
+             lsl r12, r2, r3\n",
+            finish!("r6", "r0"),
+            finish!("r10", "r0"),
+            "bfi r4, r6, #16, #8
+             bfi r8, r10, #16, #8
+             lsr r3, r3, #8
+             lsl r12, r2, r3\n",
+            finish!("r7", "r1"),
+            finish!("r11", "r1"),
+            "ldr r0, [sp, #64]
+             bfi r4, r7, #24, #8
+             bfi r8, r11, #24, #8
+             cbz r0, 4f
+             ldrd r0, r1, [sp, #68]\n",
+            clamp!("r4"),
+            clamp!("r8"),
+            "4: ldrd r0, r1, [sp, #52]
+             ldr r2, [sp, #60]
+             cmp r0, r2
+             beq 5f
+             str r8, [r0, r1]
+             str r4, [r0], #4
+             str r0, [sp, #52]
+             b 2b
+             5: ldr r2, [sp, #76]
+             6: strb r8, [r0, r1]
+             strb r4, [r0], #1
+             lsr r8, r8, #8
+             lsr r4, r4, #8
+             subs r2, r2, #1
+             bne 6b
+             add sp, sp, #16
+             pop {{r4-r11, pc}}\n",
+        )
+    };
+}
+
+/// The end of a record for one input: accumulators in r4-r7, lr at its mantissas. Ends the function behind the last
+/// record.
+macro_rules! single_end {
+    () => {
+        concat!(
+            "ldm lr!, {{r8-r11}}
+             ldr r3, [lr], #4
+             ldr r0, [sp, #12]
+             ldr r1, [sp, #64]
+             lsl r12, r0, r3\n",
+            finish!("r4", "r8"),
+            "lsr r3, r3, #8
+             lsl r12, r0, r3\n",
+            finish!("r5", "r9"),
+            "lsr r3, r3, #8
+             lsl r12, r0, r3\n",
+            finish!("r6", "r10"),
+            "lsr r3, r3, #8
+             lsl r12, r0, r3\n",
+            finish!("r7", "r11"),
+            "bfi r4, r5, #8, #8
+             bfi r4, r6, #16, #8
+             bfi r4, r7, #24, #8
+             cbz r1, 4f
+             ldrd r0, r1, [sp, #68]\n",
+            clamp!("r4"),
+            "4: ldr r0, [sp, #52]
+             ldr r2, [sp, #60]
+             cmp r0, r2
+             beq 5f
+             str r4, [r0], #4
+             str r0, [sp, #52]
+             b 2b
+             5: ldr r2, [sp, #76]
+             6: strb r4, [r0], #1
+             lsr r4, r4, #8
+             subs r2, r2, #1
+             bne 6b
+             add sp, sp, #16
+             pop {{r4-r11, pc}}\n",
+        )
+    };
+}
