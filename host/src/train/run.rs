@@ -174,7 +174,10 @@ impl Run<'_> {
                 if engine.values().iter().any(|v| !v.is_finite()) {
                     return Err(diverged());
                 }
-                rounding.round(engine, &mut at.graph)?;
+                match rounding.round(engine, &mut at.graph) {
+                    Err(TrainError::Engine(_)) => return Err(diverged()),
+                    rounded => rounded?,
+                }
             }
             (self.tell)(Event::Step { done: done + 1, of: steps });
         }

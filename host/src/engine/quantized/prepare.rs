@@ -9,10 +9,13 @@ use super::super::real::Real;
 use super::super::resolve::{Kernel, Operator};
 use super::super::{Aligned, Parameter};
 use super::{Codes, Forward, LearnedScale, Quantized, QuantizedOperator, QuantizedWeights};
-use crate::graph::lower::{Lowered, clamp_codes};
+use crate::graph::lower::{Lowered, Scaling, clamp_codes};
 use crate::graph::{Activation, Data, Graph, Node, Op, Quant, Role, TensorId};
 use niwaki_core::num::dequantize;
 use std::ops::Range;
+
+/// Core caps the exponent of a multiplier here: one that reaches it is no longer the quotient of the scales.
+const LARGEST_SHIFT: i8 = 30;
 
 impl<T: Real> Quantized<T> {
     pub(super) fn new(
@@ -98,6 +101,11 @@ fn operator_of<T: Real>(
     let node = &integer.nodes[operator.node];
     let refuse = |what: String| EngineError::Node { op: node.op.name(), node: node.name.clone(), what };
     let lowered = integer.lower(node)?;
+    if let Some(Scaling::Int8 { shifts, .. }) = lowered.scaling()
+        && shifts.iter().any(|&shift| shift >= LARGEST_SHIFT)
+    {
+        return Err(refuse("its weights are too large for core to scale their sums back".into()));
+    }
     let codes =
         |id: TensorId| Codes::of(integer, id).ok_or_else(|| refuse(format!("`{}` is not quantised", integer[id].name)));
     let (input, output) = (codes(node.inputs[0])?, codes(node.output)?);
