@@ -90,7 +90,7 @@ pub fn parse(name: &str, text: Text<'_>, dir: &Path) -> Result<NodeDataset, Data
         0 => FeatureRows::identity(count),
         _ => FeatureRows { offsets, columns, width, values: Some(values) },
     };
-    let sources = Sources { edges, splits: [const { () }; 3].map(|()| nodes.clone()), nodes };
+    let sources = Sources { edges, splits: [nodes.clone(), nodes.clone(), nodes.clone()], nodes };
     assemble(name, Parts { nodes: count, pairs, features, labels, splits }, &sources)
 }
 
