@@ -91,16 +91,16 @@ impl<T: Real> NodeEngineOf<T> {
     /// # Errors
     /// [`EngineError`] names the node, tensor or option that cannot be trained with.
     pub fn new(graph: &Graph, threads: usize) -> Result<Self, EngineError> {
-        Self::resolved(graph, threads, true)
+        Self::resolved(graph, threads, false)
     }
 
-    /// As [`new`](Self::new), and edges can have masks ([`set_edge_mask`](Self::set_edge_mask)): slower, for every step is
-    /// then taken by itself.
+    /// As [`new`](Self::new), and a first layer that allows it is computed in blocks of channels, each through all of the
+    /// layer while it lies in the cache. Edges can have no masks then, and sums are taken in another order.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn with_edge_masks(graph: &Graph, threads: usize) -> Result<Self, EngineError> {
-        Self::resolved(graph, threads, false)
+    pub fn in_blocks(graph: &Graph, threads: usize) -> Result<Self, EngineError> {
+        Self::resolved(graph, threads, true)
     }
 
     fn resolved(graph: &Graph, threads: usize, fused: bool) -> Result<Self, EngineError> {
@@ -208,7 +208,7 @@ impl<T: Real> NodeEngineOf<T> {
     }
 
     /// Weights of the edges of every propagation, 1 to begin with, that gradients are computed for; `None` takes them
-    /// away. The engine must be one [`with_edge_masks`](Self::with_edge_masks).
+    /// away. The engine must not be one [`in_blocks`](Self::in_blocks).
     ///
     /// # Errors
     /// [`EngineError::Len`] unless there is one an edge.

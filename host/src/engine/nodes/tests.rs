@@ -148,7 +148,7 @@ const RULES: [Propagation; 4] =
     [Propagation::Gcn, Propagation::Sum, Propagation::Mean, Propagation::Attention { heads: 4, slope: 0.2 }];
 
 fn engine<T: Real>(graph: &Graph, threads: usize) -> NodeEngineOf<T> {
-    NodeEngineOf::new(graph, threads).expect("the test's graph can be trained")
+    NodeEngineOf::in_blocks(graph, threads).expect("the test's graph can be trained")
 }
 
 fn relative_error(got: &[f64], want: &[f64]) -> f64 {
@@ -210,7 +210,7 @@ fn gradients_of_edge_weights_are_the_differences_of_the_loss() {
     let x = net.linear(x, CLASSES, Activation::None);
     let x = net.propagate(Propagation::Gcn, x, Activation::None);
     let graph = net.finish(x);
-    let mut engine = NodeEngineOf::<f64>::with_edge_masks(&graph, 1).expect("the test's graph can be trained");
+    let mut engine = NodeEngineOf::<f64>::new(&graph, 1).expect("the test's graph can be trained");
     let edges = Net::new(11, true).adjacency;
     let others = edges.edges() - edges.csr().self_loops();
     assert!(engine.set_edge_mask(Some(vec![1.0; others + 1])).is_err());

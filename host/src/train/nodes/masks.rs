@@ -89,7 +89,7 @@ fn train_masks(
     fit: Fit<'_>,
     round: u32,
 ) -> Result<(Vec<f32>, Vec<f32>), TrainError> {
-    let mut engine = NodeEngine::with_edge_masks(graph, fit.threads)?;
+    let mut engine = NodeEngine::new(graph, fit.threads)?;
     let loops = task.input.adjacency.csr().self_loops();
     let mut rng = ChaCha8Rng::seed_from_u64(fit.seed);
     rng.set_stream(u64::from(round));
