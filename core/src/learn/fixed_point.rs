@@ -180,7 +180,7 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
             self.apply(x, b, scratch);
             let change =
                 x.iter().zip(scratch.iter()).fold(0.0, |most, (a, b)| f64::max(most, (*a - *b).abs().to_f64()));
-            x.copy_from_slice(scratch);
+            copy(scratch, x);
             if change <= stop.tolerance {
                 return Ok(step);
             }
@@ -226,13 +226,13 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
         }
         expect_len("da", self.weights.len(), da.len())?;
         // `db` holds u while it is solved for.
-        db.copy_from_slice(g);
+        copy(g, db);
         let mut taken = None;
         for step in 1..=stop.steps {
             self.apply_transposed(x, db, g, scratch);
             let change =
                 db.iter().zip(scratch.iter()).fold(0.0, |most, (a, b)| f64::max(most, (*a - *b).abs().to_f64()));
-            db.copy_from_slice(scratch);
+            copy(scratch, db);
             if change <= stop.tolerance {
                 taken = Some(step);
                 break;
@@ -276,4 +276,8 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
     fn row<'x>(&self, x: &'x [T], row: usize) -> &'x [T] {
         x.get(row * self.heads..(row + 1) * self.heads).unwrap_or_default()
     }
+}
+
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }

@@ -193,8 +193,9 @@ fn heads_are_solved_each_for_itself() {
     let halves: Vec<f64> = WEIGHTS.iter().map(|weight| 0.5 * weight).collect();
     let mut alone = [0.0; 3];
     self::map(&halves, Phi::Identity).solve(B, EXACT, &mut alone, &mut [0.0; 3]).expect("converges");
-    assert_eq!([x[1], x[3], x[5]], alone);
-    assert_ne!([x[0], x[2], x[4]], alone);
+    // Alone, a head that converges sooner takes fewer steps.
+    assert!([x[1], x[3], x[5]].iter().zip(alone).all(|(x, alone)| (x - alone).abs() < tolerance::DECIMALS));
+    assert!([x[0], x[2], x[4]].iter().zip(alone).all(|(x, alone)| (x - alone).abs() > tolerance::DECIMALS));
 }
 
 #[test]

@@ -95,6 +95,9 @@ fn recipe(args: &CompressArgs) -> Result<Recipe, CliError> {
         Some(data) => (of_file(args, data)?, args.network.display().to_string()),
         None => {
             let place = args.network.display();
+            if !args.network.exists() {
+                return Err(CliError::Input(format!("{place}: neither the folder of a run nor a .tflite file")));
+            }
             return Err(CliError::Input(format!("{place}: a file names no data set to train on; add --data NAME")));
         }
     };

@@ -34,7 +34,8 @@ pub(super) fn arena_map(graph: &Graph, arena: &Arena) -> ArenaMap {
     let tensors = arena.placements.iter().enumerate().filter_map(|(t, place)| {
         let place = (*place)?;
         Some(ArenaTensor {
-            name: graph.tensors[t].name.clone(),
+            // The input that a network without any is given has no tensor in the graph.
+            name: graph.tensors.get(t).map_or_else(|| "input".into(), |tensor| tensor.name.clone()),
             offset: place.offset as u64,
             bytes: place.bytes as u64,
             // Plan times are one ahead of operators: 0 is before the first.

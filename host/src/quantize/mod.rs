@@ -1,8 +1,8 @@
 //! Quantisation: a float network becomes an int8 one, with weights of eight or four bits.
 //!
-//! [`quantize`] goes through what a recipe asks for, in this order: batch norms folded and clamps fused ([`fold`]),
-//! weights equalised between layers ([`equalize`]), scales chosen ([`calibrate`], [`scheme`]), then layer by layer the
-//! codes and biases that suit the samples best ([`refine`]). Over the nodes of a graph, some scales are by node ([`nodes`]).
+//! [`quantize`] goes through what a recipe asks for, in this order: batch norms folded and clamps fused (`fold`),
+//! weights equalised between layers ([`equalize`]), scales chosen (`calibrate`, `scheme`), then layer by layer the
+//! codes and biases that suit the samples best (`refine`). Over the nodes of a graph, some scales are by node (`nodes`).
 //!
 //! Activations have one scale and a zero point each, weights one scale a filter (or one a layer) and codes
 //! `-127..=127` or `-7..=7`, biases are int32 in units of the product of both scales (specs/integer_arithmetic.md §1).

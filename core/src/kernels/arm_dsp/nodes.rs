@@ -220,7 +220,8 @@ impl RowSums for NodeSums {
 
     fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
         let mut sums = [0; BLOCK];
-        for (sums, first) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip((first..width).step_by(LANES)) {
+        let starts = (0..).map(|part| first + part * LANES).take_while(|&first| first < width);
+        for (sums, first) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip(starts) {
             let rows = whole_rows(x, width, first, LANES);
             let (whole, rest) = values.split_at_checked(rows).unwrap_or((values, &[]));
             let range = whole.as_ptr_range();

@@ -33,8 +33,13 @@ pub(crate) fn add_row(sums: &mut [i32], factor: i32, x: &[i8], row: usize, [widt
 #[inline(always)]
 fn each_part(width: usize, first: usize, mut part: impl FnMut(&mut [i32; LANES], [usize; 2])) -> [i32; BLOCK] {
     let mut sums = [0; BLOCK];
-    for (part_of_sums, first) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip((first..width).step_by(LANES)) {
-        part(part_of_sums, [width, first]);
+    let mut at = first;
+    for part_of_sums in sums.as_chunks_mut::<LANES>().0 {
+        if at >= width {
+            break;
+        }
+        part(part_of_sums, [width, at]);
+        at += LANES;
     }
     sums
 }

@@ -26,8 +26,9 @@ pub fn conv2d_packed<P: Packed>(
         for oy in 0..rows.output() {
             for ox in 0..columns.output() {
                 let mut acc = packed.start(o);
-                for k in 0..conv.filter_len() {
-                    let (ky, kx, c) = (k / in_c / columns.kernel(), k / in_c % columns.kernel(), k % in_c);
+                let taps = (0..rows.kernel()).flat_map(|ky| (0..columns.kernel()).map(move |kx| (ky, kx)));
+                let inputs = taps.flat_map(|(ky, kx)| (0..in_c).map(move |c| (ky, kx, c)));
+                for (k, (ky, kx, c)) in inputs.enumerate() {
                     let x = match (input_index(&rows, oy, ky), input_index(&columns, ox, kx)) {
                         (Some(iy), Some(ix)) => at(x, (iy * columns.input() + ix) * in_c + c),
                         _ => numerics.input_zero_point,

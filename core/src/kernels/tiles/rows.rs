@@ -58,7 +58,7 @@ impl<'a> Rows<'a> {
     #[inline]
     pub(crate) fn scatter(&self, compact: &[i8], y: &mut [i8]) {
         if let Some(y) = y.get_mut(..self.constants.len()) {
-            y.copy_from_slice(self.constants);
+            y.iter_mut().zip(self.constants).for_each(|(y, &constant)| *y = constant);
             for (&row, &code) in self.rows.iter().zip(compact) {
                 if let Some(y) = y.get_mut(row as usize) {
                     *y = code;

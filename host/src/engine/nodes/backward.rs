@@ -18,13 +18,6 @@ pub(super) fn slots<T>(steps: &[Step<T>], activations: &[Vec<T>]) -> (Vec<usize>
     let readers = |value: usize| steps.iter().filter(|step| step.inputs.contains(&value)).count();
     let (mut slot_of, mut lens) = (vec![usize::MAX; activations.len()], Vec::new());
     for step in steps {
-        if let Kernel::Wide(_) = &step.kernel {
-            for output in step.outputs() {
-                slot_of[output] = lens.len();
-                lens.push(activations[output].len());
-            }
-            continue;
-        }
         slot_of[step.output] = match step.kernel {
             Kernel::Activation(_) | Kernel::Bias { .. } | Kernel::Scale(_) | Kernel::Dropout { .. }
                 if readers(step.inputs[0]) == 1 =>
@@ -47,10 +40,6 @@ impl<T: Real> NodeEngineOf<T> {
         written[self.slot_of[self.output]] = true;
         self.forget_gradients();
         for step in (0..self.steps.len()).rev() {
-            if let Kernel::Wide(_) = self.steps[step].kernel {
-                self.wide_back(step, randomness, &written);
-                continue;
-            }
             let slot = self.slot_of[self.steps[step].output];
             if !written[slot] {
                 // Nothing that the loss depends on reads it.
@@ -59,25 +48,6 @@ impl<T: Real> NodeEngineOf<T> {
             let mut dy = std::mem::take(&mut self.slots[slot]);
             self.step_back(step, randomness, &mut dy, &mut written);
             self.slots[slot] = dy;
-        }
-    }
-
-    /// The whole first layer.
-    fn wide_back(&mut self, step: usize, randomness: Randomness, written: &[bool]) {
-        let Self { arch, pool, values, gradients, activations, slots, slot_of, steps, .. } = self;
-        let Kernel::Wide(wide) = &mut steps[step].kernel else { return };
-        let mut dys = Vec::new();
-        for head in &wide.heads {
-            let slot = slot_of[head.output];
-            if !written[slot] {
-                slots[slot].fill(T::ZERO);
-            }
-            clamped(*arch, pool, head.op.activation, &activations[head.output], &mut slots[slot]);
-            dys.push(std::mem::take(&mut slots[slot]));
-        }
-        wide.backward(*arch, pool, values, randomness, &dys, gradients);
-        for (head, dy) in wide.heads.iter().zip(dys) {
-            slots[slot_of[head.output]] = dy;
         }
     }
 
@@ -174,7 +144,6 @@ impl<T: Real> NodeEngineOf<T> {
                 dy.iter_mut().for_each(|dy| *dy = *factor * *dy);
                 target(0, &mut |into, dx| deliver(arch, dy, into, dx));
             }
-            Kernel::Wide(_) => {}
             Kernel::Dropout { rate, layer } => {
                 let mask = Mask::new(*rate, randomness.seed, randomness.step, *layer);
                 mask.apply_in_place(arch, pool, *rate, dy);

@@ -138,19 +138,6 @@ impl<T: Real> Gather<T> {
         pass.run(arch, pool, Clamp::new(Activation::None), into, dy, dx);
     }
 
-    /// As [`forward`](Self::forward) on the caller's thread, for one block of channels.
-    pub(super) fn forward_block(&self, arch: Arch, own: T, activation: Activation, x: &[T], y: &mut [T]) {
-        let pass = Pass { rows: &self.rows, mask: None, order: None, left: &self.left, right: &self.right, own };
-        pass.run_part(arch, Clamp::new(activation), Into::Write, 0, y.len() / self.rows.count(), x, y);
-    }
-
-    /// As [`input_gradient`](Self::input_gradient) on the caller's thread, for one block of channels.
-    pub(super) fn input_gradient_block(&self, arch: Arch, own: T, dy: &[T], dx: &mut [T]) {
-        let rows = &self.transposed.0;
-        let pass = Pass { rows, mask: None, order: None, left: &self.right, right: &self.left, own };
-        pass.run_part(arch, Clamp::new(Activation::None), Into::Write, 0, dx.len() / self.rows.count(), dy, dx);
-    }
-
     /// Adds the gradient of every entry of the mask: `left_i right_j ⟨dy_i, x_j⟩`.
     pub(super) fn mask_gradient(&self, arch: Arch, x: &[T], dy: &[T], gradient: &mut [T]) {
         let width = x.len() / self.rows.count();

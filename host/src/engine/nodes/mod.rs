@@ -18,7 +18,6 @@ mod pool;
 mod project;
 mod resolve;
 mod sparse_dense;
-mod wide;
 
 #[cfg(test)]
 mod tests;
@@ -72,8 +71,6 @@ pub struct NodeEngineOf<T: Real> {
     /// Whether the activations before any dropout belong to the values as they are.
     fresh: bool,
     mask: Option<EdgeMask<T>>,
-    /// Whether there may be one.
-    masks: bool,
 }
 
 /// What every directed edge counts, and the gradient of that.
@@ -91,23 +88,10 @@ impl<T: Real> NodeEngineOf<T> {
     /// # Errors
     /// [`EngineError`] names the node, tensor or option that cannot be trained with.
     pub fn new(graph: &Graph, threads: usize) -> Result<Self, EngineError> {
-        Self::resolved(graph, threads, false)
-    }
-
-    /// As [`new`](Self::new), and a first layer that allows it is computed in blocks of channels, each through all of the
-    /// layer while it lies in the cache. Edges can have no masks then, and sums are taken in another order.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn in_blocks(graph: &Graph, threads: usize) -> Result<Self, EngineError> {
-        Self::resolved(graph, threads, true)
-    }
-
-    fn resolved(graph: &Graph, threads: usize, fused: bool) -> Result<Self, EngineError> {
         if threads == 0 {
             return Err(EngineError::Option { name: "threads" });
         }
-        let resolved = resolve::resolve::<T>(graph, fused)?;
+        let resolved = resolve::resolve::<T>(graph)?;
         let shape = &graph.tensors[resolved.output].shape;
         let (&nodes, &classes) = shape.first().zip(shape.last()).ok_or(EngineError::Option { name: "nodes" })?;
         let mut values = Vec::new();
@@ -117,9 +101,7 @@ impl<T: Real> NodeEngineOf<T> {
         let mut activations: Vec<Vec<T>> = vec![Vec::new(); graph.tensors.len()];
         let mut scratch_len = nodes * classes;
         for step in &resolved.steps {
-            for output in step.outputs() {
-                activations[output] = vec![T::ZERO; graph.tensors[output].element_count()];
-            }
+            activations[step.output] = vec![T::ZERO; graph.tensors[step.output].element_count()];
             if let Kernel::Linear { op, .. } = &step.kernel {
                 scratch_len = scratch_len.max(op.scratch_len());
             }
@@ -147,7 +129,6 @@ impl<T: Real> NodeEngineOf<T> {
             scratch: vec![T::ZERO; scratch_len],
             fresh: false,
             mask: None,
-            masks: !fused,
         })
     }
 
@@ -208,14 +189,14 @@ impl<T: Real> NodeEngineOf<T> {
     }
 
     /// Weights of the edges of every propagation, 1 to begin with, that gradients are computed for; `None` takes them
-    /// away. The engine must not be one [`in_blocks`](Self::in_blocks).
+    /// away.
     ///
     /// # Errors
     /// [`EngineError::Len`] unless there is one an edge.
     pub fn set_edge_mask(&mut self, mask: Option<Vec<T>>) -> Result<(), EngineError> {
         self.fresh = false;
         let entries = self.steps.iter().find_map(|step| match &step.kernel {
-            Kernel::Gather { op, .. } if self.masks => Some(op.entries()),
+            Kernel::Gather { op, .. } => Some(op.entries()),
             _ => None,
         });
         if let Some(values) = &mask {
@@ -318,28 +299,12 @@ impl<T: Real> NodeEngineOf<T> {
             if idle || (*shared && self.fresh) {
                 continue;
             }
-            if let Kernel::Wide(_) = kernel {
-                self.wide(step, training);
-                continue;
-            }
             let output = *output;
             let mut y = std::mem::take(&mut self.activations[output]);
             self.step(step, training, &mut y);
             self.activations[output] = y;
         }
         self.fresh = true;
-    }
-
-    /// All heads of a first layer.
-    fn wide(&mut self, step: usize, training: Option<Randomness>) {
-        let Self { arch, pool, values, steps, activations, fresh, .. } = self;
-        let Kernel::Wide(wide) = &mut steps[step].kernel else { return };
-        let outputs: Vec<usize> = wide.heads.iter().map(|head| head.output).collect();
-        let mut buffers: Vec<Vec<T>> = outputs.iter().map(|output| std::mem::take(&mut activations[*output])).collect();
-        wide.forward(*arch, pool, values, training, *fresh, &mut buffers);
-        for (output, buffer) in outputs.into_iter().zip(buffers) {
-            activations[output] = buffer;
-        }
     }
 
     fn step(&mut self, step: usize, training: Option<Randomness>, y: &mut [T]) {
@@ -372,7 +337,6 @@ impl<T: Real> NodeEngineOf<T> {
                     *y = *factor * *x;
                 }
             }
-            Kernel::Wide(_) => {}
             Kernel::Dropout { rate, layer } => {
                 if let Some(Randomness { seed, step }) = training {
                     Mask::new(*rate, seed, step, *layer).apply(arch, pool, *rate, operand(0), y);

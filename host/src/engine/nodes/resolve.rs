@@ -7,7 +7,6 @@ use super::attention::Attention;
 use super::gather::Gather;
 use super::linear::Linear;
 use super::sparse_dense::SparseDense;
-use super::wide::{self, Wide};
 use crate::graph::{Activation, Graph, Node, Op, Padding, Propagation, Role, Sliding, TensorId};
 use std::ops::Range;
 
@@ -43,8 +42,6 @@ pub(super) enum Kernel<T> {
         activation: Activation,
     },
     Scale(T),
-    /// Several of these in one, block by block.
-    Wide(Box<Wide<T>>),
     Dropout {
         rate: f32,
         layer: usize,
@@ -60,16 +57,6 @@ pub(super) struct Step<T> {
     pub(super) shared: bool,
 }
 
-impl<T> Step<T> {
-    /// Every value that it writes.
-    pub(super) fn outputs(&self) -> Vec<usize> {
-        match &self.kernel {
-            Kernel::Wide(wide) => wide.heads.iter().map(|head| head.output).collect(),
-            _ => vec![self.output],
-        }
-    }
-}
-
 pub(super) struct Resolved<T> {
     pub(super) steps: Vec<Step<T>>,
     pub(super) output: usize,
@@ -77,9 +64,7 @@ pub(super) struct Resolved<T> {
 }
 
 /// Checks the whole graph and resolves its steps.
-///
-/// `fused`: whether steps may be put together, which leaves no place for edge masks.
-pub(super) fn resolve<T: Real>(graph: &Graph, fused: bool) -> Result<Resolved<T>, EngineError> {
+pub(super) fn resolve<T: Real>(graph: &Graph) -> Result<Resolved<T>, EngineError> {
     graph.validate()?;
     let &[output] = graph.outputs.as_slice() else {
         return Err(EngineError::Ends { what: "output", count: graph.outputs.len() });
@@ -108,8 +93,6 @@ pub(super) fn resolve<T: Real>(graph: &Graph, fused: bool) -> Result<Resolved<T>
         tensor: graph[output].name.clone(),
         what: "the graph's output is computed by no operator".into(),
     })?;
-    let nodes = graph.tensors[output].shape.first().copied().unwrap_or(0);
-    let steps = if fused { wide::fuse(steps, output, nodes) } else { steps };
     Ok(Resolved { steps, output, parameters })
 }
 

@@ -45,26 +45,6 @@ impl<T: Real> SparseDense<T> {
         });
     }
 
-    /// As [`forward`](Self::forward) on the caller's thread, without bias, for `w: [features, width]` of one block.
-    pub(super) fn forward_block(&self, arch: Arch, w: &[T], y: &mut [T]) {
-        let (width, clamp) = (y.len() / self.rows.count(), Clamp::new(self.activation));
-        let matrix = Sparse { rows: &self.rows, values: &self.values };
-        vectorize!(
-            arch,
-            for_channel_blocks!(width, [64, 16, 4, 1], product_block::<T>(matrix, 0, width, w, None, clamp, y))
-        );
-    }
-
-    /// As [`weight_gradient`](Self::weight_gradient) on the caller's thread, for one block.
-    pub(super) fn weight_gradient_block(&self, arch: Arch, dy: &[T], dw: &mut [T]) {
-        let (width, clamp) = (dy.len() / self.rows.count(), Clamp::new(Activation::None));
-        let matrix = Sparse { rows: &self.transposed, values: &self.transposed_values };
-        vectorize!(
-            arch,
-            for_channel_blocks!(width, [64, 16, 4, 1], product_block::<T>(matrix, 0, width, dy, None, clamp, dw))
-        );
-    }
-
     /// Writes `dw = Fᵀ dy`.
     pub(super) fn weight_gradient(&self, arch: Arch, pool: &Pool, dy: &[T], dw: &mut [T]) {
         let width = dy.len() / self.rows.count();

@@ -139,7 +139,7 @@ fn blocked(rule: Propagation) -> Graph {
     net.finish(y)
 }
 
-/// Everything in steps of their own, and a first layer in blocks.
+/// A network of every operator, and one with a wide first layer.
 fn networks(rule: Propagation, symmetric: bool) -> [Graph; 2] {
     [network(rule, symmetric), blocked(rule)]
 }
@@ -148,7 +148,7 @@ const RULES: [Propagation; 4] =
     [Propagation::Gcn, Propagation::Sum, Propagation::Mean, Propagation::Attention { heads: 4, slope: 0.2 }];
 
 fn engine<T: Real>(graph: &Graph, threads: usize) -> NodeEngineOf<T> {
-    NodeEngineOf::in_blocks(graph, threads).expect("the test's graph can be trained")
+    NodeEngineOf::new(graph, threads).expect("the test's graph can be trained")
 }
 
 fn relative_error(got: &[f64], want: &[f64]) -> f64 {
@@ -190,7 +190,7 @@ fn gradients_are_the_differences_of_the_loss() {
                 engine.values_mut()[at] -= step;
                 loss
             };
-            let step = tolerance::DIFFERENCE_STEP;
+            let step = tolerance::FINE_DIFFERENCE_STEP;
             let differences: Vec<f64> =
                 (0..gradients.len()).map(|at| (loss_at(at, step) - loss_at(at, -step)) / (2.0 * step)).collect();
             let error = relative_error(&gradients, &differences);

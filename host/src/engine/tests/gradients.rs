@@ -233,7 +233,7 @@ fn gradients_of_several_consumers_add_up() {
 /// next batch norm, and its gradient is nothing but rounding.
 #[test]
 fn f32_gradients_agree_with_f64() {
-    let inputs = [[12, 12, 1], [49, 10, 1], [16, 16, 3], [16, 16, 1], [16, 16, 1], [16, 16, 3]];
+    let inputs = [[12, 12, 1], [49, 10, 1], [16, 16, 3], [16, 16, 1], [16, 16, 1], [16, 16, 1], [16, 16, 3]];
     assert_eq!(inputs.len(), zoo::ENTRIES.len());
     for (entry, input) in zoo::ENTRIES.iter().zip(inputs) {
         let graph = entry.build(&input, 10, 5).expect("the input fits");

@@ -44,7 +44,8 @@ const HOST: Modules = &[
     ("zoo", &["graph"]),
     ("engine", &["graph"]),
     ("sparsify", &["graph", "engine"]),
-    ("quantize", &["graph"]),
+    // Quantisation-aware training and reconstruction take steps of their own.
+    ("quantize", &["graph", "engine"]),
     ("plan", &["graph"]),
     // A network of another tool becomes a model file on reading.
     ("export", &["graph", "plan", "import", "simplify"]),
@@ -55,8 +56,8 @@ const HOST: Modules = &[
     (
         "pipeline",
         &[
-            "data", "zoo", "import", "graph", "engine", "train", "sparsify", "quantize", "plan", "export", "report",
-            "chip",
+            "data", "zoo", "import", "simplify", "graph", "engine", "train", "sparsify", "quantize", "plan", "export",
+            "report", "chip",
         ],
     ),
     (
