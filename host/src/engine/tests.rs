@@ -19,8 +19,6 @@ use rand_chacha::{
 mod tolerance {
     /// Step of the central differences in f64: truncation and rounding both stay near 1e-10.
     pub(super) const DIFFERENCE_STEP: f64 = 1e-5;
-    /// For networks with many rectifiers: fewer differences straddle a kink.
-    pub(in crate::engine) const FINE_DIFFERENCE_STEP: f64 = 1e-7;
     /// Gradient of the f64 engine against f64 central differences.
     pub(super) const GRADIENT: f64 = 1e-6;
     /// Gradient of the f32 engine against the f64 engine, over whole networks of the zoo.
