@@ -127,7 +127,10 @@ fn run_gather(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let [y, scratch, x, numbers] = split(arena, spans)?;
     let (chain, scratch) = (chain.over(elements(x)), elements(scratch));
     let (y, numbers): (&mut [i8], &mut [i32]) = (elements(y), elements(numbers));
-    for (y, &mut number) in y.chunks_mut(channels.max(1)).zip(numbers) {
+    let mut rest = y;
+    for &mut number in numbers {
+        let Some((y, after)) = core::mem::take(&mut rest).split_at_mut_checked(channels) else { break };
+        rest = after;
         let row = usize::try_from(number).unwrap_or(0).min(rows.saturating_sub(1));
         compute_row::<kernels::NodeSums>(chain, row, y, scratch);
     }
