@@ -2,6 +2,7 @@
 //! fixed point of a map that pulls everything together, with the gradient that follows from that alone.
 
 use super::expect_len;
+use super::{rows, rows_mut};
 use crate::error::GraphError;
 use crate::graph::{Csr, Index};
 use crate::real::Real;
@@ -256,7 +257,7 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
     /// `v = g + gamma Aᵀ D u`
     fn apply_transposed(&self, x: &[T], u: &[T], g: &[T], v: &mut [T]) {
         for ((node, rows), (v, g)) in
-            self.transposed.rows().enumerate().zip(v.chunks_mut(self.heads.max(1)).zip(g.chunks(self.heads.max(1))))
+            self.transposed.rows().enumerate().zip(rows_mut(v, self.heads).zip(rows(g, self.heads)))
         {
             v.fill(T::ZERO);
             for row in rows {

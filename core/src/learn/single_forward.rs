@@ -2,6 +2,7 @@
 //! layer learns by how close its training nodes come to the right one.
 
 use super::expect_len;
+use super::{rows, rows_mut};
 use crate::error::GraphError;
 use crate::real::Real;
 
@@ -54,7 +55,7 @@ impl<T: Real> Outputs<'_, T> {
 
     /// Softmax over the classes of one node's products with the anchors.
     fn probabilities(&self, node: &[T], probabilities: &mut [T]) {
-        for (p, anchor) in probabilities.iter_mut().zip(self.anchors.chunks(self.width.max(1))) {
+        for (p, anchor) in probabilities.iter_mut().zip(rows(self.anchors, self.width)) {
             *p = node.iter().zip(anchor).fold(T::ZERO, |sum, (x, a)| sum + *x * *a) / self.temperature;
         }
         let largest = probabilities.iter().copied().fold(-T::INFINITY, Real::max);
@@ -80,7 +81,7 @@ impl<T: Real> Outputs<'_, T> {
         expect_len("scratch", classes, scratch.len())?;
         expect_len("votes", nodes.len() / self.width.max(1) * classes, votes.len())?;
         expect_len("nodes", nodes.len() / self.width.max(1) * self.width, nodes.len())?;
-        for (node, votes) in nodes.chunks(self.width.max(1)).zip(votes.chunks_mut(classes.max(1))) {
+        for (node, votes) in rows(nodes, self.width).zip(rows_mut(votes, classes)) {
             self.probabilities(node, scratch);
             for (vote, p) in votes.iter_mut().zip(scratch.iter()) {
                 *vote = *vote + *p;
@@ -118,11 +119,11 @@ impl<T: Real> Outputs<'_, T> {
         let share = T::ONE / T::from_f64(labels.len().max(1) as f64);
         let mut loss = T::ZERO;
         d_anchors.fill(T::ZERO);
-        let nodes = self.hidden.chunks(self.width.max(1)).zip(d_hidden.chunks_mut(self.width.max(1))).zip(labels);
+        let nodes = rows(self.hidden, self.width).zip(rows_mut(d_hidden, self.width)).zip(labels);
         for ((node, d_node), label) in nodes {
             self.probabilities(node, scratch);
             d_node.fill(T::ZERO);
-            let anchors = self.anchors.chunks(self.width.max(1)).zip(d_anchors.chunks_mut(self.width.max(1)));
+            let anchors = rows(self.anchors, self.width).zip(rows_mut(d_anchors, self.width));
             for (class, (p, (anchor, d_anchor))) in (0..).zip(scratch.iter().zip(anchors)) {
                 let right = *label == class;
                 if right {
