@@ -75,7 +75,13 @@ fn a_graph_of_ones_own_is_trained_on_and_damage_is_refused_by_line() {
     let arguments = ["train", RECIPE, "--set", "data.name=graph", "--set", &own, "--json", "--out", text(&out)];
     assert_eq!(json(niwaki(&arguments))["test_accuracy"], 1.0);
     fs::write(data.join("edges.csv"), "0,1\n1,x\n").expect("written");
-    let (code, message) = refusal(&["train", RECIPE, "--set", "data.name=graph", "--set", &own]);
+    let (code, message) = refusal(
+        &arguments[..arguments.len() - 1]
+            .iter()
+            .copied()
+            .chain([text(&folder.path().join("other"))])
+            .collect::<Vec<_>>(),
+    );
     assert_eq!(code, 2, "{message}");
     assert!(message.contains("edges.csv") && message.contains("line 2"), "{message}");
 }
