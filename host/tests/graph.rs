@@ -71,17 +71,12 @@ fn a_graph_of_ones_own_is_trained_on_and_damage_is_refused_by_line() {
     fs::write(data.join("edges.csv"), "0,1\n1,2\n3,4\n4,5\n").expect("written");
     let nodes = "split,label\ntrain,0\nval,0\ntest,0\ntrain,1\nval,1\ntest,1\n";
     fs::write(data.join("nodes.csv"), nodes).expect("written");
-    let (own, out) = (format!("data.dir={}", data.display()), folder.path().join("run"));
-    let arguments = ["train", RECIPE, "--set", "data.name=graph", "--set", &own, "--json", "--out", text(&out)];
-    assert_eq!(json(niwaki(&arguments))["test_accuracy"], 1.0);
+    let own = format!("data.dir={}", data.display());
+    let (out, other) = (folder.path().join("run"), folder.path().join("other"));
+    let arguments = |out| ["train", RECIPE, "--set", "data.name=graph", "--set", &own, "--json", "--out", out];
+    assert_eq!(json(niwaki(&arguments(text(&out))))["test_accuracy"], 1.0);
     fs::write(data.join("edges.csv"), "0,1\n1,x\n").expect("written");
-    let (code, message) = refusal(
-        &arguments[..arguments.len() - 1]
-            .iter()
-            .copied()
-            .chain([text(&folder.path().join("other"))])
-            .collect::<Vec<_>>(),
-    );
+    let (code, message) = refusal(&arguments(text(&other)));
     assert_eq!(code, 2, "{message}");
     assert!(message.contains("edges.csv") && message.contains("line 2"), "{message}");
 }

@@ -96,7 +96,7 @@ fn recipe(args: &CompressArgs) -> Result<Recipe, CliError> {
         None => {
             let place = args.network.display();
             if !args.network.exists() {
-                return Err(CliError::Input(format!("{place}: neither the folder of a run nor a .tflite file")));
+                return Err(no_network(args));
             }
             return Err(CliError::Input(format!("{place}: a file names no data set to train on; add --data NAME")));
         }
@@ -191,11 +191,14 @@ fn of_run(args: &CompressArgs) -> Result<(String, String), CliError> {
     Ok((recipe.to_toml(), path.display().to_string()))
 }
 
+fn no_network(args: &CompressArgs) -> CliError {
+    CliError::Input(format!("{}: neither the folder of a run nor a .tflite file", args.network.display()))
+}
+
 /// A recipe for a file of another tool and a data set.
 fn of_file(args: &CompressArgs, name: &str) -> Result<String, CliError> {
-    let place = args.network.display();
     if !args.network.is_file() || args.network.extension().is_none_or(|e| e != "tflite") {
-        return Err(CliError::Input(format!("{place}: neither the folder of a run nor a .tflite file")));
+        return Err(no_network(args));
     }
     crate::data::known::by_name(name)?;
     let table = |key: &str, value: toml::Value| toml::Value::Table([(key.to_owned(), value)].into_iter().collect());
