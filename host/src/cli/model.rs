@@ -3,7 +3,8 @@
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip;
 use crate::data::npy::{self, AnyArray};
-use crate::export::read::{ModelFile, OperatorInfo, Port, read, read_for};
+use crate::export::read::{ModelFile, OperatorInfo, Port, plan_of, read, read_for};
+use crate::export::{LayerPlan, Needs, Plan};
 use crate::graph::eval::f32s;
 use crate::pipeline::score::{class_of, elements};
 use crate::report::{console, format};
@@ -84,15 +85,19 @@ impl ModelFile {
 }
 
 pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
-    let d = read(&args.model)?.description;
+    let model = read(&args.model)?;
+    let (d, plan) = (model.description, plan_of(&args.model, &model.bytes));
     if args.json {
-        return print_json(&serde_json::to_value(&d).unwrap_or_default());
+        let mut value = serde_json::to_value(&d).unwrap_or_default();
+        value["plan"] = serde_json::to_value(&plan).unwrap_or_default();
+        return print_json(&value);
     }
     let row = |(n, o): (usize, &OperatorInfo)| {
         vec![
             n.to_string(),
             o.op.to_string(),
             o.dtype.to_string(),
+            o.layout.unwrap_or_default().to_string(),
             format::shape(&o.input_shape),
             format::shape(&o.output_shape),
             format::exact(o.macs),
@@ -101,8 +106,8 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
         ]
     };
     let rows = d.operators.iter().enumerate().map(row).collect();
-    let heads = ["#", "operator", "type", "input", "output", "MACs", "constants", "arena in use"];
-    let table = console::grid(&heads, rows, &[], &[1, 2, 3, 4, 7]);
+    let heads = ["#", "operator", "type", "layout", "input", "output", "MACs", "constants", "arena in use"];
+    let table = console::grid(&heads, rows, &[], &[1, 2, 3, 4, 5, 8]);
     let mut text = format!("{table}\n\n");
     let ports = d.inputs.iter().map(|p| ("input", p)).chain(d.outputs.iter().map(|p| ("output", p)));
     for (name, p) in ports {
@@ -119,7 +124,37 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
         format::bytes(d.file_bytes),
         format::bytes(d.arena_bytes)
     );
+    text += &plan.as_ref().map_or_else(String::new, planned);
     print(&text)
+}
+
+/// Why the layers have the layouts that they have.
+fn planned(plan: &Plan) -> String {
+    let row = |layer: &LayerPlan| {
+        let taken = &layer.candidates[layer.chosen];
+        vec![
+            layer.name.clone(),
+            taken.layout.clone(),
+            format::bytes(taken.bytes),
+            format::exact(taken.instructions),
+            layer.why.clone(),
+        ]
+    };
+    let rows = plan.layers.iter().map(row).collect();
+    let heads = ["layer", "layout", "in the file", "instructions", "why"];
+    let table = console::grid(&heads, rows, &[], &[0, 1, 4]);
+    let Needs { ram, flash, instructions } = plan.needs;
+    let mut text = format!(
+        "\nplanned for {}: about {} instructions, {} of flash with the program, {} of RAM with the stack\n{table}\n",
+        plan.chip,
+        format::exact(instructions),
+        format::bytes(flash),
+        format::bytes(ram),
+    );
+    if !plan.not_counted.is_empty() {
+        text += &format!("no table has the instructions of: {}\n", plan.not_counted.join(", "));
+    }
+    text
 }
 
 /// The arena as a line: where an operator writes and works, and what else is in use while it runs.

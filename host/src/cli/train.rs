@@ -116,6 +116,7 @@ impl Run<'_> {
             device: device.device()?,
             chip: self.chip,
             chip_inputs: None,
+            keep_limits: true,
             stop: &stop,
         };
         let mut progress = Progress::new(self.verbose);

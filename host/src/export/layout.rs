@@ -34,10 +34,30 @@ pub enum Layout {
     Compressed,
 }
 
+/// The name of having no [`Layout`].
+pub(super) const PLAIN: &str = "plain";
+
 impl Layout {
     /// Every layout.
     pub const ALL: [Self; 7] =
         [Self::Tiled, Self::Blocks, Self::Taps, Self::Kept, Self::Rows, Self::Int4, Self::Compressed];
+
+    /// The name of the layout that an operator reads its weights in, `plain` for one that is not packed; none for an
+    /// operator without weights.
+    pub fn name_of(code: OpCode) -> Option<&'static str> {
+        let layout = match code {
+            OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Dense | OpCode::TransposeConv2d => return Some(PLAIN),
+            OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled | OpCode::DenseTiled => Self::Tiled,
+            OpCode::Conv2dBlocks | OpCode::DenseBlocks => Self::Blocks,
+            OpCode::Conv2dTaps | OpCode::DenseTaps => Self::Taps,
+            OpCode::Conv2dKept | OpCode::DenseKept => Self::Kept,
+            OpCode::Conv2dRows | OpCode::DenseRows => Self::Rows,
+            OpCode::Conv2dInt4 | OpCode::DenseInt4 => Self::Int4,
+            OpCode::DenseCompressed => Self::Compressed,
+            _ => return None,
+        };
+        Some(layout.name())
+    }
 
     /// The layout's name.
     pub const fn name(self) -> &'static str {

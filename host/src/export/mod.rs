@@ -1,7 +1,9 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
 mod aligned;
+mod choose;
 mod compress;
+pub mod cost;
 mod elementwise;
 mod layout;
 mod nodes;
@@ -10,6 +12,7 @@ pub mod rust;
 mod tiles;
 
 pub use aligned::AlignedBytes;
+pub use choose::{Candidate, LayerPlan, Least, Limits, Needs, Plan, Shortfall, export_planned, plan_path};
 pub use layout::{Constant, Layout, PackedLayer, pack_layer};
 pub use nodes::query;
 pub use tiles::Target;
@@ -61,6 +64,9 @@ pub enum ExportError {
         /// What it asks for that the layer has not.
         why: &'static str,
     },
+    /// No layouts of the layers keep the limits of the target.
+    #[error("{0}")]
+    Budget(Box<Shortfall>),
     /// The finished file was refused by core: a bug in the exporter.
     #[error("the exported file does not verify: {0}")]
     Verify(#[from] VerifyError),
@@ -189,6 +195,20 @@ impl Kernel {
             (None, Target::Portable) => None,
         };
         Ok(Self { lowered, packed })
+    }
+
+    /// The code of the plain layout of a convolution or dense layer of int8 weights, and the bytes of its constants.
+    fn weighted(&self, graph: &Graph, node: &Node) -> Option<(OpCode, [usize; 4])> {
+        let code = match self.lowered {
+            Lowered::Conv2d(..) => OpCode::Conv2d,
+            Lowered::DepthwiseConv2d(..) => OpCode::DepthwiseConv2d,
+            Lowered::Dense(..) => OpCode::Dense,
+            _ => return None,
+        };
+        let Some(Scaling::Int8 { multipliers_q31, shifts, .. }) = self.lowered.scaling() else { return None };
+        let weights = graph[node.inputs[1]].element_count();
+        let bias = graph.bias_data(node).bytes().len();
+        Some((code, [weights, bias, size_of_val(&multipliers_q31[..]), size_of_val(&shifts[..])]))
     }
 
     fn memory(&self, node: &Node) -> Memory {

@@ -33,6 +33,12 @@ pub(super) fn with_input(graph: &Graph) -> Cow<'_, Graph> {
     graph
 }
 
+/// Whether `graph` has operators over nodes, whose choice is of another kind.
+pub(super) fn is_over_graph(graph: &Graph) -> bool {
+    let over_nodes = |op: &Op| matches!(op, Op::Propagate { .. } | Op::SparseDense { .. } | Op::Gather);
+    graph.nodes.iter().any(|node| over_nodes(&node.op))
+}
+
 /// A network that answers for single nodes: its input is `count` node numbers, and its outputs have their rows alone.
 ///
 /// # Errors

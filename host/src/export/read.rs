@@ -1,10 +1,10 @@
 //! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
 
-use super::{AlignedBytes, ExportError, Target, export_for};
+use super::{AlignedBytes, ExportError, Layout, Plan, Target, export_for, plan_path};
 use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
-use niwaki_core::format::{DType, Model, NONE, OpCode, OperatorRecord, Place, TensorRecord, param};
+use niwaki_core::format::{DType, Model, NONE, OpCode, OperatorRecord, Place, TensorRecord, crc32, param};
 use niwaki_core::kernels::tiles::blocks::INDEXED_GROUP_WORDS;
 use niwaki_core::kernels::tiles::compressed::{QUAD_WORDS, UNITS};
 use niwaki_core::kernels::tiles::filters::GROUP;
@@ -91,6 +91,13 @@ pub fn read_for(path: &Path, target: Target) -> Result<ModelFile, ReadError> {
     Ok(ModelFile { bytes, description })
 }
 
+/// The plan beside a model file, where there is one that is about these bytes.
+pub fn plan_of(path: &Path, model: &[u8]) -> Option<Plan> {
+    let text = std::fs::read_to_string(plan_path(path)).ok()?;
+    let plan: Plan = serde_json::from_str(&text).ok()?;
+    (plan.checksum == crc32(model)).then_some(plan)
+}
+
 /// An input or output of a model.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Port {
@@ -111,6 +118,8 @@ pub struct Port {
 pub struct OperatorInfo {
     /// Operator name.
     pub op: &'static str,
+    /// How its weights lie in the file; none without weights.
+    pub layout: Option<&'static str>,
     /// Element type of its activations.
     pub dtype: &'static str,
     /// Shape of the first operand.
@@ -239,6 +248,7 @@ pub fn describe(model: &Model<'_>) -> Description {
             params += weights + biases;
             Some(OperatorInfo {
                 op: code.name(),
+                layout: Layout::name_of(code),
                 dtype: dtype(&x),
                 input_shape: shape(&x),
                 output_shape: shape(&y),

@@ -227,7 +227,7 @@ fn run(
         return Err(source(format!("it starts from {dense}, which failed")));
     }
     let Options { threads, device, stop, .. } = *options;
-    let run = super::Options { dir, threads, device, chip, chip_inputs: Some(CHIP_INPUTS), stop };
+    let run = super::Options { dir, threads, device, chip, chip_inputs: Some(CHIP_INPUTS), keep_limits: false, stop };
     super::run(&cell.recipe, run, &mut |event| tell(Event::Run(event)))?;
     // As a later comparison will read it: the table must not depend on when a cell was run.
     cell.finished(dir, chip).ok_or_else(|| source("its report cannot be read back".into()))

@@ -1,8 +1,6 @@
 //! Quantising a network of another tool: no training and no labels, only inputs.
 
-use super::{MODEL_FILE, PipelineError, source, target};
-use crate::data::atomic;
-use crate::export::export_for;
+use super::{MODEL_FILE, PipelineError, planned, source};
 use crate::quantize::fidelity::{Fidelity, fidelity};
 use crate::quantize::prepare;
 use crate::simplify::simplify;
@@ -51,12 +49,10 @@ pub fn quantize_imported(recipe: &Recipe, inputs: &[Vec<f32>], dir: &Path) -> Re
     let rest: Vec<&[f32]> = of(1).collect();
     let (float, scheme) = prepare(&graph, &calibration, &recipe.quantize)?;
     let integer = scheme.apply(&float)?;
-    let (file, arena) = export_for(&integer, target(recipe))?;
     std::fs::create_dir_all(dir).map_err(|source| PipelineError::Folder { path: dir.into(), source })?;
-    let model = dir.join(MODEL_FILE);
-    atomic::write(&model, &file)?;
+    let (file, arena) = planned(&integer, recipe, dir)?;
     Ok(Quantized {
-        model,
+        model: dir.join(MODEL_FILE),
         calibration_samples: calibration.len(),
         fidelity: fidelity(&graph, &integer, &rest)?,
         model_bytes: file.len() as u64,

@@ -2,7 +2,7 @@
 
 use crate::chip::{self, Chip, Cost};
 use crate::data::Dataset;
-use crate::export::{AlignedBytes, export_for};
+use crate::export::{AlignedBytes, Limits, export_planned};
 use crate::graph::Graph;
 use crate::quantize::{Calibration, post_training};
 use crate::sparsify::{cost::Meter, options::Unit};
@@ -31,7 +31,9 @@ impl<'a> ChipMeter<'a> {
         // Neither size nor instructions depend on the ranges: one sample will do.
         let graph =
             post_training(graph, &[self.data.train.sample(0)], Calibration::MinMax).map_err(|e| e.to_string())?;
-        let (file, _) = export_for(&graph, super::target(self.recipe)).map_err(|e| e.to_string())?;
+        let target = &self.recipe.target;
+        let fastest = Limits { least: target.least, ..Limits::default() };
+        let (file, ..) = export_planned(&graph, target.chip.parse().ok(), &fastest).map_err(|e| e.to_string())?;
         Ok((graph, file))
     }
 

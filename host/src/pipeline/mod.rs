@@ -12,8 +12,9 @@ mod source;
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
-use crate::export::{ExportError, Target, export_for};
+use crate::export::{AlignedBytes, ExportError, Target, export_planned, plan_path};
 use crate::graph::{Graph, GraphError};
+use crate::plan::Arena;
 use crate::quantize::{Precision, quantize};
 use crate::report::{Report, ReportError, Stage};
 use crate::sparsify::{cost, cost::Meter, wgsef::Prox};
@@ -56,6 +57,11 @@ pub enum PipelineError {
     Folder { path: PathBuf, source: std::io::Error },
     #[error("instructions cannot be counted: {why}; or compare by another cost: --unit macs, or `[compare] unit`")]
     NoInstructions { why: String },
+    #[error(
+        "{source}\nwhat was trained is in {}: the same command with --set target.flash=..., target.ram=... or \
+         target.instructions=... goes on from there", dir.display()
+    )]
+    Limits { dir: PathBuf, source: ExportError },
     #[error("networks over graphs are trained on the CPU: leave --device out")]
     GraphDevice,
     #[error("stopped after {done} of {of} cells; the same command goes on from there")]
@@ -96,6 +102,8 @@ pub struct Options<'a> {
     /// Test inputs that run there, from the first on; all unless given. Accuracy is then counted on this machine, on
     /// all of them.
     pub chip_inputs: Option<usize>,
+    /// Whether a model that passes a limit of its target is refused; if not, the report has a note.
+    pub keep_limits: bool,
     /// Set by someone else to end the run after the current epoch.
     pub stop: &'a AtomicBool,
 }
@@ -162,8 +170,11 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         Some(quantized) => quantized.clone(),
         None => quantized(trained.last(), recipe, &data)?,
     };
-    let (file, arena) = export_for(&quantized, target(recipe))?;
-    atomic::write(&options.dir.join(MODEL_FILE), &file)?;
+    let (file, arena) = match planned(&quantized, recipe, options.dir) {
+        Err(error @ PipelineError::Limits { .. }) if options.keep_limits => return Err(error),
+        Err(PipelineError::Limits { .. }) => planned(&quantized, &without_limits(recipe), options.dir)?,
+        exported => exported?,
+    };
     let test = score::inputs(&quantized, &data.test)?;
     let outputs = chip::run(Chip::Host, &file, &test, &mut |_| ())?.outputs;
     let int8 = Stage {
@@ -246,6 +257,36 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     })
 }
 
+/// Exports `graph` with the layouts that cost least on the recipe's chip within its limits, to [`MODEL_FILE`] in `dir` with
+/// the plan beside it.
+fn planned(graph: &Graph, recipe: &Recipe, dir: &Path) -> Result<(AlignedBytes, Arena), PipelineError> {
+    let chip = recipe.target.chip.parse().ok();
+    let (file, arena, plan) = match export_planned(graph, chip, &recipe.target.limits()) {
+        Err(source @ (ExportError::Budget(_) | ExportError::Ram { .. })) => {
+            return Err(PipelineError::Limits { dir: dir.into(), source });
+        }
+        exported => exported?,
+    };
+    let model = dir.join(MODEL_FILE);
+    atomic::write(&model, &file)?;
+    let plan_file = plan_path(&model);
+    match plan.as_ref().map(serde_json::to_string_pretty) {
+        Some(Ok(text)) => atomic::write(&plan_file, text.as_bytes())?,
+        // One of another export would be taken for this one's.
+        _ => drop(std::fs::remove_file(&plan_file)),
+    }
+    Ok((file, arena))
+}
+
+/// The recipe for a model that may take what it takes.
+fn without_limits(recipe: &Recipe) -> Recipe {
+    let mut recipe = recipe.clone();
+    recipe.target.ram = None;
+    recipe.target.flash = None;
+    recipe.target.instructions = None;
+    recipe
+}
+
 /// What the recipe's chip wants its weights packed for.
 fn target(recipe: &Recipe) -> Target {
     recipe.target.chip.parse().map_or(Target::Portable, Chip::target)
@@ -265,7 +306,10 @@ fn open_folder(dir: &Path, recipe: &Recipe) -> Result<(), PipelineError> {
     let wanted = recipe.to_toml();
     match std::fs::read_to_string(&path) {
         // A recipe written before a key existed means that key's default.
-        Ok(found) if found == wanted || Recipe::parse(&found, "", &[]).is_ok_and(|found| found == *recipe) => Ok(()),
+        Ok(found) if found == wanted => Ok(()),
+        Ok(found) if Recipe::parse(&found, "", &[]).is_ok_and(|found| is_same_run(&found, recipe)) => {
+            Ok(atomic::write(&path, wanted.as_bytes())?)
+        }
         Ok(found) => {
             let lines = found.lines().zip(wanted.lines()).find(|(a, b)| a != b);
             let difference = lines.map_or("more keys".into(), |(a, b)| format!("`{a}` there, `{b}` here"));
@@ -274,6 +318,13 @@ fn open_folder(dir: &Path, recipe: &Recipe) -> Result<(), PipelineError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(atomic::write(&path, wanted.as_bytes())?),
         Err(e) => Err(PipelineError::Source { path, what: format!("cannot be read ({e})") }),
     }
+}
+
+/// Whether `recipe` trains what `found` trained: what the exported model may take is settled after that.
+fn is_same_run(found: &Recipe, recipe: &Recipe) -> bool {
+    let mut found = without_limits(found);
+    found.target.least = recipe.target.least;
+    found == without_limits(recipe)
 }
 
 fn prox(device: Device) -> Result<Prox, GpuError> {

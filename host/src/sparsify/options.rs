@@ -29,7 +29,8 @@ pub struct Sparsity {
     pub metric: Metric,
     /// Epochs over which the weight rises to `lambda`.
     pub ramp_epochs: usize,
-    /// Epochs after the ramp in which groups that turn around are set to zero (half-space steps).
+    /// Epochs after the ramp in which groups that turn around are set to zero (half-space steps). With `hspg`, whose
+    /// second stage they are, 0 takes the second half of the ramp for them: the same epochs as every other method.
     pub half_space_epochs: usize,
     /// Epochs with the kept groups alone.
     pub finetune_epochs: usize,
@@ -58,6 +59,14 @@ impl Default for Sparsity {
             distill: 0.0,
             temperature: 4.0,
         }
+    }
+}
+
+impl Sparsity {
+    /// Steps over which the weight rises to `lambda`, with `steps` to an epoch; half-space steps follow.
+    pub fn rising_steps(&self, steps: usize) -> usize {
+        let ramp = self.ramp_epochs * steps;
+        if self.method == Method::Hspg && self.half_space_epochs == 0 { ramp / 2 } else { ramp }
     }
 }
 

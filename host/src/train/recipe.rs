@@ -24,6 +24,7 @@ pub use fields::Size;
 pub use graph::{EdgeUnit, GraphMethod, GraphOptions};
 pub use read::apply_set;
 
+use crate::export::{Least, Limits};
 pub use crate::quantize::Calibration;
 pub use crate::quantize::options::{Granularity, Precision, Quantize};
 pub use crate::sparsify::{Sparsity, options::Unit};
@@ -201,10 +202,24 @@ pub struct Target {
     /// Flash that model and code must fit in; no limit unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flash: Option<Size>,
+    /// Instructions that one inference may take; no limit unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<u64>,
+    /// What the exported model has as little of as the limits allow.
+    pub least: Least,
+}
+
+impl Target {
+    /// What the layouts of the weights are chosen within.
+    pub fn limits(&self) -> Limits {
+        let bytes = |size: &Option<Size>| size.as_ref().map(|size| size.bytes());
+        let Self { ram, flash, instructions, least, .. } = self;
+        Limits { ram: bytes(ram), flash: bytes(flash), instructions: *instructions, least: *least }
+    }
 }
 
 impl Default for Target {
     fn default() -> Self {
-        Self { chip: "cortex-m4".into(), ram: None, flash: None }
+        Self { chip: "cortex-m4".into(), ram: None, flash: None, instructions: None, least: Least::Instructions }
     }
 }

@@ -134,7 +134,7 @@ impl Run<'_> {
         let order = shuffled(train.len(), &mut rng);
         let (mut x, mut y) = (Vec::new(), Vec::new());
         let (mut sum, mut lambda) = (0.0, 0.0);
-        let ramp_steps = self.recipe.sparsity.ramp_epochs * steps;
+        let ramp_steps = self.recipe.sparsity.rising_steps(steps);
         for (done, batch) in order.chunks(self.recipe.train.batch).enumerate() {
             x.clear();
             y.clear();

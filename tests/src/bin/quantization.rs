@@ -16,7 +16,7 @@ RUN is the folder of a finished dense run; --only takes rows whose name contains
 type Row = (&'static str, &'static [&'static str]);
 
 const INT4: &str = "quantize.weights=int4";
-const QAT: &str = "quantize.qat_epochs=3";
+const QAT: &str = "quantize.qat_epochs=8";
 
 const ROWS: &[Row] = &[
     ("ptq-int8-minmax", &["quantize.calibration=minmax"]),
@@ -36,6 +36,7 @@ const ROWS: &[Row] = &[
     ("ptq-int4-tensor", &[INT4, "quantize.granularity=tensor"]),
     ("ptq-int4-tensor-equalized", &[INT4, "quantize.granularity=tensor", "quantize.equalize=true"]),
     ("qat-int8", &[QAT]),
+    ("qat-int8-distill", &[QAT, "quantize.qat_distill=0.5"]),
     ("qat-int8-lsq", &[QAT, "quantize.lsq=true"]),
     ("qat-int4", &[INT4, QAT]),
     ("qat-int4-lsq", &[INT4, QAT, "quantize.lsq=true"]),
@@ -124,6 +125,7 @@ fn cell(arguments: &Arguments, name: &str, sets: &[&str], run: &Path) -> Result<
         device: Device::Cpu,
         chip: None,
         chip_inputs: None,
+        keep_limits: false,
         stop: &stop,
     };
     let finished = pipeline::run(&recipe, options, &mut |_| ())?;

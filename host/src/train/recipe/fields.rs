@@ -56,7 +56,7 @@ const GROUPS: &[&str] =
 const COMPARED: Rule = Rule::OneOf(METHODS.split_at(1).1);
 
 /// Cores that files can be packed for.
-const CHIPS: &[&str] = &["portable", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"];
+const CHIPS: &[&str] = &["portable", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"];
 
 const ABOVE_ZERO: Rule = Rule::Number(Bound::Excluded(0.0), Bound::Unbounded);
 const FROM_ZERO: Rule = Rule::Number(Bound::Included(0.0), Bound::Unbounded);
@@ -131,6 +131,8 @@ pub(super) const FIELDS: &[Field] = &[
     field("target", "chip", Rule::OneOf(CHIPS)),
     field("target", "ram", Rule::Size),
     field("target", "flash", Rule::Size),
+    field("target", "instructions", Rule::Whole(1, i64::MAX)),
+    field("target", "least", Rule::OneOf(&["instructions", "flash"])),
     field("compare", "methods", Rule::List(&COMPARED)),
     field("compare", "keeps", Rule::List(&SHARE)),
     field("compare", "seeds", Rule::List(&SEED)),

@@ -19,6 +19,7 @@ const METHODS: &[(Method, &[&str])] = &[
     (Method::Magnitude, &[]),
     (Method::GroupLasso, &["lambda=0.01"]),
     (Method::Hspg, &["half_space_epochs=2", "lambda=0.01"]),
+    (Method::Hspg, &["lambda=0.01"]),
     (Method::Sap, &[]),
     (Method::Sap, &["groups=weight", "keep=0.2"]),
     (Method::Rigl, &["groups=weight", "keep=0.2"]),
