@@ -10,8 +10,8 @@ use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRec
 use niwaki_core::kernels::nodes;
 use niwaki_core::kernels::tiles::filters::{self, Filter};
 use niwaki_core::kernels::tiles::{
-    Activations, Blocks, CompressedRows, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, Int4, Kept, Packed, Rows, Taps,
-    TiledInt8, Tiles, blocks, compressed, depthwise_conv2d, int4, taps,
+    Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, Int4, Kept, Packed, Rows, Taps,
+    TiledInt8, Tiles, blocks, codebook, compressed, depthwise_conv2d, int4, taps,
 };
 use niwaki_core::kernels::{
     AddF32, AddInt, Affine, Arithmetic, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
@@ -230,6 +230,7 @@ packed!(packed_taps, Taps<'_>);
 packed!(packed_kept, Kept<'_>);
 packed!(packed_rows, Rows<'_>);
 packed!(packed_int4, Int4<'_>);
+packed!(packed_codebook, Codebook<'_>);
 
 /// Packings from anything.
 pub fn packings(words: &mut [i32], list: &[i16], codes: &[i8], filter: &Filter<'_>) -> Result<(), OperatorError> {
@@ -238,6 +239,9 @@ pub fn packings(words: &mut [i32], list: &[i16], codes: &[i8], filter: &Filter<'
     let rows = Rows::try_new(words, list, codes, unknown(4))?;
     black_box(rows.rows());
     black_box(Int4::try_new(words, unknown(3), unknown(4))?.pair_words());
+    black_box(Codebook::try_new(words, codes, unknown(3), unknown(4))?.pair_words());
+    let values = codebook::values(&[*filter; 3], unknown(9)).unwrap_or_default();
+    black_box(codebook::pack(&[*filter; 4], &values, words));
     let mut sum = 0_i32;
     let mut add = |word: i32| sum = sum.wrapping_add(word);
     black_box(blocks::pack(&[*filter; 4], unknown(9), &mut add));

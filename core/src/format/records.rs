@@ -241,6 +241,10 @@ pub enum OpCode {
     Conv2dTaps = 42,
     /// int8 fully connected layer whose tiles keep single weights: `x, quads`.
     DenseTaps = 43,
+    /// int8 convolution with weights from a codebook: `x, tiles, codebook`.
+    Conv2dCodebook = 44,
+    /// int8 fully connected layer with weights from a codebook: `x, tiles, codebook`.
+    DenseCodebook = 45,
     /// Sums over the neighbours of each node: `x, offsets, neighbours, table, factors`.
     Propagate = 48,
     /// Sparse features times dense weights: `w, offsets, columns, table, factors, values`.
@@ -253,7 +257,7 @@ pub enum OpCode {
 
 impl OpCode {
     /// Every code with its name.
-    const ALL: [(OpCode, &'static str); 47] = [
+    const ALL: [(OpCode, &'static str); 49] = [
         (Self::Conv2d, "conv2d"),
         (Self::DepthwiseConv2d, "depthwise_conv2d"),
         (Self::Dense, "dense"),
@@ -297,6 +301,8 @@ impl OpCode {
         (Self::DenseCompressed, "dense_compressed"),
         (Self::Conv2dTaps, "conv2d_taps"),
         (Self::DenseTaps, "dense_taps"),
+        (Self::Conv2dCodebook, "conv2d_codebook"),
+        (Self::DenseCodebook, "dense_codebook"),
         (Self::Propagate, "propagate"),
         (Self::SparseDense, "sparse_dense"),
         (Self::NodeDense, "node_dense"),

@@ -7,6 +7,7 @@ mod add;
 #[macro_use]
 mod record;
 mod blocks;
+mod codebook;
 mod compressed;
 mod depthwise_conv2d_tiled;
 mod int4;

@@ -2,11 +2,12 @@
 
 use super::tiled::{Plain, finish, halves, multiply_add, pair_group, weights};
 use crate::error::ShapeError;
+use crate::kernels::tiles::codebook::{self, CODEBOOK_GROUP_WORDS, VALUES};
 use crate::kernels::tiles::drive::{self, Products, Rows as Span};
 use crate::kernels::tiles::filters::{GROUP, GROUP_WORDS};
 use crate::kernels::tiles::int4::{self, INT4_GROUP_WORDS};
 use crate::kernels::tiles::{
-    Activations, Blocks, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, TiledInt8,
+    Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, TiledInt8,
 };
 
 /// Convolution; weights and numerics at [`Packed`].
@@ -206,6 +207,47 @@ impl Products<Plain> for Int4<'_> {
             let mut acc = int4::starts(&tile);
             for (x, w) in x.as_chunks::<GROUP>().0.iter().zip(tile.weights.as_chunks().0) {
                 multiply_add(&mut acc, x.map(i32::from), &int4_weights(w));
+            }
+            finish(numerics, tile.multipliers, acc, y);
+        }
+    }
+}
+
+/// The weights of a group by filter and position.
+fn codebook_weights(values: &[i8; VALUES], &[even, odd]: &[i32; CODEBOOK_GROUP_WORDS]) -> [[i32; GROUP]; FILTERS] {
+    let of = |byte: u32| {
+        let (even, odd) = (even >> (8 * byte), odd >> (8 * byte));
+        [even, odd, even >> 4, odd >> 4].map(|index| codebook::value(values, index))
+    };
+    [of(0), of(1), of(2), of(3)]
+}
+
+impl Products<Plain> for Codebook<'_> {
+    /// What DSP instructions need behind the pixels is not needed here.
+    fn expand(&self, x: &[i8], places: [usize; 2], rows: Span, memory: &mut [i32]) {
+        let pairs = memory.get_mut(..self.patch_len()).unwrap_or_default();
+        <Plain as drive::Leaf>::expand(x, places, rows, pairs);
+    }
+
+    fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
+        let (first, second) = y.split_at_mut_checked(y.len() / 2).unwrap_or_default();
+        for ((tile, first), second) in self.tiles.iter().zip(first.chunks_mut(FILTERS)).zip(second.chunks_mut(FILTERS))
+        {
+            let mut acc = [tile.start; 2];
+            for (x, w) in memory.as_chunks().0.iter().zip(tile.weights.as_chunks().0) {
+                pair_group(&mut acc, x, &codebook_weights(self.values, w));
+            }
+            let [a, b] = acc;
+            finish(numerics, tile.multipliers, a, first);
+            finish(numerics, tile.multipliers, b, second);
+        }
+    }
+
+    fn single(&self, numerics: &TiledInt8, x: &[i8], _: &mut [i32], y: &mut [i8]) {
+        for (tile, y) in self.tiles.iter().zip(y.chunks_mut(FILTERS)) {
+            let mut acc = tile.start;
+            for (x, w) in x.as_chunks::<GROUP>().0.iter().zip(tile.weights.as_chunks().0) {
+                multiply_add(&mut acc, x.map(i32::from), &codebook_weights(self.values, w));
             }
             finish(numerics, tile.multipliers, acc, y);
         }

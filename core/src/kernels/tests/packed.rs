@@ -6,8 +6,8 @@ use crate::kernels::tiles::compressed::{self, Unit};
 use crate::kernels::tiles::drive::Products;
 use crate::kernels::tiles::filters::{self, Filter, GROUP};
 use crate::kernels::tiles::{
-    Activations, Blocks, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, Tiles, blocks, int4,
-    taps,
+    Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, Tiles, blocks,
+    codebook, int4, taps,
 };
 use portable::Plain;
 
@@ -86,6 +86,13 @@ fn in_int4(layer: &Layer, len: usize) -> Words {
     Words::new(records(&layer.filters(), Tiles::words_of(FILTERS, int4::int4_weight_words(len)), int4::pack))
 }
 
+fn in_codebook(layer: &Layer, len: usize) -> Words {
+    let values = codebook::values(&layer.filters(), len).unwrap();
+    let record_words = Tiles::words_of(FILTERS, codebook::codebook_weight_words(len));
+    let words = records(&layer.filters(), record_words, |four, record| codebook::pack(four, &values, record));
+    Words { words, list: Vec::new(), constants: values.to_vec() }
+}
+
 fn read_blocks(words: &Words, [filters, len]: [usize; 2]) -> Blocks<'_> {
     Blocks::try_new(&words.words, filters, len).unwrap()
 }
@@ -104,6 +111,10 @@ fn read_rows(words: &Words, [_, len]: [usize; 2]) -> Rows<'_> {
 
 fn read_int4(words: &Words, [filters, len]: [usize; 2]) -> Int4<'_> {
     Int4::try_new(&words.words, filters, len).unwrap()
+}
+
+fn read_codebook(words: &Words, [filters, len]: [usize; 2]) -> Codebook<'_> {
+    Codebook::try_new(&words.words, &words.constants, filters, len).unwrap()
 }
 
 /// Compares a packing with the plain convolution, with outputs that lie apart from the inputs and over them.
@@ -246,6 +257,23 @@ equals_the_plain_one!(
     read_int4
 );
 
+equals_the_plain_one!(
+    a_convolution_from_a_codebook_equals_the_plain_one,
+    a_dense_layer_from_a_codebook_equals_the_plain_one,
+    43,
+    |rng: &mut Lcg, [outputs, len]: [usize; 2]| {
+        // 0 is among the values where something is filled up, and perhaps where nothing is.
+        let count = 1 + rng.below(codebook::VALUES);
+        let mut values = rng.int8s(count);
+        if outputs % FILTERS + len % GROUP > 0 {
+            values[0] = 0;
+        }
+        (0..outputs * len).map(|_| values[rng.below(values.len())].max(-127)).collect::<Vec<i8>>()
+    },
+    in_codebook,
+    read_codebook
+);
+
 /// Units of a row, not always the fewest.
 fn units(rng: &mut Lcg, weights: &[i8]) -> Vec<Unit> {
     let (mut units, mut at, mut column) = (Vec::new(), 0, 0);
@@ -313,6 +341,48 @@ fn weights_that_do_not_fit_into_four_bits_are_refused() {
     assert!(pack(0, -8) && pack(1, -8) && pack(3, -8) && pack(2, -7));
     assert!(!pack(2, -8), "beside a negative weight of filter 1");
     assert!((0..FILTERS).all(|f| pack(f, 7) && !pack(f, 8) && !pack(f, -9)));
+}
+
+#[test]
+fn more_values_than_a_codebook_holds_are_refused() {
+    let weights: Vec<i8> = (1..=20).collect();
+    let values = |used: usize, filters: usize, len: usize| {
+        let filter = Filter { weights: &weights[..len], ..Filter::MISSING };
+        let other = Filter { weights: &weights[used - len..used], ..Filter::MISSING };
+        codebook::values(&[[filter; 3].as_slice(), &vec![other; filters - 3]].concat(), len)
+    };
+    // Four filters of whole groups need no 0 beside their values.
+    assert_eq!(values(16, 4, 8).unwrap().to_vec(), weights[..16]);
+    assert!(values(17, 4, 12).is_none());
+    assert!(values(16, 5, 8).is_none() && values(16, 4, 9).is_none(), "a missing weight is one of 0");
+    let fifteen = values(15, 5, 9).unwrap();
+    assert_eq!((fifteen[0], fifteen[1..].to_vec()), (0, weights[..15].to_vec()));
+    let mut record = vec![0; Tiles::words_of(FILTERS, codebook::codebook_weight_words(8))];
+    let mut pack = |weight: i8| {
+        let weights = [weight; 8];
+        let four = [Filter { weights: &weights, ..Filter::MISSING }; FILTERS];
+        codebook::pack(&four, &fifteen, &mut record).is_some()
+    };
+    assert!(pack(0) && pack(15) && !pack(16) && !pack(-1));
+}
+
+#[test]
+fn a_codebook_that_is_none_is_refused() {
+    let multiplier = crate::num::SmallMultiplier { mantissa_q32: 1 << 31, exponent: 3 };
+    let fits = |start: i32, values: &[i8]| {
+        let four = [Filter { weights: &[7; 99], start, multiplier }; FILTERS];
+        let packed = codebook::values(&four, 99).unwrap();
+        let record_words = Tiles::words_of(FILTERS, codebook::codebook_weight_words(99));
+        let words = records(&four, record_words, |four, record| codebook::pack(four, &packed, record));
+        Codebook::try_new(&words, values, FILTERS, 99).is_ok()
+    };
+    let mut values = [0; codebook::VALUES];
+    values[1] = 7;
+    let most = crate::num::SmallMultiplier::MAX_ACC - 128 * 7 * 99;
+    assert!(fits(most, &values) && fits(-most, &values) && !fits(most + 1, &values) && !fits(-most - 1, &values));
+    assert!(!fits(0, &values[1..]) && !fits(0, &[values, values].concat()));
+    values[0] = 1;
+    assert!(!fits(0, &values), "what is behind a filter must be 0");
 }
 
 #[test]

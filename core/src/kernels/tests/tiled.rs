@@ -73,11 +73,12 @@ pub(super) fn whole<'a>(four: &[Filter<'a>]) -> [Filter<'a>; FILTERS] {
     core::array::from_fn(|f| four.get(f).copied().unwrap_or(Filter::MISSING))
 }
 
-/// Writes a record.
-type Pack = fn(&[Filter<'_>; FILTERS], &mut [i32]) -> Option<()>;
-
 /// Records of so many words.
-pub(super) fn records(filters: &[Filter<'_>], words_each: usize, pack: Pack) -> Vec<i32> {
+pub(super) fn records(
+    filters: &[Filter<'_>],
+    words_each: usize,
+    pack: impl Fn(&[Filter<'_>; FILTERS], &mut [i32]) -> Option<()>,
+) -> Vec<i32> {
     let mut words = vec![0; filters.len().div_ceil(FILTERS) * words_each];
     for (four, record) in filters.chunks(FILTERS).zip(words.chunks_mut(words_each)) {
         pack(&whole(four), record).unwrap();

@@ -40,6 +40,10 @@ pub trait Leaf: Sized {
 /// The products of one packing of weights in the spelling of one back end. With operands that do not fit together they
 /// do nothing; the drivers have none.
 pub trait Products<L: Leaf> {
+    /// Puts what all products of a layer need into its `memory`, before the first of them.
+    #[inline]
+    fn prepare(&self, _memory: &mut [i32]) {}
+
     /// Puts two windows into `memory`: as `L` expands them, where the packing does not want something else or more
     /// memory.
     #[inline]
@@ -80,13 +84,13 @@ pub(crate) fn dense_packed<L: Leaf, P: Packed + Products<L>>(
 ) -> Result<(), ShapeError> {
     packed.expect(y.len(), x.len())?;
     let lost = ShapeError::Len { operand: "scratch", expected: packed.dense_scratch_words(), got: scratch.len() };
-    let single = packed.single_words();
+    let (memory, padded) = scratch.split_at_mut_checked(packed.single_words()).ok_or(lost)?;
+    packed.prepare(memory);
     if packed.patch_len() == x.len() {
-        packed.single(numerics, x, scratch.get_mut(..single).ok_or(lost)?, y);
+        packed.single(numerics, x, memory, y);
         return Ok(());
     }
     // Inputs that are no whole groups are copied to where they can be read as such.
-    let (memory, padded) = scratch.split_at_mut_checked(single).ok_or(lost)?;
     let padded: &mut [i8] = bytemuck::try_cast_slice_mut(padded).map_err(|_| lost)?;
     let padded = padded.get_mut(..packed.patch_len()).ok_or(lost)?;
     padded.iter_mut().zip(x).for_each(|(to, &from)| *to = from);
@@ -157,6 +161,7 @@ fn windows<L: Leaf, P: Products<L>>(
 ) -> Result<(), ShapeError> {
     let lost = ShapeError::Len { operand: "scratch", expected: window_words, got: scratch.len() };
     let (memory, patches) = scratch.split_at_mut_checked(window_words).ok_or(lost)?;
+    products.prepare(memory);
     let patches: &mut [i8] = bytemuck::try_cast_slice_mut(patches).map_err(|_| lost)?;
     let gather = Gather::new(op, numerics.input_zero_point);
     let (out_c, patch_len) = (op.conv.out_channels().get(), op.patch_len());

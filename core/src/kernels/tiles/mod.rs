@@ -1,6 +1,7 @@
 //! Weights in tiles of four filters, and what their kernels share: the record, the numerics, the operands' memory.
 
 pub mod blocks;
+pub mod codebook;
 pub mod compressed;
 mod conv2d;
 pub mod depthwise_conv2d;
@@ -13,6 +14,7 @@ mod rows;
 pub mod taps;
 
 pub use blocks::Blocks;
+pub use codebook::Codebook;
 pub use compressed::CompressedRows;
 pub use conv2d::{Conv2dTiled, DenseTiled};
 pub(crate) use depthwise_conv2d::BLOCK_WORDS;

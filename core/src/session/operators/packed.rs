@@ -1,4 +1,4 @@
-//! int8 convolutions and dense layers whose weights are packed: sparse in one way or another, or of four bits.
+//! int8 convolutions and dense layers whose weights are packed: sparse in one way or another, of four bits, or few values.
 
 use super::super::operands::{expect_output_image, image, tiled_operands, windowed};
 use super::tiled::{check_tiled, numerics};
@@ -6,7 +6,7 @@ use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, OpCode, Operator, Overlap, Step};
 use crate::kernels::best as kernels;
-use crate::kernels::tiles::{Blocks, CompressedRows, Conv2dTiled, Int4, Kept, Packed, Rows, Taps};
+use crate::kernels::tiles::{Blocks, Codebook, CompressedRows, Conv2dTiled, Int4, Kept, Packed, Rows, Taps};
 use crate::kernels::{Conv2d, Dense};
 use crate::shape::expect_len;
 
@@ -59,6 +59,8 @@ packed!(/// int8 [`Int4`]
 
 packed!(/// int8 [`Taps`]
     taps, CONV2D_TAPS_I8 = Conv2dTaps, DENSE_TAPS_I8 = DenseTaps);
+packed!(/// int8 [`Codebook`]
+    codebook, CONV2D_CODEBOOK_I8 = Conv2dCodebook, DENSE_CODEBOOK_I8 = DenseCodebook);
 
 operator!(/// int8 [`CompressedRows`]
     DENSE_COMPRESSED_I8 = DenseCompressed, I8, Overlap::Never, check_compressed, run_compressed);
@@ -125,6 +127,14 @@ fn taps<'m>(step: &Step<'m>, [filters, len]: [usize; 2], reading: Reading) -> Re
     match reading {
         Reading::AtVerify => Taps::try_new(words, filters, len),
         Reading::AtRun => Ok(Taps::verified(words, filters, len)),
+    }
+}
+
+fn codebook<'m>(step: &Step<'m>, [filters, len]: [usize; 2], reading: Reading) -> Result<Codebook<'m>, OperatorError> {
+    let (words, values) = (step.constant(1)?, step.constant(2)?);
+    match reading {
+        Reading::AtVerify => Codebook::try_new(words, values, filters, len),
+        Reading::AtRun => Ok(Codebook::verified(words, values, filters, len)?),
     }
 }
 

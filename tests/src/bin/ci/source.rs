@@ -7,6 +7,7 @@ use crate::text::sources;
 const ISA_FILES: &[&str] = &[
     "kernels/arm_dsp/add.rs",
     "kernels/arm_dsp/blocks.rs",
+    "kernels/arm_dsp/codebook.rs",
     "kernels/arm_dsp/compressed.rs",
     "kernels/arm_dsp/depthwise_conv2d_tiled.rs",
     "kernels/arm_dsp/int4.rs",
