@@ -36,6 +36,8 @@ pub enum Pattern {
     All,
     /// Nowhere, and all are of four bits.
     Int4,
+    /// Nowhere by design, but all have one of sixteen values, 0 among them.
+    Codebook,
     /// In whole blocks of so many filters by so many weights.
     Blocks {
         /// Filters.
@@ -61,7 +63,7 @@ pub enum Pattern {
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::All | Self::Int4 => f.write_str("-"),
+            Self::All | Self::Int4 | Self::Codebook => f.write_str("-"),
             Self::Blocks { rows, columns } => write!(f, "blocks {rows}x{columns}"),
             Self::OfEach { n, m } => write!(f, "all but {n}:{m}"),
             Self::Positions => f.write_str("positions"),
@@ -156,7 +158,16 @@ impl Network {
         let [filters, len] = dims;
         let kept = self.kept(dims, pattern, keep);
         let most = if pattern == Pattern::Int4 { 7 } else { 127 };
+        let values: Vec<i8> = match pattern {
+            Pattern::Codebook => {
+                (0..16).map(|n| if n == 0 { 0 } else { (self.below(255) as i32 - 127) as i8 }).collect()
+            }
+            _ => Vec::new(),
+        };
         let mut code = |kept| {
+            if !values.is_empty() {
+                return values[self.below(values.len())];
+            }
             let magnitude = 1 + self.below(most) as i32;
             let sign = if self.below(2) == 0 { -1 } else { 1 };
             if kept { (sign * magnitude) as i8 } else { 0 }
@@ -187,7 +198,7 @@ impl Network {
     /// Which weights are kept: of the units of `pattern` the part `keep`, rounded down.
     fn kept(&mut self, [filters, len]: [usize; 2], pattern: Pattern, keep: f64) -> Vec<bool> {
         let [rows, columns] = match pattern {
-            Pattern::All | Pattern::Int4 => return vec![true; filters * len],
+            Pattern::All | Pattern::Int4 | Pattern::Codebook => return vec![true; filters * len],
             Pattern::Blocks { rows, columns } => [rows, columns],
             Pattern::OfEach { n, m } => return self.of_each([filters, len], n, m),
             Pattern::Positions => [filters, 1],
@@ -222,6 +233,7 @@ pub fn every_packing() -> Result<AlignedBytes, Box<dyn Error>> {
         (Layout::Kept, Pattern::Positions, 0.5),
         (Layout::Rows, Pattern::Rows, 0.5),
         (Layout::Int4, Pattern::Int4, 1.0),
+        (Layout::Codebook, Pattern::Codebook, 1.0),
     ];
     for layer in [conv2d, dense] {
         for (layout, pattern, keep) in patterns {

@@ -17,7 +17,7 @@ const INPUTS: usize = 12;
 const LAYERS: usize = 4;
 
 /// Every packed operator with the patterns that it is for.
-const OPERATORS: [(OpCode, Layout, bool); 11] = [
+const OPERATORS: [(OpCode, Layout, bool); 13] = [
     (OpCode::Conv2dBlocks, Layout::Blocks, true),
     (OpCode::DenseBlocks, Layout::Blocks, false),
     (OpCode::Conv2dTaps, Layout::Taps, true),
@@ -28,12 +28,15 @@ const OPERATORS: [(OpCode, Layout, bool); 11] = [
     (OpCode::DenseRows, Layout::Rows, false),
     (OpCode::Conv2dInt4, Layout::Int4, true),
     (OpCode::DenseInt4, Layout::Int4, false),
+    (OpCode::Conv2dCodebook, Layout::Codebook, true),
+    (OpCode::DenseCodebook, Layout::Codebook, false),
     (OpCode::DenseCompressed, Layout::Compressed, false),
 ];
 
 fn pattern(network: &mut Network, layout: Layout) -> Pattern {
     match layout {
         Layout::Int4 => Pattern::Int4,
+        Layout::Codebook => Pattern::Codebook,
         Layout::Kept => Pattern::Positions,
         Layout::Rows => Pattern::Rows,
         Layout::Taps if network.below(2) == 0 => Pattern::OfEach { n: 1 + network.below(3), m: 4 },
@@ -130,6 +133,8 @@ fn a_layout_that_a_layer_cannot_have_is_refused_by_name() {
     let says = "`layer0` cannot be packed as";
     assert_eq!(refused(Layout::Compressed), format!("{says} compressed: it is no dense layer"));
     assert_eq!(refused(Layout::Int4), format!("{says} int4: a weight or a sum of weights is out of its range"));
+    let why = "its weights have more than 16 values, 0 included where a tile is filled up";
+    assert_eq!(refused(Layout::Codebook), format!("{says} codebook: {why}"));
 }
 
 #[test]

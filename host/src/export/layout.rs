@@ -9,7 +9,8 @@ use niwaki_core::format::{DType, OpCode};
 use niwaki_core::kernels::Dense;
 use niwaki_core::kernels::tiles::filters::{Filter, GROUP};
 use niwaki_core::kernels::tiles::{
-    Blocks, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, TiledInt8, blocks, int4, taps,
+    Blocks, Codebook, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, TiledInt8, Tiles, blocks,
+    codebook, int4, taps,
 };
 use niwaki_core::shape::MAX_DIM;
 
@@ -30,6 +31,8 @@ pub enum Layout {
     Rows,
     /// All weights in four bits: codes from -8 to 7.
     Int4,
+    /// All weights as four bits that say which of at most sixteen values a weight has.
+    Codebook,
     /// A dense layer in compressed rows.
     Compressed,
 }
@@ -39,8 +42,8 @@ pub(super) const PLAIN: &str = "plain";
 
 impl Layout {
     /// Every layout.
-    pub const ALL: [Self; 7] =
-        [Self::Tiled, Self::Blocks, Self::Taps, Self::Kept, Self::Rows, Self::Int4, Self::Compressed];
+    pub const ALL: [Self; 8] =
+        [Self::Tiled, Self::Blocks, Self::Taps, Self::Kept, Self::Rows, Self::Int4, Self::Codebook, Self::Compressed];
 
     /// The name of the layout that an operator reads its weights in, `plain` for one that is not packed; none for an
     /// operator without weights.
@@ -53,6 +56,7 @@ impl Layout {
             OpCode::Conv2dKept | OpCode::DenseKept => Self::Kept,
             OpCode::Conv2dRows | OpCode::DenseRows => Self::Rows,
             OpCode::Conv2dInt4 | OpCode::DenseInt4 => Self::Int4,
+            OpCode::Conv2dCodebook | OpCode::DenseCodebook => Self::Codebook,
             OpCode::DenseCompressed => Self::Compressed,
             _ => return None,
         };
@@ -68,6 +72,7 @@ impl Layout {
             Self::Kept => "kept",
             Self::Rows => "rows",
             Self::Int4 => "int4",
+            Self::Codebook => "codebook",
             Self::Compressed => "compressed",
         }
     }
@@ -150,6 +155,7 @@ pub(super) fn pack_lowered(
         Layout::Kept => layer.kept(),
         Layout::Rows => layer.rows(),
         Layout::Int4 => layer.int4(),
+        Layout::Codebook => layer.codebook().map_err(refused)?,
         Layout::Compressed => layer.compressed().map_err(refused)?,
     };
     packed.ok_or_else(|| refused("a weight or a sum of weights is out of its range"))
@@ -269,6 +275,22 @@ impl<'a> Layer<'a> {
         let packed = Int4::try_new(&words, self.filters.len(), self.len).ok()?;
         let constants = vec![tiles_constant(&words, self.filters.len())];
         Some(self.packed([OpCode::Conv2dInt4, OpCode::DenseInt4], constants, &packed))
+    }
+
+    fn codebook(&self) -> Result<Option<PackedLayer>, &'static str> {
+        let Some(values) = codebook::values(&self.filters, self.len) else {
+            return Err("its weights have more than 16 values, 0 included where a tile is filled up");
+        };
+        let mut words = vec![0; Tiles::words_of(self.filters.len(), codebook::codebook_weight_words(self.len))];
+        let record_words = Tiles::words_of(FILTERS, codebook::codebook_weight_words(self.len));
+        for (four, record) in self.filters.chunks(FILTERS).zip(words.chunks_mut(record_words)) {
+            if codebook::pack(&whole(four), &values, record).is_none() {
+                return Ok(None);
+            }
+        }
+        let Ok(packed) = Codebook::try_new(&words, &values, self.filters.len(), self.len) else { return Ok(None) };
+        let constants = vec![tiles_constant(&words, self.filters.len()), Constant::i8(&values)];
+        Ok(Some(self.packed([OpCode::Conv2dCodebook, OpCode::DenseCodebook], constants, &packed)))
     }
 
     fn compressed(&self) -> Result<Option<PackedLayer>, &'static str> {

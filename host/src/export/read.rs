@@ -208,6 +208,8 @@ pub fn describe(model: &Model<'_>) -> Description {
                 | OpCode::DenseRows
                 | OpCode::Conv2dInt4
                 | OpCode::DenseInt4
+                | OpCode::Conv2dCodebook
+                | OpCode::DenseCodebook
                 | OpCode::Conv2dTaps
                 | OpCode::DenseTaps
                 | OpCode::DenseCompressed => {
@@ -232,13 +234,15 @@ pub fn describe(model: &Model<'_>) -> Description {
                 | OpCode::Conv2dTaps
                 | OpCode::Conv2dKept
                 | OpCode::Conv2dRows
-                | OpCode::Conv2dInt4 => y.dim(0) * y.dim(1) * weights,
+                | OpCode::Conv2dInt4
+                | OpCode::Conv2dCodebook => y.dim(0) * y.dim(1) * weights,
                 OpCode::Dense | OpCode::DenseTiled => weights,
                 OpCode::DenseBlocks
                 | OpCode::DenseTaps
                 | OpCode::DenseKept
                 | OpCode::DenseRows
                 | OpCode::DenseInt4
+                | OpCode::DenseCodebook
                 | OpCode::DenseCompressed => weights,
                 OpCode::Propagate | OpCode::SparseDense => entries * row(&y),
                 OpCode::NodeDense => y.dim(0) * weights,

@@ -29,7 +29,11 @@ struct Row {
 
 fn rows(layer: Layer) -> Vec<Row> {
     let row = |layout, pattern, keep| Row { layout, pattern, keep };
-    let mut rows = vec![row(Layout::Tiled, Pattern::All, 1.0), row(Layout::Int4, Pattern::Int4, 1.0)];
+    let mut rows = vec![
+        row(Layout::Tiled, Pattern::All, 1.0),
+        row(Layout::Int4, Pattern::Int4, 1.0),
+        row(Layout::Codebook, Pattern::Codebook, 1.0),
+    ];
     let structured = [
         (Layout::Blocks, Pattern::Blocks { rows: 4, columns: 4 }),
         (Layout::Taps, Pattern::Blocks { rows: 4, columns: 1 }),

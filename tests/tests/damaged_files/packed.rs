@@ -191,6 +191,49 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "multiplier = 5",
     },
     Damage {
+        name: "codebook with an entry too few",
+        of: packed,
+        edit: |f| {
+            let (operator, left) = shorten(f, OpCode::Conv2dCodebook, 2, 1, 1);
+            operand(operator, O::Shape(S::Len { operand: "codebook", expected: 16, got: left as usize }))
+        },
+        says: "codebook has 15 elements, expected 16",
+    },
+    Damage {
+        name: "index of a value that is not 0 behind a filter",
+        of: packed,
+        edit: |f| {
+            // Rows of 21 weights: of the last group only the first low four bits are one's.
+            let operator = f.find(OpCode::DenseCodebook);
+            let words = f.tensor(f.operator(operator).inputs[1]).dims[1] as usize;
+            let codebook = f.operator(operator).inputs[2];
+            let other = f.data_mut(codebook).iter().position(|&value| value != 0).map_or(0, |at| at as i32);
+            set_word(f, OpCode::DenseCodebook, words - 6, |last| last & !0xF0 | other << 4);
+            operand(operator, O::Shape(S::Dim { name: "weights behind a filter", value: 21 }))
+        },
+        says: "weights behind a filter = 21",
+    },
+    Damage {
+        name: "start of a filter with a codebook that leads out of the range",
+        of: packed,
+        edit: |f| {
+            let operator = set_word(f, OpCode::Conv2dCodebook, 3, |_| i32::MIN);
+            param(operator, "tiles", i32::MIN)
+        },
+        says: "tiles = -2147483648",
+    },
+    Damage {
+        name: "multiplier of a filter with a codebook that is none",
+        of: packed,
+        edit: |f| {
+            let operator = f.find(OpCode::DenseCodebook);
+            let words = f.tensor(f.operator(operator).inputs[1]).dims[1] as usize;
+            set_word(f, OpCode::DenseCodebook, words - 5, |_| 5);
+            param(operator, "multiplier", 5)
+        },
+        says: "multiplier = 5",
+    },
+    Damage {
         name: "column that is no input",
         of: packed,
         edit: |f| {

@@ -102,6 +102,7 @@ impl Sizes {
             Layout::Rows => (Pattern::Rows, keep),
             Layout::Compressed => (Pattern::Anywhere, keep),
             Layout::Int4 => (Pattern::Int4, 1.0),
+            Layout::Codebook => (Pattern::Codebook, 1.0),
             _ => (Pattern::All, 1.0),
         }
     }
