@@ -62,6 +62,7 @@ pub(super) struct CompressArgs {
 enum WeightsArg {
     Int8,
     Int4,
+    Codebook,
 }
 
 impl WeightsArg {
@@ -69,6 +70,7 @@ impl WeightsArg {
         match self {
             Self::Int8 => Precision::Int8.name(),
             Self::Int4 => Precision::Int4.name(),
+            Self::Codebook => Precision::Codebook.name(),
         }
     }
 }

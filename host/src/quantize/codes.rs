@@ -1,5 +1,7 @@
 //! From real values to codes: weights with their bias, constant operands, and the range of an activation.
 
+use super::codebook;
+use super::options::Precision;
 use super::scheme::{Weights, channel_of, float_weights};
 use crate::graph::{Data, Graph, GraphError, Node, Quant, Role, TensorId};
 use niwaki_core::format::DType;
@@ -42,7 +44,10 @@ pub(super) fn quantize_weights(
     let largest = f64::from(rule.precision.largest());
     // f32 division, as the reference converter's.
     let code = |(i, &w): (usize, &f32)| round_away(f64::from(w / scale(channel(i)))).clamp(-largest, largest) as i8;
-    let codes = weights.iter().enumerate().map(code).collect();
+    let mut codes: Vec<i8> = weights.iter().enumerate().map(code).collect();
+    if rule.precision == Precision::Codebook {
+        codebook::cluster(&mut codes);
+    }
     if let Some(&b) = inputs.get(2) {
         let unit = |s: f32| (input_scale * f64::from(s)) as f32;
         let units = bias

@@ -1,13 +1,14 @@
-//! Quantisation: a float network becomes an int8 one, with weights of eight or four bits.
+//! Quantisation: a float network becomes an int8 one, with weights of eight or four bits, or of sixteen values.
 //!
 //! [`quantize`] goes through what a recipe asks for, in this order: batch norms folded and clamps fused (`fold`),
 //! weights equalised between layers ([`equalize`]), scales chosen (`calibrate`, `scheme`), then layer by layer the
 //! codes and biases that suit the samples best (`refine`). Over the nodes of a graph, some scales are by node (`nodes`).
 //!
 //! Activations have one scale and a zero point each, weights one scale a filter (or one a layer) and codes
-//! `-127..=127` or `-7..=7`, biases are int32 in units of the product of both scales (specs/integer_arithmetic.md §1).
+//! `-127..=127` or `-7..=7`, or sixteen of the former (`codebook`); biases are int32 in units of the product of both scales (specs/integer_arithmetic.md §1).
 
 mod calibrate;
+mod codebook;
 mod codes;
 mod equalize;
 pub mod fidelity;
@@ -55,6 +56,10 @@ pub fn quantize(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result
 /// # Errors
 /// As [`quantize`].
 pub fn prepare(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<(Graph, Scheme), GraphError> {
+    if options.trains_codebook() {
+        let what = "the values of a codebook are chosen after training: it takes quantize.qat_epochs = 0";
+        return Err(GraphError::Eval(what.into()));
+    }
     let mut float = folded(graph, options)?;
     if options.equalize {
         equalize(&mut float);

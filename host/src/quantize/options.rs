@@ -1,6 +1,7 @@
 //! What a recipe says about quantisation.
 
 use super::Calibration;
+use crate::graph::Op;
 use serde::{Deserialize, Serialize};
 
 /// `[quantize]`
@@ -16,7 +17,7 @@ pub struct Quantize {
     pub activations: Activations,
     /// How the range of an activation is chosen.
     pub calibration: Calibration,
-    /// How the range of the weights is chosen; `minmax` for int8 and `mse` for int4 unless given.
+    /// How the range of the weights is chosen; `mse` for int4 and `minmax` for the others unless given.
     pub weight_calibration: Calibration,
     /// What shares a scale among the weights of a layer.
     pub granularity: Granularity,
@@ -38,6 +39,13 @@ pub struct Quantize {
     pub qat_distill: f64,
     /// Whether quantisation-aware training learns the steps between codes too (LSQ, Esser et al. 2020).
     pub lsq: bool,
+}
+
+impl Quantize {
+    /// Whether weights of a codebook are to be trained: sixteen values are chosen for weights that no longer change.
+    pub fn trains_codebook(&self) -> bool {
+        self.qat_epochs > 0 && [self.weights, self.ends].contains(&Precision::Codebook)
+    }
 }
 
 impl Default for Quantize {
@@ -69,6 +77,9 @@ pub enum Precision {
     Int8,
     /// Four bits: codes -7 to 7.
     Int4,
+    /// Codes of eight bits of which a layer has at most sixteen: four bits and a table. Of convolutions and dense layers;
+    /// others have eight bits. After training only.
+    Codebook,
 }
 
 impl Precision {
@@ -77,13 +88,23 @@ impl Precision {
         match self {
             Self::Int8 => "int8",
             Self::Int4 => "int4",
+            Self::Codebook => "codebook",
+        }
+    }
+
+    /// What the weights of an operator get: others than convolutions and dense layers have no codebook.
+    pub(super) fn of(self, op: &Op) -> Self {
+        match (self, op) {
+            (Self::Codebook, Op::Conv2d { .. } | Op::Dense { .. }) => self,
+            (Self::Codebook, _) => Self::Int8,
+            _ => self,
         }
     }
 
     /// Bits of a code.
     pub fn bits(self) -> u8 {
         match self {
-            Self::Int8 => 8,
+            Self::Int8 | Self::Codebook => 8,
             Self::Int4 => 4,
         }
     }
@@ -91,7 +112,7 @@ impl Precision {
     /// The largest code; the smallest is its negative.
     pub fn largest(self) -> i32 {
         match self {
-            Self::Int8 => 127,
+            Self::Int8 | Self::Codebook => 127,
             Self::Int4 => 7,
         }
     }
@@ -99,7 +120,7 @@ impl Precision {
     /// `weight_calibration` unless a recipe gives it: eight bits reach every weight, four must choose.
     pub fn weight_calibration(self) -> Calibration {
         match self {
-            Self::Int8 => Calibration::MinMax,
+            Self::Int8 | Self::Codebook => Calibration::MinMax,
             Self::Int4 => Calibration::Mse,
         }
     }

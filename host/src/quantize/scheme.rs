@@ -87,6 +87,7 @@ impl Scheme {
         let weights = float.nodes.iter().enumerate().map(|(n, node)| {
             let Some(axis) = weight_axis(&node.op) else { return Ok(None) };
             let precision = if ends.contains(&Some(n)) { options.ends } else { options.weights };
+            let precision = precision.of(&node.op);
             let w = float_weights(float, node)?;
             let groups = match options.granularity {
                 Granularity::Channel => by_channel(w, axis, float[node.inputs[1]].shape[axis]),

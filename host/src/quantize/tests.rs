@@ -1,7 +1,7 @@
 //! Folding keeps the function, quantising stays close to it, and the exported file computes what the graph does.
 
 use super::*;
-use crate::export::{AlignedBytes, export};
+use crate::export::{AlignedBytes, Layout, export, pack_layer};
 use crate::graph::{Data, Op};
 use crate::graph::{Quant, Role, eval::Value};
 use crate::zoo;
@@ -224,6 +224,23 @@ fn four_bit_codes_are_marked_and_the_ends_keep_eight_unless_asked() {
     assert_eq!((inner[0], inner[inner.len() - 1]), (8, 8));
     assert!(inner[1..inner.len() - 1].iter().all(|&b| b == 4) && inner.len() > 4);
     assert!(bits(Precision::Int4).iter().all(|&b| b == 4));
+}
+
+#[test]
+fn inner_layers_get_a_codebook_where_there_is_a_layout_for_it() {
+    let graph = network("ds-cnn", &[21, 10, 1], 12, 4);
+    let samples = samples(&[21, 10, 1], 5);
+    let views: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
+    let options = Quantize { weights: Precision::Codebook, ..Quantize::default() };
+    let integer = quantize(&graph, &views, &options).expect("quantises");
+    let weighted: Vec<_> = integer.nodes.iter().filter(|n| scheme::weight_axis(&n.op).is_some()).collect();
+    for (n, node) in weighted.iter().enumerate() {
+        let few = pack_layer(&integer, node, Layout::Codebook).is_ok();
+        let inner = n > 0 && n + 1 < weighted.len();
+        assert_eq!(few, inner && matches!(node.op, Op::Conv2d { .. }), "{}", node.name);
+    }
+    let trained = Quantize { qat_epochs: 1, ..options };
+    assert!(quantize(&graph, &views, &trained).expect_err("refused").to_string().contains("after training"));
 }
 
 #[test]

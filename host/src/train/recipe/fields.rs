@@ -113,8 +113,8 @@ pub(super) const FIELDS: &[Field] = &[
     field("graph", "keep_weights", SHARE),
     field("graph", "unit", Rule::OneOf(&["pair", "direction"])),
     field("graph", "distill", FROM_ZERO),
-    field("quantize", "weights", Rule::OneOf(&["int8", "int4"])),
-    field("quantize", "ends", Rule::OneOf(&["int8", "int4"])),
+    field("quantize", "weights", Rule::OneOf(&["int8", "int4", "codebook"])),
+    field("quantize", "ends", Rule::OneOf(&["int8", "int4", "codebook"])),
     field("quantize", "activations", Rule::OneOf(&["int8"])),
     field("quantize", "calibration", Rule::OneOf(&["minmax", "moving-average", "percentile", "mse", "kl"])),
     // One look at the weights leaves nothing to average.

@@ -32,7 +32,9 @@ impl Recipe {
             places.insert(key, Place::Set(assignment.clone()));
         }
         check_values(&table, file, &places)?;
-        Self::from_checked(table, file)
+        let recipe = Self::from_checked(table, file)?;
+        check_together(&recipe, &places)?;
+        Ok(recipe)
     }
 
     /// The recipe as TOML, with every default that applied written out.
@@ -158,6 +160,21 @@ fn check_values(table: &Table, file: &str, places: &BTreeMap<String, Place>) -> 
             })
         }
     }
+}
+
+/// Refuses values that do not go together.
+fn check_together(recipe: &Recipe, places: &BTreeMap<String, Place>) -> Result<(), RecipeError> {
+    if recipe.quantize.trains_codebook() {
+        let key = "quantize.qat_epochs";
+        return Err(RecipeError::Value {
+            place: Box::new(places.get(key).cloned().unwrap_or(Place::Nowhere)),
+            key: key.into(),
+            value: recipe.quantize.qat_epochs.to_string(),
+            nearest: None,
+            allowed: "0 where weights are \"codebook\", whose values are chosen after training".into(),
+        });
+    }
+    Ok(())
 }
 
 fn syntax(error: &toml::de::Error, text: &str, file: &str) -> RecipeError {

@@ -259,6 +259,7 @@ fn the_range_of_weights_depends_on_their_bits_unless_given() {
     let of = |text: &str| parse(&format!("{MINIMAL}[quantize]\n{text}")).unwrap().quantize.weight_calibration;
     assert_eq!(of(""), Calibration::MinMax);
     assert_eq!(of("weights = \"int4\""), Calibration::Mse);
+    assert_eq!(of("weights = \"codebook\""), Calibration::MinMax);
     assert_eq!(of("weights = \"int4\"\nweight_calibration = \"kl\""), Calibration::Kl);
 }
 
@@ -268,7 +269,11 @@ fn every_calibration_can_be_named_and_an_unknown_key_suggests_the_nearest() {
         assert_eq!(set(&format!("quantize.calibration={name}")).unwrap().quantize.calibration, calibration);
     }
     assert!(error("[quantize]\nqat_epoch = 3").contains("(did you mean `qat_epochs`?)"));
-    assert!(error("[quantize]\nweights = \"int3\"").contains("allowed: \"int8\", \"int4\""));
+    assert!(error("[quantize]\nweights = \"int3\"").contains("allowed: \"int8\", \"int4\", \"codebook\""));
+    for key in ["weights", "ends"] {
+        let message = error(&format!("[quantize]\n{key} = \"codebook\"\nqat_epochs = 2"));
+        assert!(message.contains("`quantize.qat_epochs` is 2; allowed: 0 where weights are \"codebook\""), "{message}");
+    }
     let message = error("[quantize]\nweight_calibration = \"moving-average\"");
     assert!(message.contains("allowed: \"minmax\", \"percentile\", \"mse\", \"kl\""), "{message}");
 }
