@@ -509,9 +509,13 @@ impl<'a> Planner<'a> {
                 remedies
                     .push(format!("pruning alone will not do: {} are code and tables", format::bytes(flash - weights)));
             }
-            let four = |layer: &LayerOptions| layer.layouts.contains(&Some(Layout::Int4));
+            let four = |layer: &LayerOptions| {
+                [Layout::Int4, Layout::Codebook].iter().any(|&layout| layer.layouts.contains(&Some(layout)))
+            };
             if !self.layers.iter().any(four) {
-                remedies.push("or quantise to four bits: quantize.weights = \"int4\" halves the weights".into());
+                remedies.push(
+                    "or quantise to four bits: quantize.weights = \"int4\" or \"codebook\" halves the weights".into(),
+                );
             }
         }
         let fewest = least.map_or(0, |chosen| self.instructions(&chosen));

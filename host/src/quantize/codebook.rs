@@ -33,8 +33,8 @@ fn values(codes: &[i8]) -> [i32; VALUES] {
     let gaps = gaps(&counts);
     // best[n][to]: what the codes below `to` lose with n + 1 values of which `to` is the last, and the value before it.
     let mut best = vec![[(u64::MAX, 0); CODES]; VALUES];
-    for to in 0..=ZERO {
-        best[0][to] = (gaps.below(to), 0);
+    for (to, first) in best[0].iter_mut().enumerate().take(ZERO + 1) {
+        *first = (gaps.below(to), 0);
     }
     for n in 1..VALUES {
         for to in n..CODES {

@@ -15,6 +15,7 @@ RUN is the folder of a finished dense run; --only takes rows whose name contains
 /// A row of the table: its name and what it changes in the recipe.
 type Row = (&'static str, &'static [&'static str]);
 
+const CODEBOOK: &str = "quantize.weights=codebook";
 const INT4: &str = "quantize.weights=int4";
 const QAT: &str = "quantize.qat_epochs=8";
 
@@ -27,6 +28,8 @@ const ROWS: &[Row] = &[
     ("ptq-int8-bias-correction", &["quantize.bias_correction=true"]),
     ("ptq-int8-tensor", &["quantize.granularity=tensor"]),
     ("ptq-int8-tensor-equalized", &["quantize.granularity=tensor", "quantize.equalize=true"]),
+    ("ptq-codebook", &[CODEBOOK]),
+    ("ptq-codebook-bias-correction", &[CODEBOOK, "quantize.bias_correction=true"]),
     ("ptq-int4-minmax", &[INT4, "quantize.weight_calibration=minmax"]),
     ("ptq-int4-percentile", &[INT4, "quantize.weight_calibration=percentile"]),
     ("ptq-int4-mse", &[INT4]),
