@@ -133,7 +133,7 @@ fn planned(plan: &Plan) -> String {
     let row = |layer: &LayerPlan| {
         let taken = &layer.candidates[layer.chosen];
         vec![
-            layer.name.clone(),
+            format::shortened(&layer.name, 28),
             taken.layout.clone(),
             format::bytes(taken.bytes),
             format::exact(taken.instructions),

@@ -50,7 +50,11 @@ pub fn quantize_imported(recipe: &Recipe, inputs: &[Vec<f32>], dir: &Path) -> Re
     let (float, scheme) = prepare(&graph, &calibration, &recipe.quantize)?;
     let integer = scheme.apply(&float)?;
     std::fs::create_dir_all(dir).map_err(|source| PipelineError::Folder { path: dir.into(), source })?;
-    let (file, arena) = planned(&integer, recipe, dir)?;
+    // There is no training to go on from.
+    let (file, arena) = planned(&integer, recipe, dir).map_err(|error| match error {
+        PipelineError::Limits { source, .. } => PipelineError::Export(source),
+        error => error,
+    })?;
     Ok(Quantized {
         model: dir.join(MODEL_FILE),
         calibration_samples: calibration.len(),
