@@ -7,6 +7,7 @@
 use super::cost::{CostTable, Work};
 use super::{ExportError, Kernel, Layout, Target, layout, nodes, write};
 use crate::chip::Chip;
+use crate::data::atomic::{self, WriteError};
 use crate::export::AlignedBytes;
 use crate::graph::{Graph, Node};
 use crate::plan::{Arena, Memory, plan};
@@ -15,6 +16,7 @@ use niwaki_core::format::{ALIGN, Model, OpCode, TENSOR_BYTES};
 use niwaki_core::session::operators;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// What there is; no limit unless given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -139,8 +141,23 @@ impl Needs {
     }
 }
 
+/// Writes a model with its plan beside it, where there is one; a plan of what was there before is removed.
+///
+/// # Errors
+/// [`WriteError`] names the file.
+pub fn write_planned(path: &Path, model: &[u8], plan: Option<&Plan>) -> Result<(), WriteError> {
+    atomic::write(path, model)?;
+    match plan.map(serde_json::to_string_pretty) {
+        Some(Ok(text)) => atomic::write(&plan_path(path), text.as_bytes()),
+        _ => {
+            drop(std::fs::remove_file(plan_path(path)));
+            Ok(())
+        }
+    }
+}
+
 /// The file of the plan beside a model.
-pub fn plan_path(model: &std::path::Path) -> std::path::PathBuf {
+pub(super) fn plan_path(model: &Path) -> PathBuf {
     model.with_extension("plan.json")
 }
 

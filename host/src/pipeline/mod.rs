@@ -12,7 +12,7 @@ mod source;
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
-use crate::export::{AlignedBytes, ExportError, Target, export_planned, plan_path};
+use crate::export::{AlignedBytes, ExportError, Target, export_planned, write_planned};
 use crate::graph::{Graph, GraphError};
 use crate::plan::Arena;
 use crate::quantize::{Precision, quantize};
@@ -267,14 +267,7 @@ fn planned(graph: &Graph, recipe: &Recipe, dir: &Path) -> Result<(AlignedBytes, 
         }
         exported => exported?,
     };
-    let model = dir.join(MODEL_FILE);
-    atomic::write(&model, &file)?;
-    let plan_file = plan_path(&model);
-    match plan.as_ref().map(serde_json::to_string_pretty) {
-        Some(Ok(text)) => atomic::write(&plan_file, text.as_bytes())?,
-        // One of another export would be taken for this one's.
-        _ => drop(std::fs::remove_file(&plan_file)),
-    }
+    write_planned(&dir.join(MODEL_FILE), &file, plan.as_ref())?;
     Ok((file, arena))
 }
 
