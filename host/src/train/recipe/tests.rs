@@ -66,6 +66,7 @@ fn every_key_of_the_table_is_a_key_of_the_structs_and_back() {
     let graph = GraphOptions { keep_edges: Some(0.5), keep_weights: Some(0.5), ..GraphOptions::default() };
     full.graph = Some(graph);
     full.compare = Some(Compare::default());
+    full.quantize.four_bits = vec!["conv1".into()];
     full.target.instructions = Some(1_000_000);
     let table: toml::Table = full.to_toml().parse().unwrap();
     let mut written = 0;
