@@ -2,7 +2,7 @@
 
 use niwaki::chip::{self, Chip, ChipError};
 use niwaki::data::npy::{self, AnyArray};
-use niwaki::export::{Target, export, read};
+use niwaki::export::{Limits, export, read};
 use niwaki::graph::Graph;
 use niwaki::{import, simplify::simplify};
 use std::path::{Path, PathBuf};
@@ -67,9 +67,10 @@ fn int8_models_answer_the_golden_bytes() {
         let (_, golden) = bytes(&folder.join(format!("{name}.out.npy")));
         assert!(outputs(&graph, &inputs) == golden, "{name}, as imported");
         assert!(outputs(&simplify(&graph).expect("simplifies"), &inputs) == golden, "{name}, simplified");
-        for target in [Target::Portable, Target::Dsp] {
-            let read = read::read_for(&folder.join(format!("{name}.tflite")), target).expect("reads");
-            assert!(run(&read.bytes, &inputs) == golden, "{name}, as `niwaki run` reads it for {target:?}");
+        for chip in [Chip::Host, Chip::CortexM3, Chip::CortexM4] {
+            let path = folder.join(format!("{name}.tflite"));
+            let read = read::read_for(&path, Some(chip), &Limits::default()).expect("reads");
+            assert!(run(&read.bytes, &inputs) == golden, "{name}, as `niwaki run` reads it for {chip}");
         }
     }
 }
@@ -81,7 +82,8 @@ fn a_published_model_answers_the_golden_bytes_on_every_emulated_chip() {
     let inputs = &inputs(&folder, name)[..2];
     let (_, golden) = bytes(&folder.join(format!("{name}.out.npy")));
     for &chip in Chip::EMULATED {
-        let model = read::read_for(&folder.join(format!("{name}.tflite")), chip.target()).expect("reads").bytes;
+        let model = read::read_for(&folder.join(format!("{name}.tflite")), Some(chip), &Limits::default());
+        let model = model.expect("reads").bytes;
         match chip::run(chip, &model, inputs, &mut |_| ()) {
             Ok(measured) => {
                 let outputs = measured.outputs.concat();

@@ -1,9 +1,10 @@
 //! `niwaki import`: a network of another tool as a model file.
 
 use super::{CliError, chip, print, print_json};
-use crate::data::atomic;
-use crate::export::{self, read::read_for};
+use crate::export::cost::CostTable;
+use crate::export::{Least, Limits, read::read_for, write_planned};
 use crate::report::format;
+use crate::train::recipe::Size;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
@@ -28,6 +29,18 @@ struct Options {
     /// The processor that runs it
     #[arg(long, default_value = "portable")]
     target: Target,
+    /// Memory for arena and stack, as in 64K; layouts of the weights are chosen within the limits [default: none]
+    #[arg(long, value_name = "SIZE")]
+    ram: Option<Size>,
+    /// Flash for model and code [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    flash: Option<Size>,
+    /// Instructions of one inference [default: no limit]
+    #[arg(long, value_name = "N")]
+    instructions: Option<u64>,
+    /// Make the model as small as the limits allow, not as fast
+    #[arg(long)]
+    small: bool,
 }
 
 /// `--target`
@@ -50,12 +63,18 @@ pub(super) fn import(args: ImportArgs) -> Result<(), CliError> {
     }
     let value = args.options.target.to_possible_value();
     let target = value.map(|v| v.get_name().to_owned()).unwrap_or_default();
-    let kernels = match args.options.target {
-        Target::Portable => export::Target::Portable,
-        _ => chip(&target)?.target(),
+    let on = match args.options.target {
+        Target::Portable => None,
+        _ => Some(chip(&target)?),
     };
-    let model = read_for(&args.model, kernels)?;
-    atomic::write(&args.output, &model.bytes)?;
+    let Options { ram, flash, instructions, small, .. } = args.options;
+    let least = if small { Least::Flash } else { Least::Instructions };
+    let limits = Limits { ram: ram.map(Size::bytes), flash: flash.map(Size::bytes), instructions, least };
+    if on.and_then(CostTable::of).is_none() && limits != Limits::default() {
+        return Err(CliError::Input(format!("--target {target} has no measured costs to keep limits by; name a chip")));
+    }
+    let model = read_for(&args.model, on, &limits)?;
+    write_planned(&args.output, &model.bytes, model.plan.as_ref())?;
     let d = &model.description;
     if args.json {
         return print_json(&json!({

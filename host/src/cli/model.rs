@@ -3,8 +3,8 @@
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip;
 use crate::data::npy::{self, AnyArray};
-use crate::export::read::{ModelFile, OperatorInfo, Port, plan_of, read, read_for};
-use crate::export::{LayerPlan, Needs, Plan};
+use crate::export::read::{ModelFile, OperatorInfo, Port, read, read_for};
+use crate::export::{LayerPlan, Limits, Needs, Plan};
 use crate::graph::eval::f32s;
 use crate::pipeline::score::{class_of, elements};
 use crate::report::{console, format};
@@ -86,7 +86,7 @@ impl ModelFile {
 
 pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
     let model = read(&args.model)?;
-    let (d, plan) = (model.description, plan_of(&args.model, &model.bytes));
+    let (d, plan) = (model.description, model.plan);
     if args.json {
         let mut value = serde_json::to_value(&d).unwrap_or_default();
         value["plan"] = serde_json::to_value(&plan).unwrap_or_default();
@@ -133,7 +133,7 @@ fn planned(plan: &Plan) -> String {
     let row = |layer: &LayerPlan| {
         let taken = &layer.candidates[layer.chosen];
         vec![
-            layer.name.clone(),
+            format::shortened(&layer.name, 28),
             taken.layout.clone(),
             format::bytes(taken.bytes),
             format::exact(taken.instructions),
@@ -201,7 +201,7 @@ fn model_inputs(path: &Path, array: AnyArray, port: &Port) -> Result<Vec<Vec<u8>
 }
 
 pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
-    let model = read_for(&args.model, chip(&args.on)?.target())?;
+    let model = read_for(&args.model, Some(chip(&args.on)?), &Limits::default())?;
     let (input, output) = (model.input()?, model.output()?);
     let inputs = model_inputs(&args.input, npy::read_any(&args.input)?, input)?;
     let measured = model.run(&args.on, &inputs, args.verbose)?;
@@ -230,7 +230,7 @@ pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
 }
 
 pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
-    let model = read_for(&args.model, chip(&args.on)?.target())?;
+    let model = read_for(&args.model, Some(chip(&args.on)?), &Limits::default())?;
     let port = model.input()?;
     let (inputs, labels) = labelled(&args.data, port)?;
     if inputs.len() != labels.len() {

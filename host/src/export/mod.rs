@@ -12,7 +12,8 @@ pub mod rust;
 mod tiles;
 
 pub use aligned::AlignedBytes;
-pub use choose::{Candidate, LayerPlan, Least, Limits, Needs, Plan, Shortfall, export_planned, plan_path};
+use choose::plan_path;
+pub use choose::{Candidate, LayerPlan, Least, Limits, Needs, Plan, Shortfall, export_planned, write_planned};
 pub use layout::{Constant, Layout, PackedLayer, pack_layer};
 pub use nodes::query;
 pub use tiles::Target;

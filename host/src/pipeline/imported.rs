@@ -1,8 +1,7 @@
 //! Quantising a network of another tool: no training and no labels, only inputs.
 
-use super::{MODEL_FILE, PipelineError, planned, source};
+use super::{MODEL_FILE, PipelineError, fit::fitted, planned, source};
 use crate::quantize::fidelity::{Fidelity, fidelity};
-use crate::quantize::prepare;
 use crate::simplify::simplify;
 use crate::train::recipe::Recipe;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,8 @@ pub struct Quantized {
     pub model: PathBuf,
     /// Inputs that the scales were chosen by.
     pub calibration_samples: usize,
+    /// Layers that were given four bits to fit the flash.
+    pub four_bits: Vec<String>,
     /// How close the integer network is on the others.
     pub fidelity: Fidelity,
     /// Bytes of the file.
@@ -47,13 +48,17 @@ pub fn quantize_imported(recipe: &Recipe, inputs: &[Vec<f32>], dir: &Path) -> Re
     let of = |start| inputs.iter().skip(start).step_by(2).map(Vec::as_slice);
     let calibration: Vec<&[f32]> = of(0).take(recipe.quantize.samples).collect();
     let rest: Vec<&[f32]> = of(1).collect();
-    let (float, scheme) = prepare(&graph, &calibration, &recipe.quantize)?;
-    let integer = scheme.apply(&float)?;
+    let (integer, four_bits) = fitted(&graph, &calibration, recipe)?;
     std::fs::create_dir_all(dir).map_err(|source| PipelineError::Folder { path: dir.into(), source })?;
-    let (file, arena) = planned(&integer, recipe, dir)?;
+    // There is no training to go on from.
+    let (file, arena) = planned(&integer, recipe, dir).map_err(|error| match error {
+        PipelineError::Limits { source, .. } => PipelineError::Export(source),
+        error => error,
+    })?;
     Ok(Quantized {
         model: dir.join(MODEL_FILE),
         calibration_samples: calibration.len(),
+        four_bits,
         fidelity: fidelity(&graph, &integer, &rest)?,
         model_bytes: file.len() as u64,
         arena_bytes: arena.bytes as u64,

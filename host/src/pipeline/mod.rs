@@ -3,6 +3,7 @@
 pub mod compare;
 mod deploy;
 mod describe;
+mod fit;
 pub mod imported;
 mod meter;
 pub mod nodes;
@@ -12,10 +13,9 @@ mod source;
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
-use crate::export::{AlignedBytes, ExportError, Target, export_planned, plan_path};
+use crate::export::{AlignedBytes, ExportError, Target, export_planned, write_planned};
 use crate::graph::{Graph, GraphError};
 use crate::plan::Arena;
-use crate::quantize::{Precision, quantize};
 use crate::report::{Report, ReportError, Stage};
 use crate::sparsify::{cost, cost::Meter, wgsef::Prox};
 use crate::train::{self, Phase, TrainError, recipe::Recipe};
@@ -166,9 +166,13 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
     }
 
     let at = Instant::now();
-    let quantized = match &trained.quantized {
-        Some(quantized) => quantized.clone(),
-        None => quantized(trained.last(), recipe, &data)?,
+    let (quantized, four_bits) = match &trained.quantized {
+        Some(quantized) => (quantized.clone(), Vec::new()),
+        None => {
+            let samples = recipe.quantize.samples.min(data.train.len());
+            let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
+            fit::fitted(trained.last(), &samples, recipe)?
+        }
     };
     let (file, arena) = match planned(&quantized, recipe, options.dir) {
         Err(error @ PipelineError::Limits { .. }) if options.keep_limits => return Err(error),
@@ -239,8 +243,9 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
         graph: None,
         notes: describe::over_budget(&recipe.target, &file, &arena, cost.as_ref()),
     };
-    if recipe.quantize.weights == Precision::Int4 {
-        report.notes.push("Weights have four bits, one a byte in the file.".into());
+    if !four_bits.is_empty() {
+        let names = four_bits.join(", ");
+        report.notes.push(format!("The flash asks for four bits in the weights of {names}; all others have eight."));
     }
     report.notes.extend(chip_missing.clone());
     if let Some(n) = options.chip_inputs.filter(|&n| n < test.len() && bytes_equal.is_some()) {
@@ -267,14 +272,7 @@ fn planned(graph: &Graph, recipe: &Recipe, dir: &Path) -> Result<(AlignedBytes, 
         }
         exported => exported?,
     };
-    let model = dir.join(MODEL_FILE);
-    atomic::write(&model, &file)?;
-    let plan_file = plan_path(&model);
-    match plan.as_ref().map(serde_json::to_string_pretty) {
-        Some(Ok(text)) => atomic::write(&plan_file, text.as_bytes())?,
-        // One of another export would be taken for this one's.
-        _ => drop(std::fs::remove_file(&plan_file)),
-    }
+    write_planned(&dir.join(MODEL_FILE), &file, plan.as_ref())?;
     Ok((file, arena))
 }
 
@@ -290,13 +288,6 @@ fn without_limits(recipe: &Recipe) -> Recipe {
 /// What the recipe's chip wants its weights packed for.
 fn target(recipe: &Recipe) -> Target {
     recipe.target.chip.parse().map_or(Target::Portable, Chip::target)
-}
-
-/// The int8 form of a trained network.
-fn quantized(graph: &Graph, recipe: &Recipe, data: &Dataset) -> Result<Graph, GraphError> {
-    let samples = recipe.quantize.samples.min(data.train.len());
-    let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
-    quantize(graph, &samples, &recipe.quantize)
 }
 
 /// Creates the run's folder with its recipe, or checks that it holds the same one.

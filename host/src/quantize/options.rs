@@ -13,6 +13,12 @@ pub struct Quantize {
     /// Type of the weights of the first and of the last layer that has any: they are few, and what they lose nothing
     /// can repair.
     pub ends: Precision,
+    /// Layers, by name, whose weights have four bits whatever else is said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub four_bits: Vec<String>,
+    /// Whether layers are given four bits, those first that change the scores least, until the model is within the flash
+    /// of its target.
+    pub fit: bool,
     /// Type of the tensors between operators.
     pub activations: Activations,
     /// How the range of an activation is chosen.
@@ -53,6 +59,8 @@ impl Default for Quantize {
         Self {
             weights: Precision::Int8,
             ends: Precision::Int8,
+            four_bits: Vec::new(),
+            fit: false,
             activations: Activations::Int8,
             calibration: Calibration::Mse,
             weight_calibration: Precision::Int8.weight_calibration(),

@@ -86,18 +86,36 @@ impl Scheme {
         let ends = [float.nodes.iter().position(|n| weighted(&n)), float.nodes.iter().rposition(|n| weighted(&n))];
         let weights = float.nodes.iter().enumerate().map(|(n, node)| {
             let Some(axis) = weight_axis(&node.op) else { return Ok(None) };
+            if options.four_bits.contains(&node.name) {
+                return Weights::calibrate(float, node, axis, &of_four_bits(options)).map(Some);
+            }
             let precision = if ends.contains(&Some(n)) { options.ends } else { options.weights };
             let precision = precision.of(&node.op);
-            let w = float_weights(float, node)?;
-            let groups = match options.granularity {
-                Granularity::Channel => by_channel(w, axis, float[node.inputs[1]].shape[axis]),
-                Granularity::Tensor => vec![w.to_vec()],
-            };
-            let scales = Scales::OfPeak(weight_shares(&groups, options.weight_calibration, precision.largest()));
-            Ok(Some(Weights { precision, axis, scales }))
+            Weights::calibrate(float, node, axis, &Quantize { weights: precision, ..options.clone() }).map(Some)
         });
         let weights = weights.collect::<Result<_, GraphError>>()?;
+        for name in &options.four_bits {
+            if !float.nodes.iter().any(|node| node.name == *name && weight_axis(&node.op).is_some()) {
+                let names: Vec<&str> = float.nodes.iter().filter(weighted).map(|node| node.name.as_str()).collect();
+                let names = names.join(", ");
+                return Err(GraphError::Eval(format!(
+                    "four_bits: no layer with weights is `{name}`; there are {names}"
+                )));
+            }
+        }
         Ok(Self { activations: (0..float.tensors.len()).map(|t| activation(TensorId(t))).collect(), weights })
+    }
+
+    /// The same with four bits for the weights of node `n`; nothing changes where it has none.
+    ///
+    /// # Errors
+    /// As [`Self::calibrate`].
+    pub fn with_four_bits(&self, float: &Graph, n: usize, options: &Quantize) -> Result<Self, GraphError> {
+        let mut scheme = self.clone();
+        if let Some(Weights { axis, .. }) = scheme.weights[n] {
+            scheme.weights[n] = Some(Weights::calibrate(float, &float.nodes[n], axis, &of_four_bits(options))?);
+        }
+        Ok(scheme)
     }
 
     /// How the weights of node `n` are quantised, if it has any.
@@ -283,7 +301,24 @@ fn by_channel(weights: &[f32], axis: usize, channels: usize) -> Vec<Vec<f32>> {
     filters
 }
 
+/// `options` for a layer of four bits that is one by its name.
+fn of_four_bits(options: &Quantize) -> Quantize {
+    let weights = Precision::Int4;
+    Quantize { weights, weight_calibration: weights.weight_calibration(), ..options.clone() }
+}
+
 impl Weights {
+    /// Scales for the weights of `node`, of the type `options.weights`.
+    fn calibrate(float: &Graph, node: &Node, axis: usize, options: &Quantize) -> Result<Self, GraphError> {
+        let (w, precision) = (float_weights(float, node)?, options.weights);
+        let groups = match options.granularity {
+            Granularity::Channel => by_channel(w, axis, float[node.inputs[1]].shape[axis]),
+            Granularity::Tensor => vec![w.to_vec()],
+        };
+        let scales = Scales::OfPeak(weight_shares(&groups, options.weight_calibration, precision.largest()));
+        Ok(Self { precision, axis, scales })
+    }
+
     /// Number of scales.
     fn count(&self) -> usize {
         match &self.scales {

@@ -26,6 +26,17 @@ fn scaled(value: u64, base: f64, units: &[&str]) -> String {
     if unit == 0 { format!("{value}{}", units[0]) } else { format!("{}{}", digits(shown), units[unit]) }
 }
 
+/// The end of a name of more than `most` characters: what tells it from its neighbours mostly stands there.
+pub fn shortened(name: &str, most: usize) -> String {
+    match name.char_indices().rev().nth(most) {
+        None => name.to_owned(),
+        Some(_) => {
+            let from = name.char_indices().rev().nth(most.saturating_sub(2)).map_or(0, |(at, _)| at);
+            format!("…{}", &name[from..])
+        }
+    }
+}
+
 /// `812 B`, `12.3 KiB`, `1.50 MiB`
 pub fn bytes(value: u64) -> String {
     scaled(value, 1024.0, &[" B", " KiB", " MiB", " GiB", " TiB"])

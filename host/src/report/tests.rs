@@ -269,3 +269,11 @@ fn numbers_have_three_significant_digits() {
     let seconds: Vec<String> = [0.42, 12.34, 59.7, 125.0, 3_720.0, f64::NAN].map(format::seconds).into();
     assert_eq!(seconds, ["0.42 s", "12.3 s", "1 min 00 s", "2 min 05 s", "1 h 02 min", "–"]);
 }
+
+#[test]
+fn long_names_keep_their_end() {
+    assert_eq!(format::shortened("conv1", 8), "conv1");
+    assert_eq!(format::shortened("block1/größe", 12), "block1/größe");
+    let short = format::shortened("model/block1/größe", 12);
+    assert_eq!((short.as_str(), short.chars().count()), ("…lock1/größe", 12));
+}

@@ -115,6 +115,8 @@ pub(super) const FIELDS: &[Field] = &[
     field("graph", "distill", FROM_ZERO),
     field("quantize", "weights", Rule::OneOf(&["int8", "int4", "codebook"])),
     field("quantize", "ends", Rule::OneOf(&["int8", "int4", "codebook"])),
+    field("quantize", "four_bits", Rule::List(&Rule::Text("the name of a layer"))),
+    field("quantize", "fit", Rule::Bool),
     field("quantize", "activations", Rule::OneOf(&["int8"])),
     field("quantize", "calibration", Rule::OneOf(&["minmax", "moving-average", "percentile", "mse", "kl"])),
     // One look at the weights leaves nothing to average.

@@ -87,8 +87,9 @@ impl Sizes {
     }
 
     fn image(&mut self) -> [usize; 3] {
-        let side = self.one_of(&[4, 5, 7, 8, 14, 16, 28]);
-        [side, side, self.one_of(&[4, 8, 12, 16, 20, 32, 48])]
+        let rows = self.one_of(&[4, 5, 7, 8, 14, 16, 25, 28]);
+        let columns = if self.below(3) == 0 { self.one_of(&[4, 5, 10, 16]) } else { rows };
+        [rows, columns, self.one_of(&[4, 8, 12, 16, 20, 32, 48])]
     }
 
     /// The structure of the zeros, and the part that is kept, which goes down with the number of the layer.
@@ -174,7 +175,7 @@ fn depthwise_conv2d(sizes: &mut Sizes) -> Result<(), GraphError> {
 /// A pooling of 2 × 2 or 3 × 3, or of the whole image.
 fn pool2d(sizes: &mut Sizes, op: fn([usize; 2], Sliding) -> Op) -> Result<(), GraphError> {
     let input = sizes.image();
-    let kernel = sizes.one_of(&[2, 2, 3, input[0]]);
+    let kernel = sizes.one_of(&[2, 2, 3, input[0].min(input[1])]);
     let sliding = Sliding { stride: [kernel.min(2), kernel.min(2)], ..Sliding::unit(Padding::Valid) };
     let x = sizes.codes(&input);
     sizes.push(op([kernel, kernel], sliding), &[x], quant(1.0 / 64.0, 3))
