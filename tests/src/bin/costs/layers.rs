@@ -21,11 +21,14 @@ pub(super) struct Measured {
     pub(super) instructions: f64,
 }
 
+/// Adds a layer to a network.
+type Add = fn(&mut Sizes) -> Result<(), GraphError>;
+
 /// An operator code, by the layers that become one.
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) layout: Option<Layout>,
-    layers: fn(&mut Sizes) -> Result<(), GraphError>,
+    layers: Add,
 }
 
 /// A network of independent layers while it grows.
@@ -53,7 +56,7 @@ impl Kind {
 /// Every kind; the first one costs nothing.
 pub(super) fn kinds() -> Vec<Kind> {
     let kind = |name, layout, layers| Kind { name, layout, layers };
-    let mut kinds = vec![kind("reshape", None, reshape as fn(&mut Sizes) -> _)];
+    let mut kinds = vec![kind("reshape", None, reshape as Add)];
     for layout in std::iter::once(None).chain(Layout::ALL.map(Some)) {
         if layout != Some(Layout::Compressed) {
             kinds.push(kind("conv2d", layout, conv2d));
@@ -63,7 +66,7 @@ pub(super) fn kinds() -> Vec<Kind> {
             kinds.push(kind("depthwise_conv2d", layout, depthwise_conv2d));
         }
     }
-    let others: [(&'static str, fn(&mut Sizes) -> _); 8] = [
+    let others: [(&'static str, Add); 8] = [
         ("max_pool2d", max_pool2d),
         ("average_pool2d", average_pool2d),
         ("add", add),
