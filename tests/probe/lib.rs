@@ -10,8 +10,8 @@ use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRec
 use niwaki_core::kernels::nodes;
 use niwaki_core::kernels::tiles::filters::{self, Filter};
 use niwaki_core::kernels::tiles::{
-    Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, Int4, Kept, Packed, Rows, Taps,
-    TiledInt8, Tiles, blocks, codebook, compressed, depthwise_conv2d, int4, taps,
+    Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, Int4, Kept, Packed,
+    Rows, Taps, TiledInt8, Tiles, blocks, codebook, compressed, depthwise_conv2d, int4, taps,
 };
 use niwaki_core::kernels::{
     AddF32, AddInt, Affine, Arithmetic, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
