@@ -1,7 +1,7 @@
 //! Train a network on a workstation, prune and quantise it until it fits, plant it on a microcontroller.
 //!
 //! A folder a step, in the order in which they may use each other (each only those before it):
-//! `data, graph, import, simplify, zoo, engine, sparsify, quantize, train, plan, export, chip, report, pipeline, cli`.
+//! `data, graph, import, simplify, zoo, engine, sparsify, quantize, train, plan, export, chip, report, tune, pipeline, cli`.
 
 pub mod data;
 pub mod graph;
@@ -22,3 +22,4 @@ pub mod chip;
 pub mod cli;
 pub mod pipeline;
 pub mod report;
+pub mod tune;

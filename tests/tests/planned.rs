@@ -2,10 +2,11 @@
 //! for what was estimated.
 
 use niwaki::chip::{self, Chip};
-use niwaki::export::cost::CostTable;
-use niwaki::export::{Least, Limits, export_planned};
 use niwaki::graph::{Data, Graph};
 use niwaki::quantize::{Calibration, post_training};
+use niwaki::train::recipe::{Least, Limits};
+use niwaki::tune::cost::CostTable;
+use niwaki::tune::export_planned;
 use niwaki::zoo;
 
 /// The part by which the instructions of a whole network may miss their estimate. Single layers may miss it by more: the

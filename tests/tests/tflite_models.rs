@@ -2,8 +2,10 @@
 
 use niwaki::chip::{self, Chip, ChipError};
 use niwaki::data::npy::{self, AnyArray};
-use niwaki::export::{Limits, export, read};
+use niwaki::export::export;
 use niwaki::graph::Graph;
+use niwaki::train::recipe::Limits;
+use niwaki::tune::read_planned;
 use niwaki::{import, simplify::simplify};
 use std::path::{Path, PathBuf};
 
@@ -69,8 +71,8 @@ fn int8_models_answer_the_golden_bytes() {
         assert!(outputs(&simplify(&graph).expect("simplifies"), &inputs) == golden, "{name}, simplified");
         for chip in [Chip::Host, Chip::CortexM3, Chip::CortexM4] {
             let path = folder.join(format!("{name}.tflite"));
-            let read = read::read_for(&path, Some(chip), &Limits::default()).expect("reads");
-            assert!(run(&read.bytes, &inputs) == golden, "{name}, as `niwaki run` reads it for {chip}");
+            let read = read_planned(&path, Some(chip), &Limits::default()).expect("reads");
+            assert!(run(&read.0.bytes, &inputs) == golden, "{name}, as `niwaki run` reads it for {chip}");
         }
     }
 }
@@ -82,8 +84,8 @@ fn a_published_model_answers_the_golden_bytes_on_every_emulated_chip() {
     let inputs = &inputs(&folder, name)[..2];
     let (_, golden) = bytes(&folder.join(format!("{name}.out.npy")));
     for &chip in Chip::EMULATED {
-        let model = read::read_for(&folder.join(format!("{name}.tflite")), Some(chip), &Limits::default());
-        let model = model.expect("reads").bytes;
+        let model = read_planned(&folder.join(format!("{name}.tflite")), Some(chip), &Limits::default());
+        let model = model.expect("reads").0.bytes;
         match chip::run(chip, &model, inputs, &mut |_| ()) {
             Ok(measured) => {
                 let outputs = measured.outputs.concat();

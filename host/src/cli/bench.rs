@@ -2,9 +2,10 @@
 
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip::{self, Chip, Cost, cycles};
-use crate::export::Limits;
-use crate::export::read::{Description, ModelFile, OperatorInfo, read_for};
+use crate::export::read::{Description, ModelFile, OperatorInfo};
 use crate::report::{console, format};
+use crate::train::recipe::Limits;
+use crate::tune::read_planned;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ pub(super) fn bench(args: BenchArgs) -> Result<(), CliError> {
     if on == Chip::Host {
         return Err(CliError::Input("bench counts instructions on an emulated chip: give --on cortex-m4".into()));
     }
-    let ModelFile { bytes, description, .. } = read_for(&args.model, Some(on), &Limits::default())?;
+    let (ModelFile { bytes, description }, _) = read_planned(&args.model, Some(on), &Limits::default())?;
     let inputs: Vec<Vec<u8>> = (0..INPUTS).map(|k| input(&description, k)).collect();
     let mut progress = Progress::new(args.verbose);
     let measured = chip::run(on, &bytes, &inputs, &mut |step| progress.chip(step));

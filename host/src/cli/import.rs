@@ -1,10 +1,9 @@
 //! `niwaki import`: a network of another tool as a model file.
 
 use super::{CliError, chip, print, print_json};
-use crate::export::cost::CostTable;
-use crate::export::{Least, Limits, read::read_for, write_planned};
 use crate::report::format;
-use crate::train::recipe::Size;
+use crate::train::recipe::{Least, Limits, Size};
+use crate::tune::{cost::CostTable, read_planned, write_planned};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
@@ -73,8 +72,8 @@ pub(super) fn import(args: ImportArgs) -> Result<(), CliError> {
     if on.and_then(CostTable::of).is_none() && limits != Limits::default() {
         return Err(CliError::Input(format!("--target {target} has no measured costs to keep limits by; name a chip")));
     }
-    let model = read_for(&args.model, on, &limits)?;
-    write_planned(&args.output, &model.bytes, model.plan.as_ref())?;
+    let (model, plan) = read_planned(&args.model, on, &limits)?;
+    write_planned(&args.output, &model.bytes, plan.as_ref())?;
     let d = &model.description;
     if args.json {
         return print_json(&json!({

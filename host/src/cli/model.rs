@@ -3,11 +3,12 @@
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip;
 use crate::data::npy::{self, AnyArray};
-use crate::export::read::{ModelFile, OperatorInfo, Port, read, read_for};
-use crate::export::{LayerPlan, Limits, Needs, Plan};
+use crate::export::read::{ModelFile, OperatorInfo, Port};
 use crate::graph::eval::f32s;
 use crate::pipeline::score::{class_of, elements};
 use crate::report::{console, format};
+use crate::train::recipe::Limits;
+use crate::tune::{LayerPlan, Needs, Plan, read_planned};
 use clap::Args;
 use niwaki_core::num::quantize_i8;
 use serde_json::json;
@@ -85,8 +86,8 @@ impl ModelFile {
 }
 
 pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
-    let model = read(&args.model)?;
-    let (d, plan) = (model.description, model.plan);
+    let (model, plan) = read_planned(&args.model, None, &Limits::default())?;
+    let d = model.description;
     if args.json {
         let mut value = serde_json::to_value(&d).unwrap_or_default();
         value["plan"] = serde_json::to_value(&plan).unwrap_or_default();
@@ -201,7 +202,7 @@ fn model_inputs(path: &Path, array: AnyArray, port: &Port) -> Result<Vec<Vec<u8>
 }
 
 pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
-    let model = read_for(&args.model, Some(chip(&args.on)?), &Limits::default())?;
+    let (model, _) = read_planned(&args.model, Some(chip(&args.on)?), &Limits::default())?;
     let (input, output) = (model.input()?, model.output()?);
     let inputs = model_inputs(&args.input, npy::read_any(&args.input)?, input)?;
     let measured = model.run(&args.on, &inputs, args.verbose)?;
@@ -230,7 +231,7 @@ pub(super) fn run(args: RunArgs) -> Result<(), CliError> {
 }
 
 pub(super) fn eval(args: EvalArgs) -> Result<(), CliError> {
-    let model = read_for(&args.model, Some(chip(&args.on)?), &Limits::default())?;
+    let (model, _) = read_planned(&args.model, Some(chip(&args.on)?), &Limits::default())?;
     let port = model.input()?;
     let (inputs, labels) = labelled(&args.data, port)?;
     if inputs.len() != labels.len() {

@@ -38,7 +38,7 @@ pub enum Layout {
 }
 
 /// The name of having no [`Layout`].
-pub(super) const PLAIN: &str = "plain";
+pub const PLAIN: &str = "plain";
 
 impl Layout {
     /// Every layout.

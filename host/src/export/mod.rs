@@ -1,9 +1,7 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
 mod aligned;
-mod choose;
 mod compress;
-pub mod cost;
 mod elementwise;
 mod layout;
 mod nodes;
@@ -12,10 +10,8 @@ pub mod rust;
 mod tiles;
 
 pub use aligned::AlignedBytes;
-use choose::plan_path;
-pub use choose::{Candidate, LayerPlan, Least, Limits, Needs, Plan, Shortfall, export_planned, write_planned};
-pub use layout::{Constant, Layout, PackedLayer, pack_layer};
-pub use nodes::query;
+pub use layout::{Constant, Layout, PLAIN, PackedLayer, pack_layer};
+pub use nodes::{is_over_graph, query};
 pub use tiles::Target;
 
 use crate::graph::lower::{Lowered, Scaling};
@@ -65,9 +61,6 @@ pub enum ExportError {
         /// What it asks for that the layer has not.
         why: &'static str,
     },
-    /// No layouts of the layers keep the limits of the target.
-    #[error("{0}")]
-    Budget(Box<Shortfall>),
     /// The finished file was refused by core: a bug in the exporter.
     #[error("the exported file does not verify: {0}")]
     Verify(#[from] VerifyError),
@@ -198,23 +191,28 @@ impl Kernel {
         Ok(Self { lowered, packed })
     }
 
-    /// The code of the plain layout of a convolution or dense layer of int8 weights, and the bytes of its constants.
-    fn weighted(&self, graph: &Graph, node: &Node) -> Option<(OpCode, [usize; 4])> {
-        let code = match self.lowered {
-            Lowered::Conv2d(..) => OpCode::Conv2d,
-            Lowered::DepthwiseConv2d(..) => OpCode::DepthwiseConv2d,
-            Lowered::Dense(..) => OpCode::Dense,
-            _ => return None,
-        };
-        let Some(Scaling::Int8 { multipliers_q31, shifts, .. }) = self.lowered.scaling() else { return None };
-        let weights = graph[node.inputs[1]].element_count();
-        let bias = graph.bias_data(node).bytes().len();
-        Some((code, [weights, bias, size_of_val(&multipliers_q31[..]), size_of_val(&shifts[..])]))
-    }
-
     fn memory(&self, node: &Node) -> Memory {
         self.packed.as_ref().map_or_else(|| Memory::plain(node), |packed| packed.memory)
     }
+}
+
+/// The plain layout of a convolution or dense layer of int8 weights: its code, and the bytes of its constants; `None` for
+/// other operators.
+///
+/// # Errors
+/// [`ExportError::Graph`] for a node that has no form in a file.
+pub fn plain_layer(graph: &Graph, node: &Node) -> Result<Option<(OpCode, [usize; 4])>, ExportError> {
+    let lowered = graph.lower(node)?;
+    let code = match lowered {
+        Lowered::Conv2d(..) => OpCode::Conv2d,
+        Lowered::DepthwiseConv2d(..) => OpCode::DepthwiseConv2d,
+        Lowered::Dense(..) => OpCode::Dense,
+        _ => return Ok(None),
+    };
+    let Some(Scaling::Int8 { multipliers_q31, shifts, .. }) = lowered.scaling() else { return Ok(None) };
+    let weights = graph[node.inputs[1]].element_count();
+    let bias = graph.bias_data(node).bytes().len();
+    Ok(Some((code, [weights, bias, size_of_val(&multipliers_q31[..]), size_of_val(&shifts[..])])))
 }
 
 /// The tables of a file while they grow.

@@ -34,7 +34,7 @@ pub(super) fn with_input(graph: &Graph) -> Cow<'_, Graph> {
 }
 
 /// Whether `graph` has operators over nodes, whose choice is of another kind.
-pub(super) fn is_over_graph(graph: &Graph) -> bool {
+pub fn is_over_graph(graph: &Graph) -> bool {
     let over_nodes = |op: &Op| matches!(op, Op::Propagate { .. } | Op::SparseDense { .. } | Op::Gather);
     graph.nodes.iter().any(|node| over_nodes(&node.op))
 }

@@ -1,12 +1,10 @@
 //! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
 
-use super::{AlignedBytes, ExportError, Layout, Limits, Plan, export_planned, plan_path};
-use crate::chip::Chip;
-use crate::graph::Graph;
+use super::{AlignedBytes, ExportError, Layout, Target, export_for};
 use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
-use niwaki_core::format::{DType, Model, NONE, OpCode, OperatorRecord, Place, TensorRecord, crc32, param};
+use niwaki_core::format::{DType, Model, NONE, OpCode, OperatorRecord, Place, TensorRecord, param};
 use niwaki_core::kernels::tiles::blocks::INDEXED_GROUP_WORDS;
 use niwaki_core::kernels::tiles::compressed::{QUAD_WORDS, UNITS};
 use niwaki_core::kernels::tiles::filters::GROUP;
@@ -43,7 +41,7 @@ pub enum ReadError {
         /// The file.
         path: PathBuf,
         /// What has none.
-        source: ExportError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Core refused the file.
     #[error("{}: {source}", path.display())]
@@ -61,8 +59,6 @@ pub struct ModelFile {
     pub bytes: AlignedBytes,
     /// What is in it.
     pub description: Description,
-    /// How its layouts were chosen, if they were and that is known.
-    pub plan: Option<Plan>,
 }
 
 /// [`read_for`] any chip.
@@ -70,39 +66,29 @@ pub struct ModelFile {
 /// # Errors
 /// As [`read_for`].
 pub fn read(path: &Path) -> Result<ModelFile, ReadError> {
-    read_for(path, None, &Limits::default())
+    read_for(path, Target::Portable)
 }
 
-/// Reads and verifies a model file; imports and simplifies a `.tflite` file on the way, and exports it as
-/// [`export_planned`] does.
+/// Reads and verifies a model file; imports, simplifies and exports a `.tflite` file for `target` on the way.
 ///
 /// # Errors
 /// [`ReadError`] names the file and what is wrong with it.
-pub fn read_for(path: &Path, chip: Option<Chip>, limits: &Limits) -> Result<ModelFile, ReadError> {
-    let (bytes, plan) = match path.extension().and_then(|e| e.to_str()) {
+pub fn read_for(path: &Path, target: Target) -> Result<ModelFile, ReadError> {
+    let bytes = match path.extension().and_then(|e| e.to_str()) {
         Some("onnx") => return Err(ReadError::NotBuilt { path: path.into(), format: ".onnx" }),
         Some("tflite") => {
             let graph = import::read(path)?;
-            let planned = |graph: Graph| export_planned(&graph, chip, limits);
-            let exported = simplify(&graph).map_err(ExportError::from).and_then(planned);
-            let (file, _, plan) = exported.map_err(|source| ReadError::Export { path: path.into(), source })?;
-            (file, plan)
+            let exported = simplify(&graph).map_err(ExportError::from).and_then(|graph| export_for(&graph, target));
+            exported.map_err(|source| ReadError::Export { path: path.into(), source: Box::new(source) })?.0
         }
         _ => {
             let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
-            (AlignedBytes::from(bytes.as_slice()), plan_of(path, &bytes))
+            AlignedBytes::from(bytes.as_slice())
         }
     };
     let model = Model::verify(&bytes, operators::ALL);
     let description = describe(&model.map_err(|source| ReadError::Verify { path: path.into(), source })?);
-    Ok(ModelFile { bytes, description, plan })
-}
-
-/// The plan beside a model file, where there is one that is about these bytes.
-fn plan_of(path: &Path, model: &[u8]) -> Option<Plan> {
-    let text = std::fs::read_to_string(plan_path(path)).ok()?;
-    let plan: Plan = serde_json::from_str(&text).ok()?;
-    (plan.checksum == crc32(model)).then_some(plan)
+    Ok(ModelFile { bytes, description })
 }
 
 /// An input or output of a model.

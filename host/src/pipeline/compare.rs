@@ -235,10 +235,10 @@ fn run(
 
 /// Whether another cell may do without this error.
 fn is_of_cell(error: &PipelineError) -> bool {
-    use PipelineError::{Chip, Engine, Export, Graph, Source, Train};
+    use PipelineError::{Chip, Engine, Export, Graph, Source, Train, Tune};
     match error {
         Train(TrainError::Write(_) | TrainError::Interrupted { .. }) => false,
-        Train(_) | Graph(_) | Engine(_) | Export(_) | Chip(_) | Source { .. } => true,
+        Train(_) | Graph(_) | Engine(_) | Export(_) | Tune(_) | Chip(_) | Source { .. } => true,
         _ => false,
     }
 }

@@ -4,11 +4,11 @@
 //! that makes room enough. The change is measured with one layer of four bits at a time.
 
 use super::PipelineError;
-use crate::export::{ExportError, Least, Limits, Plan, export_planned};
 use crate::graph::Graph;
 use crate::quantize::{fidelity::fidelity, prepare, quantize};
 use crate::sparsify::knapsack::{Choice, solve};
-use crate::train::recipe::Recipe;
+use crate::train::recipe::{Least, Limits, Recipe};
+use crate::tune::{Plan, TuneError, export_planned};
 
 /// Samples by which changes of the scores are measured.
 const PROBES: usize = 32;
@@ -28,7 +28,7 @@ pub(super) fn fitted(
     let Some(flash) = limits.flash.filter(|_| options.fit) else { return Ok((integer, Vec::new())) };
     let chip = recipe.target.chip.parse().ok();
     let fits = |graph: &Graph| match export_planned(graph, chip, &limits) {
-        Err(ExportError::Budget(shortfall)) => Ok(shortfall.closest.needs.flash <= flash),
+        Err(TuneError::Limits(shortfall)) => Ok(shortfall.closest.needs.flash <= flash),
         exported => exported.map(|_| true),
     };
     if fits(&integer)? {

@@ -52,7 +52,7 @@ pub fn quantize_imported(recipe: &Recipe, inputs: &[Vec<f32>], dir: &Path) -> Re
     std::fs::create_dir_all(dir).map_err(|source| PipelineError::Folder { path: dir.into(), source })?;
     // There is no training to go on from.
     let (file, arena) = planned(&integer, recipe, dir).map_err(|error| match error {
-        PipelineError::Limits { source, .. } => PipelineError::Export(source),
+        PipelineError::Limits { source, .. } => PipelineError::Tune(source),
         error => error,
     })?;
     Ok(Quantized {

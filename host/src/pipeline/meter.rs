@@ -2,11 +2,12 @@
 
 use crate::chip::{self, Chip, Cost};
 use crate::data::Dataset;
-use crate::export::{AlignedBytes, Limits, export_planned};
+use crate::export::AlignedBytes;
 use crate::graph::Graph;
 use crate::quantize::{Calibration, post_training};
 use crate::sparsify::{cost::Meter, options::Unit};
-use crate::train::recipe::Recipe;
+use crate::train::recipe::{Limits, Recipe};
+use crate::tune::export_planned;
 use std::collections::HashMap;
 
 /// Measures on the chip that a recipe names.

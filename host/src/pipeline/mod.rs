@@ -13,12 +13,13 @@ mod source;
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
-use crate::export::{AlignedBytes, ExportError, Target, export_planned, write_planned};
+use crate::export::{AlignedBytes, ExportError, Target};
 use crate::graph::{Graph, GraphError};
 use crate::plan::Arena;
 use crate::report::{Report, ReportError, Stage};
 use crate::sparsify::{cost, cost::Meter, wgsef::Prox};
 use crate::train::{self, Phase, TrainError, recipe::Recipe};
+use crate::tune::{TuneError, export_planned, write_planned};
 use meter::ChipMeter;
 use niwaki_kernels::{DeviceKind, Gpu, GpuError};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub enum PipelineError {
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
+    Tune(#[from] TuneError),
+    #[error(transparent)]
     Chip(#[from] ChipError),
     #[error(transparent)]
     Gpu(#[from] GpuError),
@@ -61,7 +64,7 @@ pub enum PipelineError {
         "{source}\nwhat was trained is in {}: the same command with --set target.flash=..., target.ram=... or \
          target.instructions=... goes on from there", dir.display()
     )]
-    Limits { dir: PathBuf, source: ExportError },
+    Limits { dir: PathBuf, source: TuneError },
     #[error("networks over graphs are trained on the CPU: leave --device out")]
     GraphDevice,
     #[error("stopped after {done} of {of} cells; the same command goes on from there")]
@@ -267,7 +270,7 @@ pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>
 fn planned(graph: &Graph, recipe: &Recipe, dir: &Path) -> Result<(AlignedBytes, Arena), PipelineError> {
     let chip = recipe.target.chip.parse().ok();
     let (file, arena, plan) = match export_planned(graph, chip, &recipe.target.limits()) {
-        Err(source @ (ExportError::Budget(_) | ExportError::Ram { .. })) => {
+        Err(source @ (TuneError::Limits(_) | TuneError::Export(ExportError::Ram { .. }))) => {
             return Err(PipelineError::Limits { dir: dir.into(), source });
         }
         exported => exported?,

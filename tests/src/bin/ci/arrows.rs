@@ -53,18 +53,20 @@ const HOST: Modules = &[
     // Training applies a sparsity method at every step, and a recipe names how to quantise afterwards.
     ("train", &["data", "zoo", "graph", "engine", "sparsify", "quantize"]),
     ("report", &["data", "train"]),
+    // Layouts are chosen within the limits that a recipe sets.
+    ("tune", &["data", "import", "simplify", "graph", "train", "plan", "export", "chip", "report"]),
     (
         "pipeline",
         &[
             "data", "zoo", "import", "simplify", "graph", "engine", "train", "sparsify", "quantize", "plan", "export",
-            "report", "chip",
+            "report", "chip", "tune",
         ],
     ),
     (
         "cli",
         &[
             "data", "zoo", "graph", "engine", "train", "sparsify", "quantize", "plan", "export", "report", "chip",
-            "pipeline",
+            "tune", "pipeline",
         ],
     ),
 ];

@@ -1,8 +1,8 @@
-//! Factors of the terms of [`niwaki::export::cost::Work`] from measured layers.
+//! Factors of the terms of [`niwaki::tune::cost::Work`] from measured layers.
 
 use super::layers::Measured;
 use good_lp::{Expression, Solution, SolverModel, constraint, microlp, variable, variables};
-use niwaki::export::cost::{CaseCost, TERMS};
+use niwaki::tune::cost::{CaseCost, TERMS};
 use std::error::Error;
 
 /// The factors, none below 0, with the least sum of relative errors. A linear program: single odd layers do not bend the

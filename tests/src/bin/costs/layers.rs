@@ -1,8 +1,8 @@
 //! The layers that are measured: of sizes that networks on microcontrollers have.
 
 use niwaki::export::Layout;
-use niwaki::export::cost::Work;
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
+use niwaki::tune::cost::Work;
 use niwaki_tests::sparse::{Layer, Network, Pattern};
 use rand_chacha::{
     ChaCha8Rng,

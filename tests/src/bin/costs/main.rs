@@ -2,15 +2,18 @@
 //! writes the tables that the exporter chooses layouts by, `host/data/costs/CHIP.json`.
 //!
 //! Layers of every operator code run once; their counted instructions are fitted by sums of terms
-//! (`niwaki::export::cost`). The counts are the same on every machine, and so are the tables.
+//! (`niwaki::tune::cost`). The counts are the same on every machine, and so are the tables.
 
 mod fit;
 mod layers;
 
 use layers::{Kind, Measured};
 use niwaki::chip::{self, Chip};
-use niwaki::export::cost::{CostTable, OperatorCost, work};
 use niwaki::export::{Target, export_with};
+use niwaki::tune::{
+    cost::{CostTable, OperatorCost},
+    work,
+};
 use niwaki_core::format::{Model, OpCode};
 use niwaki_core::session::operators;
 use std::collections::BTreeMap;

@@ -1,8 +1,10 @@
 use super::*;
 use crate::chip;
+use crate::chip::Chip;
 use crate::export::export_for;
 use crate::graph::{Activation, Data, Op};
 use crate::quantize::{Calibration, post_training};
+use crate::tune::{TuneError, export_planned};
 use crate::zoo;
 
 /// A quantised network with zeros in blocks, in positions and anywhere, a pattern a layer.
@@ -49,7 +51,7 @@ fn sparse(mut graph: Graph) -> Graph {
     post_training(&graph, &[&sample], Calibration::MinMax).expect("quantises")
 }
 
-fn planned(graph: &Graph, limits: &Limits) -> Result<Plan, ExportError> {
+fn planned(graph: &Graph, limits: &Limits) -> Result<Plan, TuneError> {
     Ok(export_planned(graph, Some(Chip::CortexM4), limits)?.2.expect("the chip has a table"))
 }
 
@@ -131,7 +133,7 @@ fn less_ram_excludes_layouts_with_scratch_and_says_so() {
     assert!(tight.needs.ram <= least && tight.needs.instructions > free.needs.instructions);
     assert!(tight.layers.iter().any(|l| l.why.contains("RAM")), "{:?}", tight.layers);
     let refused = planned(&graph, &Limits { ram: Some(least - 16), ..Limits::default() });
-    assert!(matches!(refused, Err(ExportError::Ram { .. })));
+    assert!(matches!(refused, Err(TuneError::Export(ExportError::Ram { .. }))));
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn limits_that_nothing_keeps_are_refused_with_the_closest_plan_and_what_would_ha
     let refused = |flash, instructions| {
         let limits = Limits { flash, instructions, ..Limits::default() };
         match planned(&graph, &limits) {
-            Err(ExportError::Budget(shortfall)) => *shortfall,
+            Err(TuneError::Limits(shortfall)) => *shortfall,
             other => panic!("{other:?}"),
         }
     };

@@ -1,191 +1,15 @@
-//! Which layout each layer gets: by measured costs, within what the user has of flash, RAM and instructions.
-//!
-//! A layer's candidates are the plain layout and every [`Layout`] that it can be packed in and that is no larger than the
-//! dense one. All compute the same
-//! outputs, so the choice is of time and room alone: of all choices, those that no other beats in both.
+//! The choice: all candidates of all layers, and the front of what no other choice beats in flash and instructions.
 
 use super::cost::{CostTable, Work};
-use super::{ExportError, Kernel, Layout, Target, layout, nodes, write};
-use crate::chip::Chip;
-use crate::data::atomic::{self, WriteError};
-use crate::export::AlignedBytes;
+use super::plan::{Candidate, LayerPlan, Needs, Plan, Shortfall};
+use crate::export::{AlignedBytes, ExportError, Layout, PLAIN, Target, export_with, pack_layer, plain_layer};
 use crate::graph::{Graph, Node};
 use crate::plan::{Arena, Memory, plan};
 use crate::report::format;
-use niwaki_core::format::{ALIGN, Model, OpCode, TENSOR_BYTES};
+use crate::train::recipe::{Least, Limits};
+use niwaki_core::format::{ALIGN, Model, OpCode, TENSOR_BYTES, crc32};
 use niwaki_core::session::operators;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-/// What there is; no limit unless given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Limits {
-    /// Bytes for arena and stack.
-    pub ram: Option<u64>,
-    /// Bytes for model and code.
-    pub flash: Option<u64>,
-    /// Executed instructions of one inference.
-    pub instructions: Option<u64>,
-    /// What is to be least within the limits.
-    pub least: Least,
-}
-
-/// What a plan has as little of as the limits allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Least {
-    /// Executed instructions.
-    #[default]
-    Instructions,
-    /// Bytes of model and code.
-    Flash,
-}
-
-/// A layout that a layer can have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// The layout's name; `plain` where nothing is packed.
-    pub layout: String,
-    /// Bytes of the file that go with it.
-    pub bytes: u64,
-    /// Estimated instructions.
-    pub instructions: u64,
-    /// Working memory in bytes.
-    pub scratch_bytes: u64,
-    /// Whether the arena has room for it within the limit.
-    pub fits_ram: bool,
-}
-
-/// What was chosen for a layer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerPlan {
-    /// The node's name.
-    pub name: String,
-    /// Its place in execution order.
-    pub operator: usize,
-    /// What was chosen among.
-    pub candidates: Vec<Candidate>,
-    /// The index of the candidate that was taken.
-    pub chosen: usize,
-    /// Why, in words.
-    pub why: String,
-}
-
-/// What a model will need. Instructions and code are estimates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Needs {
-    /// Bytes of arena and stack.
-    pub ram: u64,
-    /// Bytes of model and code.
-    pub flash: u64,
-    /// Executed instructions of one inference.
-    pub instructions: u64,
-}
-
-/// How an exported model came to be as it is; lies beside it as [`plan_path`] says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The chip.
-    pub chip: String,
-    /// The limits that were kept.
-    pub limits: Limits,
-    /// What the model will need.
-    pub needs: Needs,
-    /// The layers that had a choice.
-    pub layers: Vec<LayerPlan>,
-    /// Operators whose instructions are not in [`Needs::instructions`], as no table has them.
-    pub not_counted: Vec<String>,
-    /// Checksum of the model that this is about.
-    pub checksum: u32,
-}
-
-/// Limits that no plan keeps, with the plan that comes closest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shortfall {
-    /// The closest plan.
-    pub closest: Plan,
-    /// What would have to give, one remedy a line.
-    pub remedies: Vec<String>,
-}
-
-impl std::fmt::Display for Shortfall {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Plan { chip, limits, needs, .. } = &self.closest;
-        write!(f, "no layouts of the weights keep the limits of the {chip}; the closest plan")?;
-        for (what, need, limit) in needs.beside(limits) {
-            write!(f, "\n  takes {} {what} of {}", format::exact(need), format::exact(limit))?;
-        }
-        for remedy in &self.remedies {
-            write!(f, "\n  {remedy}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Needs {
-    /// The quantities that have a limit: what they are, the need, the limit.
-    fn beside(&self, limits: &Limits) -> impl Iterator<Item = (&'static str, u64, u64)> {
-        let all = [
-            ("bytes of RAM", self.ram, limits.ram),
-            ("bytes of flash", self.flash, limits.flash),
-            ("instructions", self.instructions, limits.instructions),
-        ];
-        all.into_iter().filter_map(|(what, need, limit)| Some((what, need, limit?)))
-    }
-
-    /// The largest part by which a limit is passed; 0 where all are kept.
-    fn excess(&self, limits: &Limits) -> f64 {
-        let over = |(_, need, limit): (_, u64, u64)| need as f64 / (limit as f64).max(1.0) - 1.0;
-        self.beside(limits).map(over).fold(0.0, f64::max)
-    }
-}
-
-/// Writes a model with its plan beside it, where there is one; a plan of what was there before is removed.
-///
-/// # Errors
-/// [`WriteError`] names the file.
-pub fn write_planned(path: &Path, model: &[u8], plan: Option<&Plan>) -> Result<(), WriteError> {
-    atomic::write(path, model)?;
-    match plan.map(serde_json::to_string_pretty) {
-        Some(Ok(text)) => atomic::write(&plan_path(path), text.as_bytes()),
-        _ => {
-            drop(std::fs::remove_file(plan_path(path)));
-            Ok(())
-        }
-    }
-}
-
-/// The file of the plan beside a model.
-pub(super) fn plan_path(model: &Path) -> PathBuf {
-    model.with_extension("plan.json")
-}
-
-/// The bytes of the file of `graph` with the layouts that cost least on `chip` within `limits`.
-///
-/// A chip without a cost table, and a network over a graph, get what [`export_within`](super::export_within) gives.
-///
-/// # Errors
-/// [`ExportError::Budget`] if no plan keeps the limits.
-pub fn export_planned(
-    graph: &Graph,
-    chip: Option<Chip>,
-    limits: &Limits,
-) -> Result<(AlignedBytes, Arena, Option<Plan>), ExportError> {
-    let target = chip.map_or(Target::Portable, Chip::target);
-    let Some(table) = chip.and_then(CostTable::of).filter(|_| !nodes::is_over_graph(graph)) else {
-        let (file, arena) = write(graph, target, &[], limits.ram.map_or(usize::MAX, |ram| ram as usize))?;
-        return Ok((file, arena, None));
-    };
-    let planner = Planner::new(graph, table, limits)?;
-    let found = planner.best(limits);
-    let chosen = found.as_ref().unwrap_or(&planner.smallest);
-    let (file, arena, plan) = planner.export(chosen, limits)?;
-    if plan.needs.excess(limits) > 0.0 {
-        return Err(ExportError::Budget(Box::new(planner.shortfall(plan, limits)?)));
-    }
-    Ok((file, arena, Some(plan)))
-}
 
 /// A layer and what it can be.
 struct LayerOptions {
@@ -228,7 +52,7 @@ fn unbeaten<T>(mut points: Vec<(u64, u64, T)>) -> Vec<(u64, u64, T)> {
     points
 }
 
-struct Planner<'a> {
+pub(super) struct Planner<'a> {
     graph: &'a Graph,
     table: &'a CostTable,
     layers: Vec<LayerOptions>,
@@ -242,14 +66,14 @@ struct Planner<'a> {
     /// By rising flash and falling instructions.
     front: Vec<Point>,
     /// The choice with the least flash, whatever it costs.
-    smallest: Vec<usize>,
+    pub(super) smallest: Chosen,
 }
 
 /// The candidate of each layer, by index.
 type Chosen = Vec<usize>;
 
 impl<'a> Planner<'a> {
-    fn new(graph: &'a Graph, table: &'a CostTable, limits: &Limits) -> Result<Self, ExportError> {
+    pub(super) fn new(graph: &'a Graph, table: &'a CostTable, limits: &Limits) -> Result<Self, ExportError> {
         graph.validate()?;
         let options = graph.nodes.iter().enumerate().map(|(n, node)| options(graph, n, node, table));
         let layers: Vec<LayerOptions> =
@@ -275,7 +99,7 @@ impl<'a> Planner<'a> {
 
     /// What does not depend on the choice, from a file with any.
     fn count_the_rest(&mut self, chosen: &Chosen) -> Result<(), ExportError> {
-        let (file, _) = write(self.graph, Target::Portable, &self.layouts(chosen), usize::MAX)?;
+        let (file, _) = export_with(self.graph, Target::Portable, &self.layouts(chosen))?;
         // Tables and data end with up to 15 bytes of padding each, by the choice: with the most of both.
         self.fixed_bytes = file.len() as u64 + 2 * (ALIGN as u64 - 1) - self.bytes(chosen);
         let model = Model::verify(&file, operators::ALL)?;
@@ -369,7 +193,7 @@ impl<'a> Planner<'a> {
         self.fixed_instructions as u64 + layers
     }
 
-    fn best(&self, limits: &Limits) -> Option<Chosen> {
+    pub(super) fn best(&self, limits: &Limits) -> Option<Chosen> {
         match limits.least {
             Least::Instructions => self.least_instructions(limits.flash),
             Least::Flash => self.least_flash(limits.instructions),
@@ -442,8 +266,8 @@ impl<'a> Planner<'a> {
             .collect()
     }
 
-    fn export(&self, chosen: &Chosen, limits: &Limits) -> Result<(AlignedBytes, Arena, Plan), ExportError> {
-        let (file, arena) = write(self.graph, Target::Portable, &self.layouts(chosen), usize::MAX)?;
+    pub(super) fn export(&self, chosen: &Chosen, limits: &Limits) -> Result<(AlignedBytes, Arena, Plan), ExportError> {
+        let (file, arena) = export_with(self.graph, Target::Portable, &self.layouts(chosen))?;
         let needs = Needs {
             ram: arena.bytes as u64 + self.table.stack_bytes,
             flash: file.len() as u64 + self.table.code_bytes(self.codes(chosen)),
@@ -462,13 +286,13 @@ impl<'a> Planner<'a> {
             needs,
             layers: layers.collect(),
             not_counted: self.not_counted.iter().cloned().collect(),
-            checksum: niwaki_core::format::crc32(&file),
+            checksum: crc32(&file),
         };
         Ok((file, arena, plan))
     }
 
     /// The plan whose worst excess is least, and what would have to give.
-    fn shortfall(&self, found: Plan, limits: &Limits) -> Result<Shortfall, ExportError> {
+    pub(super) fn shortfall(&self, found: Plan, limits: &Limits) -> Result<Shortfall, ExportError> {
         let mut remedies = Vec::new();
         let mut plans = vec![found];
         if let Some(flash) = limits.flash {
@@ -582,15 +406,14 @@ impl LayerOptions {
 /// The candidates of a node; none for one without int8 weights.
 fn options(graph: &Graph, n: usize, node: &Node, table: &CostTable) -> Result<LayerOptions, ExportError> {
     let mut options = LayerOptions { node: n, layouts: vec![], codes: vec![], memory: vec![], candidates: vec![] };
-    let plain = Kernel::new(graph, node, Target::Portable, None)?;
-    let Some((code, constants)) = plain.weighted(graph, node) else { return Ok(options) };
+    let Some((code, constants)) = plain_layer(graph, node)? else { return Ok(options) };
     let mut add = |layout: Option<Layout>, code, bytes: &[usize], memory: Memory, work: &Work| {
         let Some(instructions) = table.instructions(code, work) else { return };
         options.layouts.push(layout);
         options.codes.push(code);
         options.memory.push(memory);
         options.candidates.push(Candidate {
-            layout: layout.map_or(layout::PLAIN, Layout::name).into(),
+            layout: layout.map_or(PLAIN, Layout::name).into(),
             bytes: bytes.iter().map(|bytes| (bytes.next_multiple_of(ALIGN) + TENSOR_BYTES) as u64).sum(),
             instructions: instructions as u64,
             scratch_bytes: memory.scratch_bytes as u64,
@@ -600,7 +423,7 @@ fn options(graph: &Graph, n: usize, node: &Node, table: &CostTable) -> Result<La
     add(None, code, &constants, Memory::plain(node), &Work::of(graph, node, None));
     let mut dense = None;
     for layout in Layout::ALL {
-        let Ok(packed) = layout::pack_lowered(graph, node, &plain.lowered, layout) else { continue };
+        let Ok(packed) = pack_layer(graph, node, layout) else { continue };
         let bytes: Vec<usize> = packed.constants.iter().map(|constant| constant.bytes.len()).collect();
         // What is larger than the dense layer leaves out too little to be worth its indices: the instructions that it saves
         // go into cycles of loads and branches (ResNet-8 in whole blocks: 5 % fewer instructions, 15 % more cycles).
@@ -615,4 +438,5 @@ fn options(graph: &Graph, n: usize, node: &Node, table: &CostTable) -> Result<La
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -1,0 +1,82 @@
+//! Which layout each layer gets: by measured costs, within what the user has of flash, RAM and instructions.
+//!
+//! A layer's candidates are the plain layout and every [`Layout`](crate::export::Layout) that it can be packed in and that
+//! is no larger than the dense one. All compute the same outputs, so the choice is of time and room alone: of all choices,
+//! those that no other beats in both.
+
+pub mod cost;
+mod plan;
+mod planner;
+mod work;
+
+pub use plan::{Candidate, LayerPlan, Needs, Plan, Shortfall, plan_of, write_planned};
+pub use work::work;
+
+use crate::chip::Chip;
+use crate::export::read::{self, ModelFile, ReadError, describe};
+use crate::export::{AlignedBytes, ExportError, Target, export_within, is_over_graph};
+use crate::graph::Graph;
+use crate::plan::Arena;
+use crate::simplify::simplify;
+use crate::train::recipe::Limits;
+use cost::CostTable;
+use niwaki_core::format::Model;
+use niwaki_core::session::operators;
+use planner::Planner;
+use std::path::Path;
+
+/// Why a model cannot be planned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TuneError {
+    /// It has no form in a file.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// No layouts of the layers keep the limits of the target.
+    #[error("{0}")]
+    Limits(Box<Shortfall>),
+}
+
+/// The bytes of the file of `graph` with the layouts that cost least on `chip` within `limits`.
+///
+/// A chip without a cost table, and a network over a graph, get what [`export_within`] gives.
+///
+/// # Errors
+/// [`TuneError::Limits`] if no plan keeps the limits.
+pub fn export_planned(
+    graph: &Graph,
+    chip: Option<Chip>,
+    limits: &Limits,
+) -> Result<(AlignedBytes, Arena, Option<Plan>), TuneError> {
+    let target = chip.map_or(Target::Portable, Chip::target);
+    let Some(table) = chip.and_then(CostTable::of).filter(|_| !is_over_graph(graph)) else {
+        let (file, arena) = export_within(graph, target, limits.ram.map_or(usize::MAX, |ram| ram as usize))?;
+        return Ok((file, arena, None));
+    };
+    let planner = Planner::new(graph, table, limits)?;
+    let found = planner.best(limits);
+    let chosen = found.as_ref().unwrap_or(&planner.smallest);
+    let (file, arena, plan) = planner.export(chosen, limits)?;
+    if plan.needs.excess(limits) > 0.0 {
+        return Err(TuneError::Limits(Box::new(planner.shortfall(plan, limits)?)));
+    }
+    Ok((file, arena, Some(plan)))
+}
+
+/// Reads a model file with the plan beside it. A `.tflite` file is imported and exported as [`export_planned`] does.
+///
+/// # Errors
+/// [`ReadError`] names the file and what is wrong with it; within, [`TuneError::Limits`].
+pub fn read_planned(path: &Path, chip: Option<Chip>, limits: &Limits) -> Result<(ModelFile, Option<Plan>), ReadError> {
+    if path.extension().is_none_or(|extension| extension != "tflite") {
+        let model = read::read(path)?;
+        let plan = plan_of(path, &model.bytes);
+        return Ok((model, plan));
+    }
+    let refused = |error: TuneError| ReadError::Export { path: path.into(), source: Box::new(error) };
+    let graph = simplify(&crate::import::read(path)?).map_err(|error| refused(ExportError::from(error).into()))?;
+    let (bytes, _, plan) = export_planned(&graph, chip, limits).map_err(refused)?;
+    let model = Model::verify(&bytes, operators::ALL);
+    let description = describe(&model.map_err(|source| ReadError::Verify { path: path.into(), source })?);
+    Ok((ModelFile { bytes, description }, plan))
+}
