@@ -48,7 +48,7 @@ pub struct Needs {
     pub instructions: u64,
 }
 
-/// How an exported model came to be as it is; lies beside it as [`plan_path`] says.
+/// How an exported model came to be as it is; lies beside it, as `model.plan.json` beside `model.niwaki`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The chip.
