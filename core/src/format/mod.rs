@@ -2,6 +2,7 @@
 
 mod crc32;
 mod model;
+mod op_code;
 mod operator;
 mod records;
 mod verify;
@@ -9,10 +10,11 @@ mod verify;
 pub use crc32::crc32;
 pub(crate) use model::StoredClamp;
 pub use model::{Element, Model, Step};
+pub use op_code::OpCode;
 pub use operator::{Operator, Overlap};
 pub use records::{
-    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, PARAM_COUNT, Place,
-    TENSOR_BYTES, TensorRecord, VERSION, param,
+    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, PARAM_COUNT, Place, TENSOR_BYTES,
+    TensorRecord, VERSION, param,
 };
 
 /// Puts a value at a 16-byte boundary, which models and arenas need.

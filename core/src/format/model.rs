@@ -1,8 +1,7 @@
 //! A verified model, and one operator of it with its operands.
 
-use super::records::{
-    DType, Header, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, Place, TENSOR_BYTES, TensorRecord, param,
-};
+use super::op_code::OpCode;
+use super::records::{DType, Header, NONE, OPERATOR_BYTES, OperatorRecord, Place, TENSOR_BYTES, TensorRecord, param};
 use super::{Operator, verify};
 use crate::error::{OperatorError, ShapeError, VerifyError};
 use crate::kernels::Clamp;

@@ -146,6 +146,10 @@ fn quantize_file(args: &CompressArgs, weights: WeightsArg, data: &Path) -> Resul
     if args.json {
         return print_json(&serde_json::to_value(&quantized).unwrap_or_default());
     }
+    if !quantized.four_bits.is_empty() {
+        let names: Vec<String> = quantized.four_bits.iter().map(|name| format::shortened(name, 28)).collect();
+        print(&format!("four bits, as the flash asks for: {}\n", names.join(", ")))?;
+    }
     let f = &quantized.fidelity;
     print(&format!(
         "{} against float on {} inputs that were not among the {} for calibration\n\
