@@ -136,22 +136,7 @@ macro_rules! pair_step {
 #[unsafe(naked)]
 unsafe extern "C" fn pair(pass: Pass) {
     naked_asm!(
-        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
-        "push {{r0-r11, lr}}",
-        "mov lr, r2",
-        // The loop takes four groups a round; it is entered so far behind its start that the last round is whole.
-        "sub r4, r1, r0",
-        "lsr r4, r4, #4",
-        "rsb r4, r4, #0",
-        "and r4, r4, #3",
-        "mov r5, #136",
-        "mul r4, r4, r5",
-        "adr r5, 3f",
-        "add r4, r4, r5",
-        "orr r4, r4, #1",
-        "str r4, [sp, #8]",
-        "2: ldm lr, {{r4-r7}}",
-        "ldm lr!, {{r8-r11}}",
+        pair_begin!(136),
         "ldrd r12, r3, [sp]",
         "ldr r0, [sp, #8]",
         "bx r0",

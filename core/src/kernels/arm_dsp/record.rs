@@ -185,6 +185,32 @@ macro_rules! clamp {
     };
 }
 
+/// The begin of a function for two pixels whose loop, at 3, takes four groups of `$bytes` bytes of code a round: the
+/// [`Pass`] on the stack, the entry of the loop at 8, so far behind its start that the last round is whole. At 2, where
+/// [`pair_end`] leads for the next record, the starts in r4-r7 and r8-r11.
+macro_rules! pair_begin {
+    ($bytes:literal) => {
+        concat!(
+            ".cpu cortex-m4\n", // an Armv8-M target does not tell the assembler that there is DSP
+            "push {{r0-r11, lr}}
+             mov lr, r2
+             sub r4, r1, r0
+             lsr r4, r4, #4
+             rsb r4, r4, #0
+             and r4, r4, #3
+             mov r5, #",
+            $bytes,
+            "\nmul r4, r4, r5
+             adr r5, 3f
+             add r4, r4, r5
+             orr r4, r4, #1
+             str r4, [sp, #8]
+             2: ldm lr, {{r4-r7}}
+             ldm lr!, {{r8-r11}}\n"
+        )
+    };
+}
+
 /// The end of a record for two pixels: accumulators in r4-r7 and r8-r11, lr at its mantissas. Ends the function behind
 /// the last record.
 macro_rules! pair_end {

@@ -7,7 +7,8 @@ use crate::kernels::tiles::drive::{self, Products, Rows as Span};
 use crate::kernels::tiles::filters::{GROUP, GROUP_WORDS};
 use crate::kernels::tiles::int4::{self, INT4_GROUP_WORDS};
 use crate::kernels::tiles::{
-    Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, TiledInt8,
+    Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, Tile,
+    TiledInt8, Tiles,
 };
 
 /// Convolution; weights and numerics at [`Packed`].
@@ -173,6 +174,47 @@ impl Products<Plain> for Rows<'_> {
     }
 }
 
+/// Two expanded pixels with records whose groups are words that `weights` takes apart.
+#[inline]
+fn pair_of_records<const WORDS: usize>(
+    tiles: Tiles<'_>,
+    start: impl Fn(&Tile<'_>) -> [i32; FILTERS],
+    weights: impl Fn(&[i32; WORDS]) -> [[i32; GROUP]; FILTERS],
+    numerics: &TiledInt8,
+    memory: &[i32],
+    y: &mut [i8],
+) {
+    let (first, second) = y.split_at_mut_checked(y.len() / 2).unwrap_or_default();
+    for ((tile, first), second) in tiles.iter().zip(first.chunks_mut(FILTERS)).zip(second.chunks_mut(FILTERS)) {
+        let mut acc = [start(&tile); 2];
+        for (x, w) in memory.as_chunks().0.iter().zip(tile.weights.as_chunks().0) {
+            pair_group(&mut acc, x, &weights(w));
+        }
+        let [a, b] = acc;
+        finish(numerics, tile.multipliers, a, first);
+        finish(numerics, tile.multipliers, b, second);
+    }
+}
+
+/// One input with the same records.
+#[inline]
+fn single_of_records<const WORDS: usize>(
+    tiles: Tiles<'_>,
+    start: impl Fn(&Tile<'_>) -> [i32; FILTERS],
+    weights: impl Fn(&[i32; WORDS]) -> [[i32; GROUP]; FILTERS],
+    numerics: &TiledInt8,
+    x: &[i8],
+    y: &mut [i8],
+) {
+    for (tile, y) in tiles.iter().zip(y.chunks_mut(FILTERS)) {
+        let mut acc = start(&tile);
+        for (x, w) in x.as_chunks::<GROUP>().0.iter().zip(tile.weights.as_chunks().0) {
+            multiply_add(&mut acc, x.map(i32::from), &weights(w));
+        }
+        finish(numerics, tile.multipliers, acc, y);
+    }
+}
+
 /// The weights of a group by filter and position.
 fn int4_weights(&[even, odd]: &[i32; INT4_GROUP_WORDS]) -> [[i32; GROUP]; FILTERS] {
     let [w0, w1, w2, w3] = [even << 16 >> 16, odd << 16 >> 16, even >> 16, odd >> 16].map(int4::half_weights);
@@ -189,27 +231,11 @@ impl Products<Plain> for Int4<'_> {
     }
 
     fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
-        let (first, second) = y.split_at_mut_checked(y.len() / 2).unwrap_or_default();
-        for ((tile, first), second) in self.tiles.iter().zip(first.chunks_mut(FILTERS)).zip(second.chunks_mut(FILTERS))
-        {
-            let mut acc = [int4::starts(&tile); 2];
-            for (x, w) in memory.as_chunks().0.iter().zip(tile.weights.as_chunks().0) {
-                pair_group(&mut acc, x, &int4_weights(w));
-            }
-            let [a, b] = acc;
-            finish(numerics, tile.multipliers, a, first);
-            finish(numerics, tile.multipliers, b, second);
-        }
+        pair_of_records(self.tiles, int4::starts, int4_weights, numerics, memory, y);
     }
 
     fn single(&self, numerics: &TiledInt8, x: &[i8], _: &mut [i32], y: &mut [i8]) {
-        for (tile, y) in self.tiles.iter().zip(y.chunks_mut(FILTERS)) {
-            let mut acc = int4::starts(&tile);
-            for (x, w) in x.as_chunks::<GROUP>().0.iter().zip(tile.weights.as_chunks().0) {
-                multiply_add(&mut acc, x.map(i32::from), &int4_weights(w));
-            }
-            finish(numerics, tile.multipliers, acc, y);
-        }
+        single_of_records(self.tiles, int4::starts, int4_weights, numerics, x, y);
     }
 }
 
@@ -230,26 +256,12 @@ impl Products<Plain> for Codebook<'_> {
     }
 
     fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
-        let (first, second) = y.split_at_mut_checked(y.len() / 2).unwrap_or_default();
-        for ((tile, first), second) in self.tiles.iter().zip(first.chunks_mut(FILTERS)).zip(second.chunks_mut(FILTERS))
-        {
-            let mut acc = [tile.start; 2];
-            for (x, w) in memory.as_chunks().0.iter().zip(tile.weights.as_chunks().0) {
-                pair_group(&mut acc, x, &codebook_weights(self.values, w));
-            }
-            let [a, b] = acc;
-            finish(numerics, tile.multipliers, a, first);
-            finish(numerics, tile.multipliers, b, second);
-        }
+        let weights = |words: &_| codebook_weights(self.values, words);
+        pair_of_records(self.tiles, |tile| tile.start, weights, numerics, memory, y);
     }
 
     fn single(&self, numerics: &TiledInt8, x: &[i8], _: &mut [i32], y: &mut [i8]) {
-        for (tile, y) in self.tiles.iter().zip(y.chunks_mut(FILTERS)) {
-            let mut acc = tile.start;
-            for (x, w) in x.as_chunks::<GROUP>().0.iter().zip(tile.weights.as_chunks().0) {
-                multiply_add(&mut acc, x.map(i32::from), &codebook_weights(self.values, w));
-            }
-            finish(numerics, tile.multipliers, acc, y);
-        }
+        let weights = |words: &_| codebook_weights(self.values, words);
+        single_of_records(self.tiles, |tile| tile.start, weights, numerics, x, y);
     }
 }
