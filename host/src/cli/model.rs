@@ -132,16 +132,16 @@ pub(super) fn inspect(args: InspectArgs) -> Result<(), CliError> {
 /// Why the layers have the layouts that they have.
 fn planned(plan: &Plan) -> String {
     let row = |layer: &LayerPlan| {
-        let taken = &layer.candidates[layer.chosen];
-        vec![
+        let taken = layer.taken()?;
+        Some(vec![
             format::shortened(&layer.name, 28),
             taken.layout.clone(),
             format::bytes(taken.bytes),
             format::exact(taken.instructions),
             layer.why.clone(),
-        ]
+        ])
     };
-    let rows = plan.layers.iter().map(row).collect();
+    let rows = plan.layers.iter().filter_map(row).collect();
     let heads = ["layer", "layout", "in the file", "instructions", "why"];
     let table = console::grid(&heads, rows, &[], &[0, 1, 4]);
     let Needs { ram, flash, instructions } = plan.needs;

@@ -37,6 +37,13 @@ pub struct LayerPlan {
     pub why: String,
 }
 
+impl LayerPlan {
+    /// The candidate that was taken; none in a plan that somebody changed.
+    pub fn taken(&self) -> Option<&Candidate> {
+        self.candidates.get(self.chosen)
+    }
+}
+
 /// What a model will need. Instructions and code are estimates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Needs {

@@ -4,7 +4,7 @@ use crate::chip::Chip;
 use crate::export::export_for;
 use crate::graph::{Activation, Data, Op};
 use crate::quantize::{Calibration, post_training};
-use crate::tune::{TuneError, export_planned};
+use crate::tune::{TuneError, export_planned, plan_of, write_planned};
 use crate::zoo;
 
 /// A quantised network with zeros in blocks, in positions and anywhere, a pattern a layer.
@@ -167,4 +167,20 @@ fn a_chip_without_a_table_gets_plain_weights() {
     let (file, _, plan) = export_planned(&graph, None, &Limits::default()).expect("exports");
     assert!(plan.is_none());
     assert_eq!(file, export_for(&graph, Target::Portable).expect("exports").0);
+}
+
+#[test]
+fn a_plan_is_read_back_for_its_own_model_alone_and_whatever_stands_in_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = folder.path().join("model.niwaki");
+    let (file, _, plan) = export_planned(&network(), Some(Chip::CortexM4), &Limits::default()).expect("plans");
+    let mut plan = plan.expect("the chip has a table");
+    write_planned(&model, &file, Some(&plan)).expect("writes");
+    assert_eq!(plan_of(&model, &file).as_ref(), Some(&plan));
+    assert_eq!(plan_of(&model, &file[1..]), None, "another model");
+    plan.layers[0].chosen = 99;
+    write_planned(&model, &file, Some(&plan)).expect("writes");
+    assert!(plan_of(&model, &file).is_some_and(|plan| plan.layers[0].taken().is_none()));
+    write_planned(&model, &file, None).expect("writes");
+    assert_eq!(plan_of(&model, &file), None, "the old plan is gone");
 }

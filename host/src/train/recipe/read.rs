@@ -174,6 +174,17 @@ fn check_together(recipe: &Recipe, places: &BTreeMap<String, Place>) -> Result<(
             allowed: "0 where weights are \"codebook\", whose values are chosen after training".into(),
         });
     }
+    if recipe.quantize.fit && recipe.quantize.qat_epochs > 0 {
+        let key = "quantize.fit";
+        return Err(RecipeError::Value {
+            place: Box::new(places.get(key).cloned().unwrap_or(Place::Nowhere)),
+            key: key.into(),
+            value: "true".into(),
+            nearest: None,
+            allowed: "false with qat_epochs, which trains for bits that are chosen before: name layers in four_bits"
+                .into(),
+        });
+    }
     Ok(())
 }
 

@@ -272,6 +272,8 @@ fn every_calibration_can_be_named_and_an_unknown_key_suggests_the_nearest() {
     }
     assert!(error("[quantize]\nqat_epoch = 3").contains("(did you mean `qat_epochs`?)"));
     assert!(error("[quantize]\nweights = \"int3\"").contains("allowed: \"int8\", \"int4\", \"codebook\""));
+    let message = error("[quantize]\nfit = true\nqat_epochs = 2");
+    assert!(message.contains("`quantize.fit` is true; allowed: false with qat_epochs"), "{message}");
     for key in ["weights", "ends"] {
         let message = error(&format!("[quantize]\n{key} = \"codebook\"\nqat_epochs = 2"));
         assert!(message.contains("`quantize.qat_epochs` is 2; allowed: 0 where weights are \"codebook\""), "{message}");
