@@ -6,7 +6,7 @@
 //! one group at least.
 
 use super::filters::{self, Filter, GROUP, GROUP_WORDS, MAX_LEN};
-use super::packed::{Packed, check_multiplier, split_record};
+use super::packed::{Packed, check_filters, records, split_record};
 use super::{FILTERS, TiledInt8};
 use crate::error::{OperatorError, ShapeError};
 use crate::num::SmallMultiplier;
@@ -118,12 +118,7 @@ impl<'a> Blocks<'a> {
                 }
             }
         }
-        for (f, ((start, sum), multiplier)) in record.starts().into_iter().zip(sums).zip(record.multipliers).enumerate()
-        {
-            check_multiplier(multiplier)?;
-            filters::check_sum(f, start, sum)?;
-        }
-        Ok(())
+        check_filters(record.starts(), sums, record.multipliers)
     }
 
     /// All words.
@@ -133,12 +128,7 @@ impl<'a> Blocks<'a> {
 
     /// The records.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record<'a>> + use<'a> {
-        let mut rest = self.words;
-        core::iter::from_fn(move || {
-            let (record, behind) = Record::split(rest)?;
-            rest = behind;
-            Some(record)
-        })
+        records(self.words, Record::split)
     }
 }
 

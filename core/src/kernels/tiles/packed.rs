@@ -1,7 +1,7 @@
 //! What every packing of weights has in common: its meaning weight by weight, and the memory that its kernels ask for.
 
 use super::conv2d::Conv2dTiled;
-use super::filters::GROUP;
+use super::filters::{GROUP, check_sum};
 use super::{FILTERS, TiledInt8};
 use crate::error::{OperatorError, ShapeError};
 use crate::num::SmallMultiplier;
@@ -95,6 +95,33 @@ pub(super) fn check_multiplier(multiplier: SmallMultiplier) -> Result<(), Operat
     } else {
         Err(OperatorError::Param { name: "multiplier", value: multiplier.mantissa_q32.cast_signed() })
     }
+}
+
+/// Checks the multipliers of a record's filters, and that their starts with the sums of their weights' magnitudes stay in
+/// their ranges.
+pub(super) fn check_filters(
+    starts: [i32; FILTERS],
+    sums: [i32; FILTERS],
+    multipliers: [SmallMultiplier; FILTERS],
+) -> Result<(), OperatorError> {
+    for (f, ((start, sum), multiplier)) in starts.into_iter().zip(sums).zip(multipliers).enumerate() {
+        check_multiplier(multiplier)?;
+        check_sum(f, start, sum)?;
+    }
+    Ok(())
+}
+
+/// The records one after the other that `split` takes off the front of `words`.
+pub(super) fn records<'a, R>(
+    words: &'a [i32],
+    split: impl Fn(&'a [i32]) -> Option<(R, &'a [i32])>,
+) -> impl Iterator<Item = R> {
+    let mut rest = words;
+    core::iter::from_fn(move || {
+        let (record, behind) = split(rest)?;
+        rest = behind;
+        Some(record)
+    })
 }
 
 /// Checks that `list` does not fall and that everything in it is below `end`; `strictly` if it must rise.

@@ -7,7 +7,7 @@
 //! group: the first two weights are in the low and the high half of words 0 and 1, the others in those of words 2 and 3.
 
 use super::filters::{self, Filter, GROUP, GROUP_WORDS, MAX_LEN};
-use super::packed::{Packed, check_multiplier};
+use super::packed::{Packed, check_filters, records};
 use super::{FILTERS, TiledInt8};
 use crate::error::{OperatorError, ShapeError};
 use crate::num::SmallMultiplier;
@@ -114,12 +114,7 @@ impl<'a> Taps<'a> {
             }
             sums.iter_mut().zip(weights).for_each(|(sum, w)| *sum = sum.saturating_add(w.abs()));
         }
-        let all = record.starts().into_iter().zip(sums).zip(record.multipliers).enumerate();
-        for (f, ((start, sum), multiplier)) in all {
-            check_multiplier(multiplier)?;
-            filters::check_sum(f, start, sum)?;
-        }
-        Ok(())
+        check_filters(record.starts(), sums, record.multipliers)
     }
 
     /// All words.
@@ -129,12 +124,7 @@ impl<'a> Taps<'a> {
 
     /// The records.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record<'a>> + use<'a> {
-        let mut rest = self.words;
-        core::iter::from_fn(move || {
-            let (record, behind) = Record::split(rest)?;
-            rest = behind;
-            Some(record)
-        })
+        records(self.words, Record::split)
     }
 }
 
