@@ -1,6 +1,7 @@
 //! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
 
-use super::{AlignedBytes, ExportError, Layout, Target, export_for};
+use super::{AlignedBytes, ExportError, Layout, export};
+use crate::graph::Graph;
 use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
@@ -61,25 +62,29 @@ pub struct ModelFile {
     pub description: Description,
 }
 
-/// [`read_for`] any chip.
+/// [`read_with`] an export for any chip.
 ///
 /// # Errors
-/// As [`read_for`].
+/// As [`read_with`].
 pub fn read(path: &Path) -> Result<ModelFile, ReadError> {
-    read_for(path, Target::Portable)
+    read_with(path, |graph| Ok::<_, ExportError>(export(graph)?.0))
 }
 
-/// Reads and verifies a model file; imports, simplifies and exports a `.tflite` file for `target` on the way.
+/// Reads and verifies a model file; imports and simplifies a `.tflite` file on the way, whose bytes `export` makes.
 ///
 /// # Errors
 /// [`ReadError`] names the file and what is wrong with it.
-pub fn read_for(path: &Path, target: Target) -> Result<ModelFile, ReadError> {
+pub fn read_with<E: std::error::Error + Send + Sync + From<ExportError> + 'static>(
+    path: &Path,
+    export: impl FnOnce(&Graph) -> Result<AlignedBytes, E>,
+) -> Result<ModelFile, ReadError> {
     let bytes = match path.extension().and_then(|e| e.to_str()) {
         Some("onnx") => return Err(ReadError::NotBuilt { path: path.into(), format: ".onnx" }),
         Some("tflite") => {
             let graph = import::read(path)?;
-            let exported = simplify(&graph).map_err(ExportError::from).and_then(|graph| export_for(&graph, target));
-            exported.map_err(|source| ReadError::Export { path: path.into(), source: Box::new(source) })?.0
+            let simple = simplify(&graph).map_err(|error| E::from(ExportError::from(error)));
+            let exported = simple.and_then(|graph| export(&graph));
+            exported.map_err(|source| ReadError::Export { path: path.into(), source: Box::new(source) })?
         }
         _ => {
             let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;

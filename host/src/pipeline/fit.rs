@@ -5,10 +5,10 @@
 
 use super::PipelineError;
 use crate::graph::Graph;
-use crate::quantize::{fidelity::fidelity, prepare, quantize};
+use crate::quantize::{Quantize, fidelity::fidelity, prepare, quantize};
 use crate::sparsify::knapsack::{Choice, solve};
 use crate::train::recipe::{Least, Limits, Recipe};
-use crate::tune::{Plan, TuneError, export_planned};
+use crate::tune::{Plan, export_planned};
 
 /// Samples by which changes of the scores are measured.
 const PROBES: usize = 32;
@@ -23,21 +23,16 @@ pub(super) fn fitted(
     samples: &[&[f32]],
     recipe: &Recipe,
 ) -> Result<(Graph, Vec<String>), PipelineError> {
-    let (options, limits) = (&recipe.quantize, recipe.target.limits());
+    let options = &recipe.quantize;
     let integer = quantize(graph, samples, options)?;
-    let Some(flash) = limits.flash.filter(|_| options.fit) else { return Ok((integer, Vec::new())) };
+    let Some(flash) = recipe.target.limits().flash.filter(|_| options.fit) else { return Ok((integer, Vec::new())) };
     let chip = recipe.target.chip.parse().ok();
-    let fits = |graph: &Graph| match export_planned(graph, chip, &limits) {
-        Err(TuneError::Limits(shortfall)) => Ok(shortfall.closest.needs.flash <= flash),
-        exported => exported.map(|_| true),
-    };
-    if fits(&integer)? {
-        return Ok((integer, Vec::new()));
-    }
     let smallest = |graph: &Graph| -> Result<Option<Plan>, PipelineError> {
         Ok(export_planned(graph, chip, &Limits { least: Least::Flash, ..Limits::default() })?.2)
     };
-    let Some(eight) = smallest(&integer)? else { return Ok((integer, Vec::new())) };
+    let Some(eight) = smallest(&integer)?.filter(|plan| plan.needs.flash > flash) else {
+        return Ok((integer, Vec::new()));
+    };
     let (float, scheme) = prepare(graph, samples, options)?;
     let probes = &samples[..samples.len().min(PROBES)];
     let mut layers = Vec::new();
@@ -49,15 +44,14 @@ pub(super) fn fitted(
         layers.push(vec![Choice { cost: bytes(&eight), error: 0.0 }, Choice { cost: four, error: changed * changed }]);
     }
     let all: f64 = layers.iter().map(|choices| choices[0].cost).sum();
-    let mut excess = eight.needs.flash.saturating_sub(flash);
+    let mut excess = eight.needs.flash - flash;
     loop {
         let chosen = solve(&layers, all - excess as f64);
         let is_last = chosen.is_none();
         let chosen = chosen.unwrap_or_else(|| vec![1; layers.len()]);
         let names = eight.layers.iter().zip(&chosen).filter(|&(_, &c)| c == 1).map(|(layer, _)| layer.name.clone());
         let four_bits = Vec::from_iter(names);
-        let integer =
-            quantize(graph, samples, &crate::quantize::Quantize { four_bits: four_bits.clone(), ..options.clone() })?;
+        let integer = quantize(graph, samples, &Quantize { four_bits: four_bits.clone(), ..options.clone() })?;
         // A kernel for four bits takes room too.
         let over = smallest(&integer)?.map_or(0, |plan| plan.needs.flash.saturating_sub(flash));
         if over == 0 || is_last {

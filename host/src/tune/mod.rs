@@ -13,15 +13,12 @@ pub use plan::{Candidate, LayerPlan, Needs, Plan, Shortfall, plan_of, write_plan
 pub use work::work;
 
 use crate::chip::Chip;
-use crate::export::read::{self, ModelFile, ReadError, describe};
+use crate::export::read::{ModelFile, ReadError, read_with};
 use crate::export::{AlignedBytes, ExportError, Target, export_within, is_over_graph};
 use crate::graph::Graph;
 use crate::plan::Arena;
-use crate::simplify::simplify;
 use crate::train::recipe::Limits;
 use cost::CostTable;
-use niwaki_core::format::Model;
-use niwaki_core::session::operators;
 use planner::Planner;
 use std::path::Path;
 
@@ -68,15 +65,12 @@ pub fn export_planned(
 /// # Errors
 /// [`ReadError`] names the file and what is wrong with it; within, [`TuneError::Limits`].
 pub fn read_planned(path: &Path, chip: Option<Chip>, limits: &Limits) -> Result<(ModelFile, Option<Plan>), ReadError> {
-    if path.extension().is_none_or(|extension| extension != "tflite") {
-        let model = read::read(path)?;
-        let plan = plan_of(path, &model.bytes);
-        return Ok((model, plan));
-    }
-    let refused = |error: TuneError| ReadError::Export { path: path.into(), source: Box::new(error) };
-    let graph = simplify(&crate::import::read(path)?).map_err(|error| refused(ExportError::from(error).into()))?;
-    let (bytes, _, plan) = export_planned(&graph, chip, limits).map_err(refused)?;
-    let model = Model::verify(&bytes, operators::ALL);
-    let description = describe(&model.map_err(|source| ReadError::Verify { path: path.into(), source })?);
-    Ok((ModelFile { bytes, description }, plan))
+    let mut planned = None;
+    let model = read_with(path, |graph| -> Result<AlignedBytes, TuneError> {
+        let (bytes, _, plan) = export_planned(graph, chip, limits)?;
+        planned = plan;
+        Ok(bytes)
+    })?;
+    let plan = planned.or_else(|| plan_of(path, &model.bytes));
+    Ok((model, plan))
 }
