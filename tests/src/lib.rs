@@ -4,5 +4,6 @@ pub mod edit;
 pub mod fuzz;
 pub mod layers;
 pub mod models;
+pub mod parity;
 pub mod sparse;
 pub mod tflm;

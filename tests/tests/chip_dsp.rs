@@ -1,11 +1,11 @@
 //! DSP kernels on emulated chips against the plain kernels on this machine, on random geometries.
 
-use niwaki::chip::{self, Chip, ChipError};
+use niwaki::chip::Chip;
 use niwaki::export::{Target, export, export_for, read::describe};
 use niwaki_core::format::Model;
 use niwaki_core::session::operators;
 use niwaki_tests::layers::Layers;
-use std::io::{self, Write as _};
+use niwaki_tests::parity::compared;
 
 /// Layers in one network, and networks.
 const LAYERS: usize = 40;
@@ -42,25 +42,9 @@ fn same_bytes_on(chip: Chip) {
         let packed = description.operators.iter().all(|o| o.op.ends_with("_tiled") || !weighted(o.op));
         assert!(packed, "seed {seed}: a layer was not packed");
         assert!(arena.bytes < 1 << 20);
-        let want = chip::run(Chip::Host, &plain, &inputs, &mut |_| ()).expect("runs").outputs;
-        let got = match chip::run(chip, &tiled, &inputs, &mut |_| ()) {
-            Ok(got) => got.outputs,
-            Err(error @ ChipError::Missing { .. }) => {
-                // Written directly: the harness would swallow what the macro prints.
-                writeln!(io::stderr(), "skipped: {error}").expect("there is somewhere to write to");
-                return;
-            }
-            Err(error) => panic!("seed {seed}: {error}"),
-        };
-        for (got, want) in got.iter().zip(&want) {
-            let mut at = 0;
-            for (node, output) in layers.graph.nodes.iter().zip(&layers.graph.outputs) {
-                let part = at..at + layers.graph[*output].element_count();
-                assert!(got[part.clone()] == want[part.clone()], "seed {seed}: {chip}: {node:?}");
-                at = part.end;
-            }
-            outputs += at;
-        }
+        let label = |_| format!("seed {seed}");
+        let Some(counts) = compared(chip, &layers.graph, [&plain, &tiled], &inputs, label) else { return };
+        outputs += counts.iter().sum::<usize>();
     }
     println!("{chip}: {outputs} outputs are equal");
     assert!(outputs > 30_000);

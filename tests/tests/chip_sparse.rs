@@ -1,13 +1,13 @@
 //! Sparse and four-bit layers on emulated chips against the plain kernels on this machine, on random geometries.
 
-use niwaki::chip::{self, Chip, ChipError};
+use niwaki::chip::Chip;
 use niwaki::export::{Layout, Target, export, export_with, pack_layer};
 use niwaki::graph::{Activation, Padding, Sliding};
 use niwaki_core::format::{Model, OpCode};
 use niwaki_core::session::operators;
+use niwaki_tests::parity::compared;
 use niwaki_tests::sparse::{Layer, Network, Pattern};
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
 
 /// Outputs that are compared of every operator on every chip.
 const OUTPUTS: usize = 20_000;
@@ -87,7 +87,7 @@ fn network(seed: u64) -> (Network, Vec<Option<Layout>>) {
 /// Runs networks on `chip` until enough outputs of every operator were compared; skipped aloud where the emulator is
 /// missing.
 fn same_bytes_on(chip: Chip) {
-    let mut compared: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0.. {
         let (mut network, layouts) = network(seed);
         let inputs = network.inputs(INPUTS);
@@ -97,31 +97,17 @@ fn same_bytes_on(chip: Chip) {
         assert!(arena.bytes < 1 << 20);
         let model = Model::verify(&packed, operators::ALL).expect("verifies");
         let codes: Vec<OpCode> = (0..model.operator_count()).filter_map(|n| model.step(n)).map(|s| s.code()).collect();
-        let want = chip::run(Chip::Host, &plain, &inputs, &mut |_| ()).expect("runs").outputs;
-        let got = match chip::run(chip, &packed, &inputs, &mut |_| ()) {
-            Ok(got) => got.outputs,
-            Err(error @ ChipError::Missing { .. }) => {
-                // Written directly: the harness would swallow what the macro prints.
-                writeln!(io::stderr(), "skipped: {error}").expect("there is somewhere to write to");
-                return;
-            }
-            Err(error) => panic!("seed {seed}: {error}"),
-        };
-        for (got, want) in got.iter().zip(&want) {
-            let mut at = 0;
-            for ((node, output), code) in graph.nodes.iter().zip(&graph.outputs).zip(&codes) {
-                let part = at..at + graph[*output].element_count();
-                assert!(got[part.clone()] == want[part.clone()], "seed {seed}: {chip}: {}: {node:?}", code.name());
-                *compared.entry(code.name()).or_default() += part.len();
-                at = part.end;
-            }
+        let label = |n: usize| format!("seed {seed}: {}", codes[n].name());
+        let Some(counts) = compared(chip, graph, [&plain, &packed], &inputs, label) else { return };
+        for (code, count) in codes.iter().zip(counts) {
+            *totals.entry(code.name()).or_default() += count;
         }
-        if OPERATORS.iter().all(|(code, ..)| compared.get(code.name()).is_some_and(|&n| n >= OUTPUTS)) {
+        if OPERATORS.iter().all(|(code, ..)| totals.get(code.name()).is_some_and(|&n| n >= OUTPUTS)) {
             break;
         }
-        assert!(seed < 40, "{compared:?}: an operator gets too few outputs");
+        assert!(seed < 40, "{totals:?}: an operator gets too few outputs");
     }
-    println!("{chip}: equal outputs: {compared:?}");
+    println!("{chip}: equal outputs: {totals:?}");
 }
 
 #[test]
