@@ -129,16 +129,27 @@ impl<'m> Model<'m> {
         (0..before).rev().find(writes)
     }
 
-    /// The tensor that is read where operator `user` reads `tensor`: `tensor` itself, or for one on demand what it is
-    /// computed from. `None` for one on demand that nothing makes.
-    pub fn stored(&self, tensor: usize, user: usize) -> Option<usize> {
-        let (mut tensor, mut user) = (tensor, user);
-        while self.tensor(tensor)?.location() == Some(Place::OnDemand) {
-            user = self.producer(tensor, user)?;
-            let &[operand, ..] = &self.operator(user)?.inputs;
-            tensor = operand.into();
+    /// Calls `visit` with every tensor that is read while operator `index` runs, until it returns an error: its operands,
+    /// and in place of one on demand those of the operator that computes its rows. One on demand that nothing computes is
+    /// visited itself.
+    ///
+    /// # Errors
+    /// What `visit` returns.
+    pub fn reads<E>(&self, index: usize, mut visit: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {
+        let mut next = Some(index);
+        while let Some(user) = next.take() {
+            let Some(record) = self.operator(user) else { break };
+            for (position, &tensor) in record.inputs.iter().enumerate().filter(|&(_, &tensor)| tensor != NONE) {
+                let tensor = usize::from(tensor);
+                let on_demand = position == 0
+                    && self.tensor(tensor).is_some_and(|tensor| tensor.location() == Some(Place::OnDemand));
+                match self.producer(tensor, user).filter(|_| on_demand) {
+                    Some(producer) => next = Some(producer),
+                    None => visit(tensor)?,
+                }
+            }
         }
-        Some(tensor)
+        Ok(())
     }
 
     /// Operator `index` with its kernel; `None` past the end or where the kernel was not named at `verify`.

@@ -95,7 +95,7 @@ pub enum OpCode {
     Conv2dCodebook = 44,
     /// int8 fully connected layer with weights from a codebook: `x, tiles, codebook`.
     DenseCodebook = 45,
-    /// Sums over the neighbours of each node: `x, offsets, neighbours, table, factors`.
+    /// Sums over the neighbours of each node: `x, offsets, neighbours, table, factors, kept`.
     Propagate = 48,
     /// Sparse features times dense weights: `w, offsets, columns, table, factors, values`.
     SparseDense = 49,
@@ -103,11 +103,17 @@ pub enum OpCode {
     NodeDense = 50,
     /// Rows of a matrix by number: `x, rows`.
     Gather = 51,
+    /// Which edges of a graph count, by rank: `drop, ranks`.
+    KeepEdges = 52,
+    /// GCN's sums with the degrees that are left: `x, offsets, neighbours, table, factors by degree, kept`.
+    PropagateByDegree = 53,
+    /// Sums over neighbours by attention: `x, offsets, neighbours, table, vectors, kept`.
+    Attend = 54,
 }
 
 impl OpCode {
     /// Every code with its name.
-    const ALL: [(OpCode, &'static str); 49] = [
+    const ALL: [(OpCode, &'static str); 52] = [
         (Self::Conv2d, "conv2d"),
         (Self::DepthwiseConv2d, "depthwise_conv2d"),
         (Self::Dense, "dense"),
@@ -157,6 +163,9 @@ impl OpCode {
         (Self::SparseDense, "sparse_dense"),
         (Self::NodeDense, "node_dense"),
         (Self::Gather, "gather"),
+        (Self::KeepEdges, "keep_edges"),
+        (Self::PropagateByDegree, "propagate_by_degree"),
+        (Self::Attend, "attend"),
     ];
 
     /// The byte that stands for this operator.
@@ -171,12 +180,17 @@ impl OpCode {
 
     /// Whether it can compute single rows of its output, so that the output may be on demand.
     pub const fn makes_rows(self) -> bool {
-        matches!(self, Self::Propagate | Self::SparseDense | Self::NodeDense)
+        self.gathers() || matches!(self, Self::SparseDense | Self::NodeDense)
     }
 
     /// Whether operand 0 may be on demand.
     pub const fn reads_rows(self) -> bool {
-        matches!(self, Self::Propagate | Self::NodeDense | Self::Gather)
+        self.gathers() || matches!(self, Self::NodeDense | Self::Gather)
+    }
+
+    /// Whether it brings the rows of a node's neighbours together.
+    pub const fn gathers(self) -> bool {
+        matches!(self, Self::Propagate | Self::PropagateByDegree | Self::Attend)
     }
 
     /// The operator's name.

@@ -75,8 +75,10 @@ pub mod param {
     pub const FRACTION_BITS: usize = 1;
     /// Propagate: 0 for a sum, 1 for a mean.
     pub const GATHERING: usize = 2;
-    /// Propagate: 1 where the graph claims to have every edge in both directions.
+    /// Operators that gather: 1 where the graph claims to have every edge in both directions.
     pub const SYMMETRIC: usize = 3;
+    /// Attend: number of heads.
+    pub const HEADS: usize = 0;
     /// Resize: 1 where the corner elements lie on each other.
     pub const ALIGN_CORNERS: usize = 0;
     /// Resize: 1 where elements have their value in their middle.

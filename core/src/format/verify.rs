@@ -172,11 +172,14 @@ fn aliasing(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
         let tensor = step.record.output;
         return Err(E::Overlap { operator: index as u16, tensor, writes: tensor });
     }
-    let mut in_place = 0;
-    for (position, &tensor) in step.record.inputs.iter().enumerate().filter(|(_, t)| **t != NONE) {
-        let Some(input) = model.stored(tensor as usize, index).and_then(|t| model.tensor(t)) else { continue };
+    let (mut in_place, mut position) = (0, 0);
+    model.reads(index, |tensor| {
+        let is_first = position == 0;
+        position += 1;
+        let Some(input) = model.tensor(tensor) else { return Ok(()) };
+        let shared = E::Overlap { operator: index as u16, tensor: tensor as u16, writes: step.record.output };
         if overlap(&input, &scratch) {
-            return Err(E::Overlap { operator: index as u16, tensor, writes: step.record.output });
+            return Err(shared);
         }
         if overlap(&input, &output) {
             in_place += 1;
@@ -185,26 +188,22 @@ fn aliasing(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
                 Overlap::Exact => input.span() == output.span(),
                 Overlap::Lead(lead) => {
                     let distance = input.offset as isize - output.offset as isize;
-                    position == 0 && lead(step).is_ok_and(|lead| distance >= lead)
+                    is_first && lead(step).is_ok_and(|lead| distance >= lead)
                 }
             };
             if !allowed || in_place > 1 {
-                return Err(E::Overlap { operator: index as u16, tensor, writes: step.record.output });
+                return Err(shared);
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Follows every use of a tensor back to the operator that wrote it; whatever ran in between must not have written
 /// over it.
 fn lifetimes(model: &Model<'_>) -> Result<(), E> {
     for index in 0..model.operator_count() {
-        let step = model.step(index);
-        let Some(step) = &step else { continue };
-        for &tensor in step.record.inputs.iter().filter(|&&t| t != NONE) {
-            written_before(model, tensor as usize, index)?;
-        }
+        model.reads(index, |tensor| written_before(model, tensor, index))?;
     }
     for index in 0..model.output_count() {
         if let Some(tensor) = model.output(index) {
@@ -225,7 +224,6 @@ fn lifetimes(model: &Model<'_>) -> Result<(), E> {
 
 fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E> {
     let unwritten = E::Unwritten { operator: user as u16, tensor: tensor as u16 };
-    let Some(tensor) = model.stored(tensor, user) else { return Err(unwritten) };
     let Some(read) = model.tensor(tensor) else { return Ok(()) };
     if read.location() == Some(Place::Data) {
         return Ok(());

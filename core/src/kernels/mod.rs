@@ -20,7 +20,7 @@ pub use arithmetic::{Arithmetic, Clamp, Float16, Float32, Int8, Int16Accumulator
 pub use binary::{AddF32, AddInt, Binary, Broadcast, MulF32, MulInt, PreluF32, PreluInt, SubF32, SubInt};
 pub use geometry::{AXES, Between, Grid, Interpolate, Resize, ResizeAxis, Sources, StridedCopy, TransposeConv2d, Walk};
 pub use geometry::{Conv2d, Dense, DepthwiseConv2d, Pool2d, Softmax, SoftmaxInt8, SoftmaxInt16};
-pub use nodes::{Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense};
+pub use nodes::{Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted};
 pub use reduce::{MeanF32, Reduce, ReduceInt, Reduction, SumF32};
 pub use unary::{
     Affine, HardSwishF32, HardSwishInt8, LeakyReluF32, LeakyReluInt, LogisticF32, LogisticInt8, LogisticInt16, Lookup,

@@ -212,6 +212,7 @@ back_end_suite!(portable_kernels, portable);
 
 mod movement;
 mod nodes;
+mod nodes_weighted;
 mod number_formats;
 mod resize;
 mod tiled;

@@ -219,7 +219,9 @@ pub fn describe(model: &Model<'_>) -> Description {
                 // A table is made from two scales; nobody trained it.
                 OpCode::Lookup => (0, 0),
                 // A graph is data, not trained.
-                OpCode::Propagate | OpCode::Gather => (0, 0),
+                OpCode::Propagate | OpCode::PropagateByDegree | OpCode::Attend | OpCode::Gather | OpCode::KeepEdges => {
+                    (0, 0)
+                }
                 OpCode::SparseDense | OpCode::NodeDense => (constant(0), 0),
                 _ => (constant(0), constant(1)),
             };
@@ -242,7 +244,7 @@ pub fn describe(model: &Model<'_>) -> Description {
                 | OpCode::DenseInt4
                 | OpCode::DenseCodebook
                 | OpCode::DenseCompressed => weights,
-                OpCode::Propagate | OpCode::SparseDense => entries * row(&y),
+                _ if code.gathers() || code == OpCode::SparseDense => entries * row(&y),
                 OpCode::NodeDense => y.dim(0) * weights,
                 _ => 0,
             };
@@ -303,11 +305,8 @@ fn live(model: &Model<'_>, n: usize) -> Vec<[u64; 2]> {
     let is_input = |t: usize| (0..model.input_count()).any(|i| model.input(i) == Some(t));
     let live = |t: usize| {
         let written = is_input(t) || records[..=n].iter().any(|r| r.output as usize == t);
-        // What a tensor on demand is computed from is read where that tensor is.
-        let reads = |(user, r): (usize, &OperatorRecord)| {
-            r.inputs.iter().any(|&read| model.stored(read.into(), user) == Some(t))
-        };
-        let read = is_output(t) || records.iter().enumerate().skip(n).any(reads);
+        let reads = |user| model.reads(user, |read| if read == t { Err(()) } else { Ok(()) }).is_err();
+        let read = is_output(t) || (n..records.len()).any(reads);
         written && (read || records[n].output as usize == t)
     };
     let mut spans: Vec<(usize, usize)> = (0..model.tensor_count())

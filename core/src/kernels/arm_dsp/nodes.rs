@@ -6,7 +6,8 @@ use crate::error::ShapeError;
 use crate::graph::Index;
 use crate::kernels::nodes::{BLOCK, Columns, RowOperator, RowSums};
 use crate::kernels::portable::nodes::{add_row, compute_rows};
-use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, portable};
+use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, Weighted, portable};
+use crate::shape::expect_len;
 use core::arch::global_asm;
 
 // Sums of rows: r0 columns, r1 their end, r2 first element, r3 width; r4-r11 sums; on the stack the first column that may

@@ -1,7 +1,9 @@
 //! Rows on demand: an operator computes the rows of its operand when it needs them, through as many operators as are
 //! not stored.
 
-use super::{Columns, NodeDense, Propagate, RowScaling, SparseDense};
+use super::weighted_row::weighted_row;
+use super::{Columns, Kept, NodeDense, Propagate, RowScaling, SparseDense, Weighted};
+use crate::graph::Index;
 
 /// Channels that are summed in one pass over the rows.
 pub const BLOCK: usize = 16;
@@ -17,6 +19,16 @@ pub trait RowSums {
 
     /// `Σ_k (values[k] - zero_point) * x[k]`: rows one after the other.
     fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+
+    /// `sums += weight * x`
+    fn add_scaled(sums: &mut [i32], weight: i32, x: &[i8]) {
+        sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum = sum.wrapping_add(weight.wrapping_mul(x.into())));
+    }
+
+    /// `Σ_c x[c] * v[c]`
+    fn dot(x: &[i8], v: &[i8]) -> i32 {
+        x.iter().zip(v).fold(0, |sum, (&x, &v)| sum.wrapping_add(i32::from(x) * i32::from(v)))
+    }
 
     /// [`RowScaling::codes`].
     fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
@@ -36,6 +48,8 @@ pub enum RowOperator<'a> {
     },
     /// Sums over neighbours of the rows below.
     Propagate(Propagate<'a>),
+    /// Weighted sums over neighbours of the rows below.
+    Weighted(Weighted<'a>),
     /// Features times weights.
     SparseDense(SparseDense<'a>, &'a [i8]),
     /// A layer of the row below.
@@ -44,10 +58,12 @@ pub enum RowOperator<'a> {
 
 impl RowOperator<'_> {
     /// Words of working memory of this operator alone if `stored` says whether the rows below it lie in memory.
-    pub const fn scratch_words(&self, stored: bool) -> usize {
+    pub fn scratch_words(&self, stored: bool) -> usize {
         match self {
             // Sums, and the row that is added to them.
             Self::Propagate(op) if !stored => op.channels + op.channels.div_ceil(4),
+            Self::Weighted(op) if stored => op.scratch_words(),
+            Self::Weighted(op) => op.scratch_words() + op.channels.div_ceil(4),
             Self::NodeDense(op, _) if !stored => op.inputs.div_ceil(4),
             _ => 0,
         }
@@ -87,22 +103,28 @@ pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i
             let (sums, rest) = scratch.split_at_mut_checked(op.channels).unwrap_or_default();
             let (x, rest) = codes(rest, op.channels);
             sums.fill(0);
-            let neighbours = op.graph.row(row);
-            for neighbour in (0..neighbours.len()).filter_map(|at| neighbours.get(at)) {
+            let entries = op.graph.span(row).unwrap_or_default();
+            for neighbour in kept_of(op.kept, op.graph.row(row), entries.start) {
                 compute_row::<S>(below, neighbour, x, rest);
                 sums.iter_mut().zip(&*x).for_each(|(sum, &x)| *sum = sum.wrapping_add(x.into()));
             }
             if op.gathering.counts_own() {
                 compute_row::<S>(below, row, x, rest);
             }
-            op.gathering.finish_row(sums, x, op.input_zero_point, neighbours.len());
+            op.gathering.finish_row(sums, x, op.input_zero_point, op.kept.count(entries));
             S::codes(&op.scaling, op.scaling.factor(row), 0, sums, y);
         }
+        (RowOperator::Weighted(op), below) => weighted_row::<S>(op, below, row, y, scratch),
     }
 }
 
+/// Those of a row's columns that are kept; `first` is the row's first entry.
+pub(super) fn kept_of<'a>(kept: Kept<'a>, columns: Columns<'a>, first: usize) -> impl Iterator<Item = usize> + 'a {
+    (0..columns.len()).filter(move |at| kept.has(first + at)).filter_map(move |at| columns.get(at))
+}
+
 /// `len` codes at the start of `words`, and the words behind them.
-fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
+pub(super) fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
     let (head, rest) = words.split_at_mut_checked(len.div_ceil(4)).unwrap_or_default();
     let codes: &mut [i8] = bytemuck::try_cast_slice_mut(head).unwrap_or_default();
     (codes.get_mut(..len).unwrap_or_default(), rest)
@@ -110,15 +132,66 @@ fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
 
 fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8]) {
     let (neighbours, factor) = (op.graph.row(row), op.scaling.factor(row));
+    let entries = op.graph.span(row).unwrap_or_default();
+    let degree = op.kept.count(entries.clone());
     let mut own = x.get(row * op.channels..).unwrap_or_default().chunks(BLOCK);
     let mut first = 0;
     for y in y.chunks_mut(BLOCK) {
-        let mut sums = S::sum_rows(neighbours, x, op.channels, first);
+        let mut sums = if op.kept.is_all() {
+            S::sum_rows(neighbours, x, op.channels, first)
+        } else {
+            sum_kept_rows::<S>(op.kept, neighbours, entries.start, x, [op.channels, first])
+        };
         let own = own.next().and_then(|own| own.get(..y.len())).unwrap_or_default();
-        op.gathering.finish_row(&mut sums, own, op.input_zero_point, neighbours.len());
+        op.gathering.finish_row(&mut sums, own, op.input_zero_point, degree);
         S::codes(&op.scaling, factor, first, &sums, y);
         first += BLOCK;
     }
+}
+
+/// Columns of a row that are looked through before those that are kept are summed.
+const KEPT_COLUMNS: usize = 64;
+
+/// The sums over the columns of a row that are kept; `entry` is the row's first one.
+fn sum_kept_rows<S: RowSums>(
+    kept: Kept<'_>,
+    columns: Columns<'_>,
+    entry: usize,
+    x: &[i8],
+    [width, first]: [usize; 2],
+) -> [i32; BLOCK] {
+    match columns {
+        Columns::Narrow(columns) => {
+            sum_kept(kept, columns, entry, |columns| S::sum_rows(Columns::Narrow(columns), x, width, first))
+        }
+        Columns::Wide(columns) => {
+            sum_kept(kept, columns, entry, |columns| S::sum_rows(Columns::Wide(columns), x, width, first))
+        }
+    }
+}
+
+fn sum_kept<I: Index + Default>(
+    kept: Kept<'_>,
+    columns: &[I],
+    mut entry: usize,
+    sum: impl Fn(&[I]) -> [i32; BLOCK],
+) -> [i32; BLOCK] {
+    let mut sums = [0_i32; BLOCK];
+    for columns in columns.chunks(KEPT_COLUMNS) {
+        let (mut of_chunk, mut count) = ([I::default(); KEPT_COLUMNS], 0);
+        for &column in columns {
+            if kept.has(entry)
+                && let Some(slot) = of_chunk.get_mut(count)
+            {
+                *slot = column;
+                count += 1;
+            }
+            entry += 1;
+        }
+        let of_chunk = sum(of_chunk.get(..count).unwrap_or_default());
+        sums.iter_mut().zip(of_chunk).for_each(|(sum, part)| *sum = sum.wrapping_add(part));
+    }
+    sums
 }
 
 fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &[i8], row: usize, y: &mut [i8]) {

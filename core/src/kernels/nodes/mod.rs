@@ -2,13 +2,19 @@
 //!
 //! Every one of them makes a row of sums and turns it into codes with a [`RowScaling`]. A factor of GCN's normalisation
 //! belongs to a node, never to an edge: that of the neighbour is part of the operator that made its row, that of the node
-//! itself scales its sums. So the loop over the edges only adds.
+//! itself scales its sums. So the loop over the edges only adds. Where the edges are chosen at run time, and with them the
+//! degrees, or where attention decides, each neighbour counts a weight instead ([`Weighted`]).
 
 mod chain;
+mod kept;
 mod sparse;
+mod weighted;
+mod weighted_row;
 
 pub use chain::{BLOCK, RowOperator, RowSums, compute_row, scratch_words};
+pub use kept::{Kept, Ranks, keep_edges};
 pub use sparse::{Columns, Sparse};
+pub use weighted::{Attention, NeighbourWeights, Normalizer, Weighted, degree_weight, exponential, score};
 
 use super::Clamp;
 use crate::error::ShapeError;
@@ -191,7 +197,7 @@ impl Gathering {
     }
 }
 
-/// Sums over the neighbours of each node.
+/// Sums over the neighbours of each node that are kept.
 ///
 /// # Shapes
 /// `x, y: [nodes, channels]` row-major; `graph: [nodes, nodes]`, row `i` has the nodes that node `i` gathers from.
@@ -199,6 +205,8 @@ impl Gathering {
 pub struct Propagate<'a> {
     /// The graph.
     pub graph: Sparse<'a>,
+    /// Which of its edges count.
+    pub kept: Kept<'a>,
     /// Columns of `x` and `y`.
     pub channels: usize,
     /// What is gathered.
@@ -222,7 +230,7 @@ impl Propagate<'_> {
         self.scaling.check(nodes, self.channels)
     }
 
-    /// Whether no sum can be more than [`MAX_SUM`].
+    /// Whether no sum can be more than [`MAX_SUM`], whatever edges are kept.
     pub fn is_exact(&self) -> bool {
         let bias = self.scaling.largest_bias();
         (0..self.graph.row_count()).all(|row| {

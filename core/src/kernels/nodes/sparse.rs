@@ -66,6 +66,16 @@ impl<'a> Sparse<'a> {
         any_width!(self, csr => csr.span(row))
     }
 
+    /// Entries of the row that has most.
+    pub fn longest_row(&self) -> usize {
+        any_width!(self, csr => csr.rows().map(<[_]>::len).max().unwrap_or(0))
+    }
+
+    /// Whether an entry lies in the column of its row's own number.
+    pub fn has_diagonal(&self) -> bool {
+        any_width!(self, csr => (0..csr.row_count()).any(|row| csr.contains(row, row)))
+    }
+
     /// The first entry `(row, column)` without its mirror image `(column, row)`.
     pub fn first_asymmetric(&self) -> Option<(usize, usize)> {
         any_width!(self, csr => csr.entries().find(|&(row, column)| !csr.contains(column, row)))

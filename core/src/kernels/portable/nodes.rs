@@ -3,7 +3,8 @@
 use crate::error::ShapeError;
 use crate::graph::Index;
 use crate::kernels::nodes::{BLOCK, Columns, RowOperator, RowSums, compute_row};
-use crate::kernels::{NodeDense, Propagate, SparseDense};
+use crate::kernels::{NodeDense, Propagate, SparseDense, Weighted};
+use crate::shape::expect_len;
 
 /// Sums of rows in registers.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +101,20 @@ macro_rules! whole_matrices {
             op.check(x.len(), y.len())?;
             let chain = [RowOperator::Propagate(*op), RowOperator::Stored { x, width: op.channels }];
             compute_rows::<$sums>(&chain, op.channels, y, &mut []);
+            Ok(())
+        }
+
+        /// int8 weighted sums over the neighbours of each node; shapes and numerics at [`Weighted`].
+        ///
+        /// # Shapes
+        /// `scratch: [op.scratch_words()]`
+        /// # Errors
+        /// [`ShapeError`] names the operand with the wrong length.
+        pub fn weighted_int8(op: &Weighted<'_>, x: &[i8], y: &mut [i8], scratch: &mut [i32]) -> Result<(), ShapeError> {
+            op.check(x.len(), y.len())?;
+            expect_len("scratch", op.scratch_words(), scratch.len())?;
+            let chain = [RowOperator::Weighted(*op), RowOperator::Stored { x, width: op.channels }];
+            compute_rows::<$sums>(&chain, op.channels, y, scratch);
             Ok(())
         }
 

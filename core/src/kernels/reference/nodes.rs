@@ -2,7 +2,8 @@
 
 use super::{at, put};
 use crate::error::ShapeError;
-use crate::kernels::{NodeDense, Propagate, SparseDense};
+use crate::kernels::nodes::{Attention, NeighbourWeights, Normalizer, degree_weight, exponential, score};
+use crate::kernels::{Kept, NodeDense, Propagate, Sparse, SparseDense, Weighted};
 
 /// int8 sums over the neighbours of each node; shapes and numerics at [`Propagate`].
 ///
@@ -11,16 +12,72 @@ use crate::kernels::{NodeDense, Propagate, SparseDense};
 pub fn propagate_int8(op: &Propagate<'_>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     for node in 0..op.graph.row_count() {
-        let neighbours = op.graph.row(node);
         for c in 0..op.channels {
-            let codes = (0..neighbours.len()).filter_map(|k| neighbours.get(k)).map(|j| at(x, j * op.channels + c));
+            let codes = kept(op.graph, op.kept, node).map(|j| at(x, j * op.channels + c));
             let sum = codes.fold(0_i32, |sum, code| sum.wrapping_add(code.into()));
             let own = at(x, node * op.channels + c);
-            let sum = op.gathering.finish(sum, own, op.input_zero_point, neighbours.len());
+            let sum = op.gathering.finish(sum, own, op.input_zero_point, kept(op.graph, op.kept, node).count());
             put(y, node * op.channels + c, op.scaling.code(op.scaling.factor(node), c, sum));
         }
     }
     Ok(())
+}
+
+/// The neighbours of `node` whose edges are kept.
+fn kept<'a>(graph: Sparse<'a>, kept: Kept<'a>, node: usize) -> impl Iterator<Item = usize> + 'a {
+    let (neighbours, entries) = (graph.row(node), graph.span(node).unwrap_or_default());
+    entries.enumerate().filter(move |&(_, entry)| kept.has(entry)).filter_map(move |(k, _)| neighbours.get(k))
+}
+
+/// int8 weighted sums over the neighbours of each node; shapes and numerics at [`Weighted`].
+///
+/// # Errors
+/// [`ShapeError`] names the operand with the wrong length.
+pub fn weighted_int8(op: &Weighted<'_>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    op.check(x.len(), y.len())?;
+    let distance = |node: usize, c: usize| i32::from(at(x, node * op.channels + c)) - op.input_zero_point;
+    for node in 0..op.graph.row_count() {
+        let all = || kept(op.graph, op.kept, node).chain([node]);
+        for c in 0..op.channels {
+            let sum = match &op.weights {
+                NeighbourWeights::ByDegree(factors) => {
+                    let degree = |node| kept(op.graph, op.kept, node).count();
+                    let factor = |node| factors.get(degree(node)).copied().unwrap_or(0);
+                    let term = |j| degree_weight(factor(node), factor(j)).wrapping_mul(distance(j, c));
+                    all().fold(0_i32, |sum, j| sum.wrapping_add(term(j)))
+                }
+                NeighbourWeights::Attention(attention) => {
+                    let score = |j| attention_score(op, attention, c, distance, [node, j]);
+                    let largest = all().map(score).max().unwrap_or(0);
+                    let weight = |j| exponential(score(j), largest);
+                    let normalizer = Normalizer::new(all().fold(0, |sum, j| sum.wrapping_add(weight(j))));
+                    let term = |j| normalizer.weight(weight(j)).wrapping_mul(distance(j, c));
+                    all().fold(0_i32, |sum, j| sum.wrapping_add(term(j)))
+                }
+            };
+            put(y, node * op.channels + c, op.scaling.code(1, c, sum));
+        }
+    }
+    Ok(())
+}
+
+/// The score of neighbour `j` of node `i` in the head that channel `c` belongs to.
+fn attention_score(
+    op: &Weighted<'_>,
+    attention: &Attention<'_>,
+    c: usize,
+    distance: impl Fn(usize, usize) -> i32,
+    [i, j]: [usize; 2],
+) -> i32 {
+    let part = op.head_channels().max(1);
+    let head = c / part;
+    let [source, target] = attention.halves();
+    let terms = (head * part..(head + 1) * part).map(|c| {
+        let own = i32::from(at(target, c)).wrapping_mul(distance(i, c));
+        i32::from(at(source, c)).wrapping_mul(distance(j, c)).wrapping_add(own)
+    });
+    let sum = terms.fold(0_i32, i32::wrapping_add);
+    score(attention.multipliers(head), sum, op.scaling.constants().rounding)
 }
 
 /// int8 sparse features times dense weights; shapes and numerics at [`SparseDense`].

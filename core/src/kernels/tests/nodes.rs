@@ -1,11 +1,12 @@
 //! Operators over nodes: the fast spelling is the reference, and rows on demand are those that would be stored.
 
 use super::Lcg;
+use super::nodes_weighted::Bits;
 use crate::graph::Csr;
 use crate::kernels::nodes::{MAX_SUM, RowOperator, compute_row, scratch_words};
 use crate::kernels::portable::NodeSums;
 use crate::kernels::{
-    Clamp, Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, portable, reference,
+    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, portable, reference,
 };
 use crate::num::{Multiplier, Rounding};
 use std::vec::Vec;
@@ -13,27 +14,53 @@ use std::vec::Vec;
 const CASES: usize = 400;
 
 /// Rows of rising columns in every width that files have.
-struct Matrix {
-    offsets: Vec<u32>,
-    columns: Vec<u32>,
+pub(super) struct Matrix {
+    pub(super) offsets: Vec<u32>,
+    pub(super) columns: Vec<u32>,
     narrow: (Vec<u16>, Vec<u16>),
     width: usize,
     form: usize,
 }
 
 impl Matrix {
-    fn random(rng: &mut Lcg, rows: usize, width: usize) -> Self {
-        let (mut offsets, mut columns, density) = (vec![0_u32], Vec::new(), 1 + rng.below(6));
-        for _ in 0..rows {
-            columns.extend((0..width as u32).filter(|_| rng.below(density) == 0));
-            offsets.push(columns.len() as u32);
-        }
+    pub(super) fn random(rng: &mut Lcg, rows: usize, width: usize) -> Self {
+        let density = 1 + rng.below(6);
+        let mut row = |_| (0..width as u32).filter(|_| rng.below(density) == 0).collect();
+        let rows: Vec<Vec<u32>> = (0..rows).map(&mut row).collect();
+        Self::of(rng, rows, width)
+    }
+
+    /// The graph without its self loops.
+    pub(super) fn without_loops(&self, rng: &mut Lcg) -> Self {
+        let row = |(row, ends): (usize, &[u32])| {
+            let columns = &self.columns[ends[0] as usize..ends[1] as usize];
+            columns.iter().copied().filter(|&column| column as usize != row).collect()
+        };
+        Self::of(rng, self.offsets.windows(2).enumerate().map(row).collect(), self.width)
+    }
+
+    /// The matrix with those entries that are kept.
+    pub(super) fn filtered(&self, rng: &mut Lcg, kept: Kept<'_>) -> Self {
+        let row = |ends: &[u32]| {
+            let entries = (ends[0] as usize..ends[1] as usize).filter(|&entry| kept.has(entry));
+            entries.map(|entry| self.columns[entry]).collect()
+        };
+        Self::of(rng, self.offsets.windows(2).map(row).collect(), self.width)
+    }
+
+    fn of(rng: &mut Lcg, rows: Vec<Vec<u32>>, width: usize) -> Self {
+        let mut offsets = vec![0_u32];
+        offsets.extend(rows.iter().scan(0, |end, row| {
+            *end += row.len() as u32;
+            Some(*end)
+        }));
+        let columns = rows.concat();
         let narrow = |v: &[u32]| v.iter().map(|&v| v as u16).collect();
         let narrow = (narrow(&offsets), narrow(&columns));
         Self { offsets, columns, narrow, width, form: rng.below(3) }
     }
 
-    fn view(&self) -> Sparse<'_> {
+    pub(super) fn view(&self) -> Sparse<'_> {
         match self.form {
             0 => Sparse::Narrow(Csr::try_new(&self.narrow.0, &self.narrow.1, self.width).unwrap()),
             1 => Sparse::Long(Csr::try_new(&self.offsets, &self.narrow.1, self.width).unwrap()),
@@ -43,8 +70,8 @@ impl Matrix {
 }
 
 /// The constants of a [`RowScaling`].
-struct Constants {
-    factors: Vec<u16>,
+pub(super) struct Constants {
+    pub(super) factors: Vec<u16>,
     bias: Vec<i32>,
     multipliers_q31: Vec<i32>,
     shifts: Vec<i32>,
@@ -55,7 +82,7 @@ struct Constants {
 
 impl Constants {
     /// Multipliers that spread sums of about `size` over the codes.
-    fn random(rng: &mut Lcg, rows: usize, channels: usize, size: f64) -> Self {
+    pub(super) fn random(rng: &mut Lcg, rows: usize, channels: usize, size: f64) -> Self {
         let factored = rng.below(3) > 0;
         let unit = if factored { 32768.0 } else { 1.0 };
         let rounding = if rng.below(4) == 0 { Rounding::Single } else { Rounding::Double };
@@ -75,7 +102,7 @@ impl Constants {
         }
     }
 
-    fn view(&self) -> RowScaling<'_> {
+    pub(super) fn view(&self) -> RowScaling<'_> {
         RowScaling::new(RowConstants {
             factors: &self.factors,
             bias: &self.bias,
@@ -97,7 +124,7 @@ fn gathering(rng: &mut Lcg) -> Gathering {
 }
 
 /// The outputs of both spellings, which must be one.
-fn same(len: usize, reference: impl Fn(&mut [i8]), fast: impl Fn(&mut [i8])) -> Vec<i8> {
+pub(super) fn same(len: usize, reference: impl Fn(&mut [i8]), fast: impl Fn(&mut [i8])) -> Vec<i8> {
     let (mut want, mut got) = (vec![1; len], vec![2; len]);
     reference(&mut want);
     fast(&mut got);
@@ -133,7 +160,9 @@ fn every_operator_over_nodes_equals_the_reference() {
         let size = if let Gathering::Sum { fraction_bits: 0, .. } = gathering { 300.0 } else { 60_000.0 };
         let constants = Constants::random(&mut rng, nodes, channels, size);
         let (graph, input_zero_point) = (graph.view(), rng.zero_point());
-        let op = Propagate { graph, channels, gathering, input_zero_point, scaling: constants.view() };
+        let bits = Bits::random(&mut rng, graph.entry_count());
+        let kept = if rng.below(2) == 0 { Kept::ALL } else { bits.view() };
+        let op = Propagate { graph, kept, channels, gathering, input_zero_point, scaling: constants.view() };
         let p = same(
             nodes * channels,
             |y| reference::propagate_int8(&op, &y.iter().map(|_| 3).collect::<Vec<_>>(), y).unwrap(),
@@ -161,8 +190,10 @@ fn rows_on_demand_are_the_rows_that_would_be_stored() {
             .map(|(channels, size)| Constants::random(&mut rng, nodes, channels, size));
         let [a, b, c, d] = &scalings;
         let first = SparseDense { features: features.view(), values: &[], channels: hidden, scaling: a.view() };
+        let bits = Bits::random(&mut rng, graph.columns.len());
         let second = Propagate {
             graph: graph.view(),
+            kept: if rng.below(2) == 0 { Kept::ALL } else { bits.view() },
             channels: hidden,
             gathering: gathering(&mut rng),
             input_zero_point: rng.zero_point(),
@@ -228,7 +259,8 @@ fn wrong_lengths_and_sums_that_are_too_large_are_noticed() {
     let lonely = Sparse::Narrow(Csr::try_new(&[0_u16, 0], &[], 1).unwrap());
     let weight = i32::try_from(MAX_SUM / 65_535 / 255).unwrap();
     let own = |own_weight| Gathering::Sum { own_weight, fraction_bits: 0 };
-    let op = Propagate { graph: lonely, channels: 1, gathering: own(weight), input_zero_point: 0, scaling };
+    let op =
+        Propagate { graph: lonely, kept: Kept::ALL, channels: 1, gathering: own(weight), input_zero_point: 0, scaling };
     assert!(op.is_exact() && !Propagate { gathering: own(-weight - 1), ..op }.is_exact());
 }
 

@@ -1,6 +1,7 @@
 //! The operators behind one that runs: those that make the rows of its operand, down to what lies in memory.
 
-use super::constants::{Proof, node_dense, propagate, sparse_dense};
+use super::arena::Shared;
+use super::constants::{Proof, attend, by_degree, node_dense, propagate, sparse_dense};
 use super::matrix;
 use crate::error::OperatorError;
 use crate::format::{OpCode, Place, Step};
@@ -15,25 +16,28 @@ pub(super) struct Chain<'a> {
     /// The first [`len`](Self::len) ones, and behind them what lies in memory, if the last one reads that.
     operators: [RowOperator<'a>; DEPTH_MAX + 1],
     len: usize,
-    /// The place in the arena of the rows at the end; empty where they do not lie there.
-    pub(super) stored: (usize, usize),
 }
 
 impl<'a> Chain<'a> {
     /// No operators.
     pub(super) const EMPTY: Self =
-        Self { operators: [RowOperator::Stored { x: &[], width: 0 }; DEPTH_MAX + 1], len: 0, stored: (0, 0) };
+        Self { operators: [RowOperator::Stored { x: &[], width: 0 }; DEPTH_MAX + 1], len: 0 };
 
     /// Becomes the chain of `step`: its own operator and those of its operand, for a gather those of the operand alone.
+    /// What lies in the arena is read from `shared`.
     ///
     /// In place and never inlined, so that what it needs is not on the stack below the kernels.
     #[inline(never)]
-    pub(super) fn read(&mut self, step: &Step<'a>) -> Result<(), OperatorError> {
+    pub(super) fn read(&mut self, step: &Step<'a>, shared: &Shared<'a>) -> Result<(), OperatorError> {
         let chain = self;
         let mut step = *step;
         loop {
             match step.code() {
-                OpCode::Propagate => chain.push(RowOperator::Propagate(propagate(&step, Proof::Done)?))?,
+                OpCode::Propagate => chain.push(RowOperator::Propagate(propagate(&step, Proof::Done, shared)?))?,
+                OpCode::PropagateByDegree => {
+                    chain.push(RowOperator::Weighted(by_degree(&step, Proof::Done, shared)?))?;
+                }
+                OpCode::Attend => chain.push(RowOperator::Weighted(attend(&step, Proof::Done, shared)?))?,
                 OpCode::NodeDense => {
                     chain.push(RowOperator::NodeDense(node_dense(&step)?, step.constant(1)?))?;
                 }
@@ -57,8 +61,7 @@ impl<'a> Chain<'a> {
                     return Ok(());
                 }
                 Place::Arena => {
-                    chain.stored = x.span();
-                    chain.push(RowOperator::Stored { x: &[], width })?;
+                    chain.push(RowOperator::Stored { x: shared.elements(x.span()), width })?;
                     return Ok(());
                 }
             }
@@ -72,7 +75,8 @@ impl<'a> Chain<'a> {
         Ok(())
     }
 
-    fn operators(&self) -> &[RowOperator<'a>] {
+    /// The operators.
+    pub(super) fn operators(&self) -> &[RowOperator<'a>] {
         self.operators.get(..self.len).unwrap_or_default()
     }
 
@@ -80,34 +84,4 @@ impl<'a> Chain<'a> {
     pub(super) fn scratch_words(&self) -> usize {
         scratch_words(self.operators())
     }
-
-    /// The operators, of which the last reads `x` where it reads the arena.
-    pub(super) fn over(&mut self, x: &'a [i8]) -> &[RowOperator<'a>] {
-        if self.stored.0 < self.stored.1
-            && let Some(RowOperator::Stored { x: rows, .. }) = self.operators.get_mut(self.len.saturating_sub(1))
-        {
-            *rows = x;
-        }
-        self.operators()
-    }
-}
-
-/// The place of the working memory of `step`; one that is empty may lie anywhere.
-pub(super) fn scratch(step: &Step<'_>) -> (usize, usize) {
-    let (start, bytes) = (step.record.scratch_offset as usize, step.record.scratch_bytes as usize);
-    if bytes == 0 { (0, 0) } else { (start, start.saturating_add(bytes)) }
-}
-
-/// Parts of the arena that share no byte.
-pub(super) fn split<const N: usize>(
-    arena: &mut [u8],
-    spans: [(usize, usize); N],
-) -> Result<[&mut [u8]; N], OperatorError> {
-    let lost = OperatorError::Missing { operand: usize::MAX };
-    arena.get_disjoint_mut(spans.map(|(start, end)| start..end)).map_err(|_| lost)
-}
-
-/// Bytes as elements, none where they are not aligned.
-pub(super) fn elements<T: bytemuck::Pod>(bytes: &mut [u8]) -> &mut [T] {
-    bytemuck::try_cast_slice_mut(bytes).unwrap_or_default()
 }

@@ -1,11 +1,12 @@
 //! Graphs, features, weights and scalings as files store them.
 
+use super::arena::Shared;
 use super::{matrix, output_matrix};
 use crate::error::OperatorError;
 use crate::format::{Element, NONE, Step, StoredClamp, param};
 use crate::graph::{Csr, Index};
-use crate::kernels::{Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense};
-use crate::num::Multiplier;
+use crate::kernels::nodes::{Attention, NeighbourWeights, Ranks};
+use crate::kernels::{Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted};
 use crate::shape::expect_len;
 
 /// Whether a graph is proved, or was when the file was verified.
@@ -58,15 +59,23 @@ fn sparse<'m>(step: &Step<'m>, columns: usize, proof: Proof) -> Result<Sparse<'m
     })
 }
 
-/// The scaling whose table is operand `table` and whose factors are operand `factors`.
-fn scaling<'m>(step: &Step<'m>, table: usize, factors: usize) -> Result<RowScaling<'m>, OperatorError> {
-    let [_, channels] = output_matrix(step)?;
-    let words = step.constant::<i32>(table)?;
-    expect_len("table", channels.saturating_mul(3), words.len())?;
-    let (bias, rest) = words.split_at_checked(channels).unwrap_or_default();
-    let (multipliers_q31, shifts) = rest.split_at_checked(channels).unwrap_or_default();
+/// `N` runs of `len` words at the start of `words`, and those behind them.
+fn runs<const N: usize>(words: &[i32], len: usize) -> ([&[i32]; N], &[i32]) {
+    let (mut runs, mut rest) = ([&[][..]; N], words);
+    for run in &mut runs {
+        (*run, rest) = rest.split_at_checked(len).unwrap_or_default();
+    }
+    (runs, rest)
+}
+
+/// The scaling of these biases, mantissas and shifts.
+fn scaling_of<'m>(
+    step: &Step<'m>,
+    [bias, multipliers_q31, shifts]: [&'m [i32]; 3],
+    factors: &'m [u16],
+) -> Result<RowScaling<'m>, OperatorError> {
     Ok(RowScaling::new(RowConstants {
-        factors: unsigned::<i16, u16>(step, factors)?,
+        factors,
         bias,
         multipliers_q31,
         shifts,
@@ -76,15 +85,13 @@ fn scaling<'m>(step: &Step<'m>, table: usize, factors: usize) -> Result<RowScali
     }))
 }
 
-/// Checks that every multiplier is defined.
-pub(super) fn check_multipliers(scaling: &RowScaling<'_>) -> Result<(), OperatorError> {
-    let constants = scaling.constants();
-    for (&mantissa_q31, &shift) in constants.multipliers_q31.iter().zip(constants.shifts) {
-        if !(Multiplier { mantissa_q31, shift }).is_valid() {
-            return Err(OperatorError::Param { name: "multiplier", value: shift });
-        }
-    }
-    Ok(())
+/// The scaling whose table is operand `table` and whose factors are operand `factors`, if it has any.
+fn scaling<'m>(step: &Step<'m>, table: usize, factors: Option<usize>) -> Result<RowScaling<'m>, OperatorError> {
+    let [_, channels] = output_matrix(step)?;
+    let words = step.constant::<i32>(table)?;
+    expect_len("table", channels.saturating_mul(3), words.len())?;
+    let factors = factors.map_or(Ok(&[][..]), |factors| unsigned::<i16, u16>(step, factors))?;
+    scaling_of(step, runs(words, channels).0, factors)
 }
 
 fn gathering(step: &Step<'_>) -> Result<Gathering, OperatorError> {
@@ -100,14 +107,67 @@ fn gathering(step: &Step<'_>) -> Result<Gathering, OperatorError> {
     }
 }
 
-pub(super) fn propagate<'m>(step: &Step<'m>, proof: Proof) -> Result<Propagate<'m>, OperatorError> {
+/// The operand that says which edges count.
+pub(super) const KEPT: usize = 5;
+
+/// The edges that count: all where there is no operand that says so.
+fn kept<'m>(step: &Step<'m>, shared: &Shared<'m>) -> Result<Kept<'m>, OperatorError> {
+    if step.record.inputs.get(KEPT).is_none_or(|&tensor| tensor == NONE) {
+        return Ok(Kept::ALL);
+    }
+    Ok(Kept::of(shared.elements(step.input(KEPT)?.span())))
+}
+
+pub(super) fn propagate<'m>(
+    step: &Step<'m>,
+    proof: Proof,
+    shared: &Shared<'m>,
+) -> Result<Propagate<'m>, OperatorError> {
     let [nodes, channels] = output_matrix(step)?;
     Ok(Propagate {
         graph: sparse(step, nodes, proof)?,
+        kept: kept(step, shared)?,
         channels,
         gathering: gathering(step)?,
         input_zero_point: step.input(0)?.zero_point,
-        scaling: scaling(step, 3, 4)?,
+        scaling: scaling(step, 3, Some(4))?,
+    })
+}
+
+pub(super) fn by_degree<'m>(step: &Step<'m>, proof: Proof, shared: &Shared<'m>) -> Result<Weighted<'m>, OperatorError> {
+    let [nodes, channels] = output_matrix(step)?;
+    Ok(Weighted {
+        graph: sparse(step, nodes, proof)?,
+        kept: kept(step, shared)?,
+        channels,
+        weights: NeighbourWeights::ByDegree(unsigned::<i16, u16>(step, 4)?),
+        input_zero_point: step.input(0)?.zero_point,
+        scaling: scaling(step, 3, None)?,
+    })
+}
+
+pub(super) fn attend<'m>(step: &Step<'m>, proof: Proof, shared: &Shared<'m>) -> Result<Weighted<'m>, OperatorError> {
+    let ([nodes, channels], heads) = (output_matrix(step)?, step.param(param::HEADS));
+    let count = usize::try_from(heads).map_err(|_| OperatorError::Param { name: "heads", value: heads })?;
+    let words = step.constant::<i32>(3)?;
+    expect_len("table", channels.saturating_mul(3).saturating_add(count.saturating_mul(4)), words.len())?;
+    let (of_channels, of_heads) = runs(words, channels);
+    Ok(Weighted {
+        graph: sparse(step, nodes, proof)?,
+        kept: kept(step, shared)?,
+        channels,
+        weights: NeighbourWeights::Attention(Attention { vectors: step.constant(4)?, slopes: of_heads }),
+        input_zero_point: step.input(0)?.zero_point,
+        scaling: scaling_of(step, of_channels, &[])?,
+    })
+}
+
+/// The ranks of edges in operand 1.
+pub(super) fn ranks<'m>(step: &Step<'m>) -> Result<Ranks<'m>, OperatorError> {
+    Ok(if is_wide(step, 1) {
+        Ranks::Wide(unsigned::<i32, u32>(step, 1)?)
+    } else {
+        Ranks::Narrow(unsigned::<i16, u16>(step, 1)?)
     })
 }
 
@@ -117,12 +177,12 @@ pub(super) fn sparse_dense<'m>(step: &Step<'m>, proof: Proof) -> Result<SparseDe
         features: sparse(step, step.input(0)?.dim(0), proof)?,
         values: unsigned::<i8, i8>(step, 5)?,
         channels,
-        scaling: scaling(step, 3, 4)?,
+        scaling: scaling(step, 3, Some(4))?,
     })
 }
 
 pub(super) fn node_dense<'m>(step: &Step<'m>) -> Result<NodeDense<'m>, OperatorError> {
     let ([rows, channels], x) = (output_matrix(step)?, step.input(0)?);
     let [_, inputs] = matrix(&x, 0)?;
-    Ok(NodeDense { rows, inputs, channels, input_zero_point: x.zero_point, scaling: scaling(step, 2, 3)? })
+    Ok(NodeDense { rows, inputs, channels, input_zero_point: x.zero_point, scaling: scaling(step, 2, Some(3))? })
 }

@@ -1,21 +1,30 @@
 //! Operators on matrices with one row a node. Operands that are on demand are computed row by row where they are read.
 
+mod arena;
 mod chain;
 mod constants;
 
 use super::super::operands::{activation, output};
 use super::{Outcome, operator};
 use crate::error::{GraphError, OperatorError};
-use crate::format::{DType, OpCode, Operator, Overlap, Place, Step, TensorRecord, param};
-use crate::kernels::RowScaling;
+use crate::format::{DType, Element, NONE, OpCode, Operator, Overlap, Place, Step, TensorRecord, param};
 use crate::kernels::best as kernels;
-use crate::kernels::nodes::compute_row;
+use crate::kernels::nodes::{NeighbourWeights, compute_row, keep_edges};
+use crate::kernels::{Kept, RowScaling, Sparse, Weighted};
+use crate::num::Multiplier;
 use crate::shape::expect_len;
-use chain::{Chain, elements, scratch, split};
-use constants::{Proof, check_multipliers, node_dense, propagate, sparse_dense};
+use arena::{Shared, elements, split};
+use chain::Chain;
+use constants::{KEPT, Proof, attend, by_degree, node_dense, propagate, ranks, sparse_dense};
 
 operator!(/// int8 sums over neighbours, [`Propagate`](crate::kernels::Propagate)
     PROPAGATE_I8 = Propagate, I8, Overlap::Never, check_propagate, run);
+operator!(/// int8 sums over neighbours that count by the degrees that are left, [`Weighted`]
+    PROPAGATE_BY_DEGREE_I8 = PropagateByDegree, I8, Overlap::Never, check_by_degree, run);
+operator!(/// int8 sums over neighbours by attention, [`Weighted`]
+    ATTEND_I8 = Attend, I8, Overlap::Never, check_attend, run);
+operator!(/// which edges of a graph count, [`keep_edges`]
+    KEEP_EDGES_I32 = KeepEdges, I32, Overlap::Never, check_keep_edges, run_keep_edges);
 operator!(/// int8 sparse features times dense weights, [`SparseDense`](crate::kernels::SparseDense)
     SPARSE_DENSE_I8 = SparseDense, I8, Overlap::Never, check_sparse_dense, run);
 operator!(/// int8 fully connected layer for each node, [`NodeDense`](crate::kernels::NodeDense)
@@ -39,22 +48,74 @@ fn output_matrix(step: &Step<'_>) -> Result<[usize; 2], OperatorError> {
 }
 
 fn check_propagate(step: &Step<'_>) -> Outcome {
-    let op = propagate(step, Proof::Whole)?;
-    let ([rows, channels], y) = (matrix(&step.input(0)?, 0)?, step.output()?.element_count());
-    expect_len("nodes", op.graph.row_count(), rows)?;
-    expect_len("channels", op.channels, channels)?;
-    op.check(rows * channels, y)?;
+    let op = propagate(step, Proof::Whole, &Shared::NONE)?;
+    let x = check_graph(step, &op.graph)?;
+    op.check(x, step.output()?.element_count())?;
+    check_sums(&op.scaling, op.is_exact())?;
+    check_rows(step)
+}
+
+/// Checks that a graph has a node for each row of operand 0 and what it claims, and which of its edges count; the number
+/// of elements of that operand.
+fn check_graph(step: &Step<'_>, graph: &Sparse<'_>) -> Result<usize, OperatorError> {
+    let ([rows, channels], [_, output_channels]) = (matrix(&step.input(0)?, 0)?, output_matrix(step)?);
+    expect_len("nodes", graph.row_count(), rows)?;
+    expect_len("channels", output_channels, channels)?;
     match step.param(param::SYMMETRIC) {
         0 => {}
         1 => {
-            if let Some((from, to)) = op.graph.first_asymmetric() {
+            if let Some((from, to)) = graph.first_asymmetric() {
                 return Err(OperatorError::Graph(GraphError::Asymmetric { from, to }));
             }
         }
         value => return Err(OperatorError::Param { name: "symmetric", value }),
     }
+    if step.record.inputs.get(KEPT).is_some_and(|&tensor| tensor != NONE) {
+        expect_len("kept", Kept::bytes(graph.entry_count()), in_arena::<i8>(step, KEPT)?.element_count())?;
+    }
+    Ok(rows * channels)
+}
+
+/// Operand `index`, which the caller or an operator writes.
+fn in_arena<T: Element>(step: &Step<'_>, index: usize) -> Result<TensorRecord, OperatorError> {
+    let tensor = activation::<T>(step, index)?;
+    let placed = tensor.location() == Some(Place::Arena);
+    if placed { Ok(tensor) } else { Err(OperatorError::Activation { operand: index, expected: "in the arena" }) }
+}
+
+fn check_by_degree(step: &Step<'_>) -> Outcome {
+    check_weighted(step, &by_degree(step, Proof::Whole, &Shared::NONE)?)
+}
+
+fn check_attend(step: &Step<'_>) -> Outcome {
+    check_weighted(step, &attend(step, Proof::Whole, &Shared::NONE)?)
+}
+
+fn check_weighted(step: &Step<'_>, op: &Weighted<'_>) -> Outcome {
+    let x = check_graph(step, &op.graph)?;
+    op.check(x, step.output()?.element_count())?;
+    if let NeighbourWeights::Attention(attention) = &op.weights {
+        for multiplier in (0..attention.heads()).flat_map(|head| attention.multipliers(head)) {
+            check_multiplier(multiplier)?;
+        }
+    }
+    if op.graph.has_diagonal() {
+        return Err(OperatorError::Activation { operand: 2, expected: "neighbours without self loops" });
+    }
     check_sums(&op.scaling, op.is_exact())?;
     check_rows(step)
+}
+
+fn check_keep_edges(step: &Step<'_>) -> Outcome {
+    expect_len("drop", 1, in_arena::<i32>(step, 0)?.element_count())?;
+    Ok(expect_len("bits", Kept::bytes(ranks(step)?.len()), output::<i8>(step)?.element_count())?)
+}
+
+/// The bits of the edges whose rank is at least operand 0.
+fn run_keep_edges(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
+    let (bits, _, shared) = split(step, arena)?;
+    let drop = shared.elements::<i32>(step.input(0)?.span()).first().copied().unwrap_or(0);
+    Ok(keep_edges(ranks(step)?, drop, elements(bits))?)
 }
 
 fn check_sparse_dense(step: &Step<'_>) -> Outcome {
@@ -74,9 +135,17 @@ fn check_node_dense(step: &Step<'_>) -> Outcome {
     check_rows(step)
 }
 
+fn check_multiplier(multiplier: Multiplier) -> Outcome {
+    let value = multiplier.shift;
+    if multiplier.is_valid() { Ok(()) } else { Err(OperatorError::Param { name: "multiplier", value }) }
+}
+
 /// Checks that every multiplier is defined and that no sum is too large for one.
 fn check_sums(scaling: &RowScaling<'_>, exact: bool) -> Outcome {
-    check_multipliers(scaling)?;
+    let constants = scaling.constants();
+    for (&mantissa_q31, &shift) in constants.multipliers_q31.iter().zip(constants.shifts) {
+        check_multiplier(Multiplier { mantissa_q31, shift })?;
+    }
     // The largest sum itself may not fit into a number that could be shown.
     if exact { Ok(()) } else { Err(OperatorError::Param { name: "largest sum", value: i32::MAX }) }
 }
@@ -84,7 +153,7 @@ fn check_sums(scaling: &RowScaling<'_>, exact: bool) -> Outcome {
 /// Checks the operators that make the rows of operand 0, and the working memory for them.
 fn check_rows(step: &Step<'_>) -> Outcome {
     let mut chain = Chain::EMPTY;
-    chain.read(step)?;
+    chain.read(step, &Shared::NONE)?;
     if step.output()?.location() == Some(Place::OnDemand) {
         return Ok(());
     }
@@ -99,21 +168,17 @@ fn run(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
         return Ok(());
     }
     let [_, channels] = matrix(&output, usize::MAX)?;
+    let (y, scratch, shared) = split(step, arena)?;
     let mut chain = Chain::EMPTY;
-    chain.read(step)?;
-    let [y, scratch, x] = split(arena, [output.span(), scratch(step), chain.stored])?;
-    kernels::compute_rows::<kernels::NodeSums>(chain.over(elements(x)), channels, elements(y), elements(scratch));
+    chain.read(step, &shared)?;
+    kernels::compute_rows::<kernels::NodeSums>(chain.operators(), channels, elements(y), scratch);
     Ok(())
 }
 
 fn check_gather(step: &Step<'_>) -> Outcome {
     let ([_, width], [count, channels]) = (matrix(&step.input(0)?, 0)?, output_matrix(step)?);
-    let numbers = activation::<i32>(step, 1)?;
-    if numbers.location() != Some(Place::Arena) {
-        return Err(OperatorError::Activation { operand: 1, expected: "in the arena" });
-    }
     expect_len("channels", width, channels)?;
-    expect_len("rows", count, numbers.element_count())?;
+    expect_len("rows", count, in_arena::<i32>(step, 1)?.element_count())?;
     check_rows(step)
 }
 
@@ -121,18 +186,15 @@ fn check_gather(step: &Step<'_>) -> Outcome {
 fn run_gather(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let ([rows, _], output) = (matrix(&step.input(0)?, 0)?, step.output()?);
     let [_, channels] = matrix(&output, usize::MAX)?;
+    let (y, scratch, shared) = split(step, arena)?;
     let mut chain = Chain::EMPTY;
-    chain.read(step)?;
-    let spans = [output.span(), scratch(step), chain.stored, step.input(1)?.span()];
-    let [y, scratch, x, numbers] = split(arena, spans)?;
-    let (chain, scratch) = (chain.over(elements(x)), elements(scratch));
-    let (y, numbers): (&mut [i8], &mut [i32]) = (elements(y), elements(numbers));
-    let mut rest = y;
-    for &mut number in numbers {
+    chain.read(step, &shared)?;
+    let mut rest: &mut [i8] = elements(y);
+    for &number in shared.elements::<i32>(step.input(1)?.span()) {
         let Some((y, after)) = core::mem::take(&mut rest).split_at_mut_checked(channels) else { break };
         rest = after;
         let row = usize::try_from(number).unwrap_or(0).min(rows.saturating_sub(1));
-        compute_row::<kernels::NodeSums>(chain, row, y, scratch);
+        compute_row::<kernels::NodeSums>(chain.operators(), row, y, scratch);
     }
     Ok(())
 }

@@ -1,0 +1,141 @@
+//! One row of weighted sums, over rows that lie in memory or are computed when they are read.
+
+use super::chain::{RowOperator, RowSums, codes, compute_row, kept_of};
+use super::{Attention, NeighbourWeights, Normalizer, Weighted, degree_weight, exponential, score};
+
+/// The rows that are summed.
+struct Rows<'r> {
+    below: &'r [RowOperator<'r>],
+    /// Where a row is computed that does not lie in memory.
+    codes: &'r mut [i8],
+    /// What that needs.
+    scratch: &'r mut [i32],
+}
+
+impl Rows<'_> {
+    fn get<S: RowSums>(&mut self, row: usize) -> &[i8] {
+        if let Some(RowOperator::Stored { x, width }) = self.below.first() {
+            return x.get(row * width..(row + 1) * width).unwrap_or_default();
+        }
+        compute_row::<S>(self.below, row, self.codes, self.scratch);
+        self.codes
+    }
+}
+
+/// Row `row` of `op`, which reads rows of the first operator of `below`.
+///
+/// # Shapes
+/// `y: [channels]` · `scratch`: `op.scratch_words()`, a row of codes unless the rows below are stored, and what those need
+pub(super) fn weighted_row<S: RowSums>(
+    op: &Weighted<'_>,
+    below: &[RowOperator<'_>],
+    row: usize,
+    y: &mut [i8],
+    scratch: &mut [i32],
+) {
+    let stored = matches!(below.first(), Some(RowOperator::Stored { .. }));
+    let (sums, rest) = scratch.split_at_mut_checked(op.channels).unwrap_or_default();
+    let (codes, rest) = codes(rest, if stored { 0 } else { op.channels });
+    sums.fill(0);
+    match &op.weights {
+        NeighbourWeights::ByDegree(factors) => {
+            add_by_degree::<S>(op, factors, row, sums, &mut Rows { below, codes, scratch: rest });
+        }
+        NeighbourWeights::Attention(attention) => {
+            let entries = op.graph.span(row).unwrap_or_default();
+            let words = (op.kept.count(entries) + 2) * attention.heads();
+            let (scores, scratch) = rest.split_at_mut_checked(words).unwrap_or_default();
+            add_by_attention::<S>(op, attention, row, sums, scores, &mut Rows { below, codes, scratch });
+        }
+    }
+    S::codes(&op.scaling, 1, 0, sums, y);
+}
+
+/// The neighbours of `row` that are kept.
+fn neighbours<'a>(op: &Weighted<'a>, row: usize) -> impl Iterator<Item = usize> + 'a {
+    let first = op.graph.span(row).unwrap_or_default().start;
+    kept_of(op.kept, op.graph.row(row), first)
+}
+
+/// Takes away what the zero point of the rows came to, which count `total` together.
+fn take_zeros(op: &Weighted<'_>, sums: &mut [i32], total: i32) {
+    let zeros = total.wrapping_mul(op.input_zero_point);
+    sums.iter_mut().for_each(|sum| *sum = sum.wrapping_sub(zeros));
+}
+
+fn add_by_degree<S: RowSums>(op: &Weighted<'_>, factors: &[u16], row: usize, sums: &mut [i32], rows: &mut Rows<'_>) {
+    let factor = |node: usize| {
+        let degree = op.kept.count(op.graph.span(node).unwrap_or_default());
+        factors.get(degree).copied().unwrap_or(0)
+    };
+    let (own, mut total) = (factor(row), 0_i32);
+    for other in neighbours(op, row).chain([row]) {
+        let weight = degree_weight(own, factor(other));
+        total = total.wrapping_add(weight);
+        S::add_scaled(sums, weight, rows.get::<S>(other));
+    }
+    take_zeros(op, sums, total);
+}
+
+/// `scores: [kept neighbours + 2, heads]`: those of the neighbours, of the node itself, and what it adds to them all.
+fn add_by_attention<S: RowSums>(
+    op: &Weighted<'_>,
+    attention: &Attention<'_>,
+    row: usize,
+    sums: &mut [i32],
+    scores: &mut [i32],
+    rows: &mut Rows<'_>,
+) {
+    let (heads, part) = (attention.heads().max(1), op.head_channels().max(1));
+    let rounding = op.scaling.constants().rounding;
+    let (scores, of_target) = scores.split_at_mut_checked(scores.len().saturating_sub(heads)).unwrap_or_default();
+    let (of_neighbours, of_row) = scores.split_at_mut_checked(scores.len().saturating_sub(heads)).unwrap_or_default();
+    let [source, target] = attention.halves();
+    let write_scores = |x: &[i8], of_target: &[i32], scores: &mut [i32]| {
+        let heads = x.chunks(part).zip(source.chunks(part)).zip(of_target).zip(scores);
+        for (head, (((x, source), target), slot)) in heads.enumerate() {
+            *slot = score(attention.multipliers(head), S::dot(x, source).wrapping_add(*target), rounding);
+        }
+    };
+    let x = rows.get::<S>(row);
+    let vectors = source.chunks(part).zip(target.chunks(part));
+    for ((x, (source, target)), slot) in x.chunks(part).zip(vectors).zip(of_target.iter_mut()) {
+        let ones: i32 = source.iter().chain(target).map(|&code| i32::from(code)).sum();
+        *slot = S::dot(x, target).wrapping_sub(ones.wrapping_mul(op.input_zero_point));
+    }
+    write_scores(x, of_target, of_row);
+    for (other, scores) in neighbours(op, row).zip(of_neighbours.chunks_mut(heads)) {
+        write_scores(rows.get::<S>(other), of_target, scores);
+    }
+    for (head, total) in of_target.iter_mut().enumerate() {
+        *total = weigh(scores, head, heads);
+    }
+    for (other, weights) in neighbours(op, row).chain([row]).zip(scores.chunks(heads)) {
+        let x = rows.get::<S>(other);
+        for ((sums, x), &weight) in sums.chunks_mut(part).zip(x.chunks(part)).zip(weights) {
+            S::add_scaled(sums, weight, x);
+        }
+    }
+    for (sums, &total) in sums.chunks_mut(part).zip(&*of_target) {
+        take_zeros(op, sums, total);
+    }
+}
+
+/// Turns every `heads`-th score from `head` on into what its row counts; returns their sum.
+fn weigh(scores: &mut [i32], head: usize, heads: usize) -> i32 {
+    let of_head = scores.iter().skip(head).step_by(heads);
+    let largest = of_head.copied().max().unwrap_or(0);
+    let mut sum = 0_u32;
+    for score in scores.iter_mut().skip(head).step_by(heads) {
+        let exponential = exponential(*score, largest);
+        sum = sum.wrapping_add(exponential);
+        *score = exponential.cast_signed();
+    }
+    let normalizer = Normalizer::new(sum);
+    let mut total = 0_i32;
+    for score in scores.iter_mut().skip(head).step_by(heads) {
+        *score = normalizer.weight(score.cast_unsigned());
+        total = total.wrapping_add(*score);
+    }
+    total
+}

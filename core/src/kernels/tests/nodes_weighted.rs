@@ -1,0 +1,254 @@
+//! Weighted sums over neighbours and edges that are left out: fast equals reference, and both are near the real thing.
+
+use super::Lcg;
+use super::nodes::{Constants, Matrix, same};
+use crate::graph::{Csr, propagate};
+use crate::kernels::nodes::{Attention, NeighbourWeights, Ranks, RowOperator, compute_row, keep_edges, scratch_words};
+use crate::kernels::portable::NodeSums;
+use crate::kernels::{
+    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, Weighted, portable, reference,
+};
+use crate::num::{Multiplier, Rounding};
+use std::vec::Vec;
+
+const CASES: usize = 300;
+
+/// Bits of edges that are kept.
+pub(super) struct Bits(Vec<i8>);
+
+impl Bits {
+    pub(super) fn random(rng: &mut Lcg, entries: usize) -> Self {
+        Self(rng.int8s(Kept::bytes(entries)))
+    }
+
+    pub(super) fn view(&self) -> Kept<'_> {
+        Kept::of(&self.0)
+    }
+}
+
+/// What one kind of [`NeighbourWeights`] borrows.
+struct Weights {
+    by_degree: Vec<u16>,
+    vectors: Vec<i8>,
+    slopes: Vec<i32>,
+}
+
+impl Weights {
+    /// `heads`: 0 for weights by degree. `unit`: the real value of 1 in a sum of products with the vectors.
+    fn new(rng: &mut Lcg, graph: Sparse<'_>, channels: usize, heads: usize, unit: f64) -> Self {
+        let by_degree = (0..=graph.longest_row()).map(|d| (65_535.0 / (d as f64 + 1.0).sqrt()) as u16).collect();
+        let of = |real: f64| Multiplier::from_real(real * 6553.5, Rounding::Double);
+        let [rising, falling] = [of(unit), of(0.2 * unit)];
+        let rows = [rising.mantissa_q31, rising.shift, falling.mantissa_q31, falling.shift];
+        let slopes = rows.iter().flat_map(|&word| std::iter::repeat_n(word, heads)).collect();
+        Self { by_degree, vectors: rng.int8s(2 * channels), slopes }
+    }
+
+    fn view(&self) -> NeighbourWeights<'_> {
+        if self.slopes.is_empty() {
+            NeighbourWeights::ByDegree(&self.by_degree)
+        } else {
+            NeighbourWeights::Attention(Attention { vectors: &self.vectors, slopes: &self.slopes })
+        }
+    }
+}
+
+#[test]
+fn weighted_sums_equal_the_reference_stored_and_on_demand() {
+    let (mut rng, mut codes) = (Lcg(31), [false; 256]);
+    for _ in 0..CASES {
+        let (nodes, heads) = (1 + rng.below(14), rng.below(4));
+        let channels = heads.max(1) * (1 + rng.below(9));
+        let graph = Matrix::random(&mut rng, nodes, nodes).without_loops(&mut rng);
+        let bits = Bits::random(&mut rng, graph.columns.len());
+        let size = if heads == 0 { 1e6 } else { 4e8 };
+        let random = std::iter::repeat_with(|| Constants::random(&mut rng, nodes, channels, size));
+        let constants = random.into_iter().find(|constants| constants.factors.is_empty()).unwrap();
+        let weights = Weights::new(&mut rng, graph.view(), channels, heads, 1e-4);
+        let op = Weighted {
+            graph: graph.view(),
+            kept: if rng.below(2) == 0 { Kept::ALL } else { bits.view() },
+            channels,
+            weights: weights.view(),
+            input_zero_point: rng.zero_point(),
+            scaling: constants.view(),
+        };
+        assert!(op.is_exact());
+        let inputs = 1 + rng.below(9);
+        let (z, w) = (rng.int8s(nodes * inputs), rng.int8s(inputs * channels));
+        let below = Constants::random(&mut rng, nodes, channels, 20_000.0);
+        let dense = NodeDense { rows: nodes, inputs, channels, input_zero_point: 5, scaling: below.view() };
+        let mut x = vec![0; nodes * channels];
+        reference::node_dense_int8(&dense, &z, &w, &mut x).unwrap();
+        let y = same(
+            nodes * channels,
+            |y| reference::weighted_int8(&op, &x, y).unwrap(),
+            |y| portable::weighted_int8(&op, &x, y, &mut vec![-1; op.scratch_words()]).unwrap(),
+        );
+        let chain = [
+            RowOperator::Weighted(op),
+            RowOperator::NodeDense(dense, &w),
+            RowOperator::Stored { x: &z, width: inputs },
+        ];
+        for row in (0..nodes).rev() {
+            let (mut scratch, mut got) = (vec![-1; scratch_words(&chain)], vec![9; channels]);
+            compute_row::<NodeSums>(&chain, row, &mut got, &mut scratch);
+            assert_eq!(got, y[row * channels..(row + 1) * channels], "row {row}");
+        }
+        y.into_iter().for_each(|code| codes[usize::from(code.cast_unsigned())] = true);
+    }
+    assert!(codes.iter().filter(|&&seen| seen).count() > 200, "the cases reach most codes");
+}
+
+/// Codes back in reals, of a scale of 1/64 and zero point 3.
+fn reals(codes: &[i8]) -> Vec<f64> {
+    codes.iter().map(|&code| (f64::from(code) - 3.0) / 64.0).collect()
+}
+
+fn scaling<'a>(channels: usize, unit: f64, zeros: &'a [i32], words: &'a mut (Vec<i32>, Vec<i32>)) -> RowScaling<'a> {
+    let m = Multiplier::from_real(unit, Rounding::Double);
+    *words = (vec![m.mantissa_q31; channels], vec![m.shift; channels]);
+    RowScaling::new(RowConstants {
+        factors: &[],
+        bias: &zeros[..channels],
+        multipliers_q31: &words.0,
+        shifts: &words.1,
+        output_zero_point: 3,
+        clamp: Clamp { min: -128, max: 127 },
+        rounding: Rounding::Double,
+    })
+}
+
+#[test]
+fn attention_is_within_a_code_of_the_softmax_in_reals() {
+    let (mut rng, mut worst) = (Lcg(32), 0.0_f64);
+    for _ in 0..CASES {
+        let (nodes, heads, part) = (1 + rng.below(30), 1 + rng.below(4), 1 + rng.below(8));
+        let channels = heads * part;
+        let graph = Matrix::random(&mut rng, nodes, nodes).without_loops(&mut rng);
+        let weights = Weights::new(&mut rng, graph.view(), channels, heads, 1.0 / (64.0 * 100.0));
+        let (zeros, mut words) = (vec![0; channels], Default::default());
+        let op = Weighted {
+            graph: graph.view(),
+            kept: Kept::ALL,
+            channels,
+            weights: weights.view(),
+            input_zero_point: 3,
+            scaling: scaling(channels, 0.5_f64.powi(22), &zeros, &mut words),
+        };
+        let (x, mut y) = (rng.int8s(nodes * channels), vec![0; nodes * channels]);
+        reference::weighted_int8(&op, &x, &mut y).unwrap();
+        let vectors: Vec<f64> = weights.vectors.iter().map(|&code| f64::from(code) / 100.0).collect();
+        let (source, target) = vectors.split_at(channels);
+        let by = propagate::Attention { heads, slope: 0.2, source, target };
+        let csr = Csr::try_new(&graph.offsets, &graph.columns, nodes).unwrap();
+        let mut want = vec![0.0; nodes * channels];
+        propagate::attention(&csr, &by, &reals(&x), &mut want).unwrap();
+        let errors = reals(&y).into_iter().zip(want).map(|(y, want)| (64.0 * (y - want)).abs());
+        worst = errors.fold(worst, f64::max);
+    }
+    assert!(worst < 0.6, "half a code is rounding, the rest that of weights: {worst}");
+}
+
+#[test]
+fn weights_by_degree_are_gcn_on_the_edges_that_are_left() {
+    let (mut rng, mut worst) = (Lcg(33), 0.0_f64);
+    for _ in 0..CASES {
+        let (nodes, channels) = (1 + rng.below(30), 1 + rng.below(8));
+        let graph = Matrix::random(&mut rng, nodes, nodes).without_loops(&mut rng);
+        let bits = Bits::random(&mut rng, graph.columns.len());
+        let weights = Weights::new(&mut rng, graph.view(), channels, 0, 1.0);
+        let (zeros, mut words) = (vec![0; channels], Default::default());
+        let op = Weighted {
+            graph: graph.view(),
+            kept: bits.view(),
+            channels,
+            weights: weights.view(),
+            input_zero_point: 3,
+            scaling: scaling(channels, 0.25 * 0.5_f64.powi(16), &zeros, &mut words),
+        };
+        let (x, mut y) = (rng.int8s(nodes * channels), vec![0; nodes * channels]);
+        reference::weighted_int8(&op, &x, &mut y).unwrap();
+        let left = graph.filtered(&mut rng, bits.view());
+        let csr = Csr::try_new(&left.offsets, &left.columns, nodes).unwrap();
+        let (mut factors, mut want) = (vec![0.0; nodes], vec![0.0; nodes * channels]);
+        propagate::gcn_factors(&csr, &mut factors).unwrap();
+        // One-way edges: a neighbour's degree is that of its own row.
+        propagate::gcn(&csr, &factors, &reals(&x), &mut want).unwrap();
+        let code = |want: f64| (64.0 * want / 4.0 + 3.0).clamp(-128.0, 127.0);
+        let errors = y.iter().zip(want).map(|(&y, want)| (f64::from(y) - code(want)).abs());
+        worst = errors.fold(worst, f64::max);
+    }
+    assert!(worst < 0.6, "half a code is rounding, the rest that of factors: {worst}");
+}
+
+#[test]
+fn sums_without_some_edges_are_those_of_the_smaller_graph() {
+    let mut rng = Lcg(34);
+    for case in 0..CASES {
+        let (nodes, channels) = (1 + rng.below(90), 1 + rng.below(20));
+        let graph = Matrix::random(&mut rng, nodes, nodes);
+        let bits = Bits::random(&mut rng, graph.columns.len());
+        let left = graph.filtered(&mut rng, bits.view());
+        let constants = Constants::random(&mut rng, nodes, channels, 60_000.0);
+        let gathering =
+            if case % 2 == 0 { Gathering::Mean } else { Gathering::Sum { own_weight: 300, fraction_bits: 8 } };
+        let of = |graph, kept| Propagate {
+            graph,
+            kept,
+            channels,
+            gathering,
+            input_zero_point: -7,
+            scaling: constants.view(),
+        };
+        let x = rng.int8s(nodes * channels);
+        same(
+            nodes * channels,
+            |y| reference::propagate_int8(&of(left.view(), Kept::ALL), &x, y).unwrap(),
+            |y| portable::propagate_int8(&of(graph.view(), bits.view()), &x, y).unwrap(),
+        );
+    }
+}
+
+#[test]
+fn bits_say_which_ranks_stay_and_the_largest_number_always_does() {
+    let ranks = [3_u16, 0, u16::MAX, 1, 2, 9, 8, 7, 4];
+    let mut bits = [0; 2];
+    let mut kept = |drop| {
+        keep_edges(Ranks::Narrow(&ranks), drop, &mut bits).unwrap();
+        let kept = Kept::of(&bits);
+        let flags: Vec<usize> = (0..9).filter(|&edge| kept.has(edge)).collect();
+        assert_eq!(kept.count(0..9), flags.len());
+        assert_eq!(kept.count(3..5), flags.iter().filter(|edge| (3..5).contains(*edge)).count());
+        flags
+    };
+    assert_eq!(kept(0).len(), 9);
+    assert_eq!(kept(-5).len(), 9);
+    assert_eq!(kept(3), [0, 2, 5, 6, 7, 8]);
+    assert_eq!(kept(1 << 20), [2]);
+    let wide = [70_000_u32, u32::MAX, 5];
+    let mut bits = [0];
+    keep_edges(Ranks::Wide(&wide), i32::MAX, &mut bits).unwrap();
+    assert_eq!(bits, [0b010]);
+    assert!(keep_edges(Ranks::Wide(&wide), 0, &mut [0; 2]).is_err());
+    assert_eq!((Kept::of(&bits).count(0..400), Kept::ALL.count(7..9)), (1, 2));
+}
+
+#[test]
+fn sums_of_weights_that_may_be_too_large_are_noticed() {
+    let offsets = [0_u16, 1, 2];
+    let graph = Sparse::Narrow(Csr::try_new(&offsets, &[1_u16, 0], 2).unwrap());
+    let (zeros, mut words) = (vec![0; 9_000], Default::default());
+    let scaling = scaling(9_000, 1e-6, &zeros, &mut words);
+    let slopes = [1 << 30, 0, 1 << 30, 0];
+    let of =
+        |channels: usize, weights| Weighted { graph, kept: Kept::ALL, channels, weights, input_zero_point: 0, scaling };
+    let vectors = [0; 2];
+    let attention = |heads| {
+        NeighbourWeights::Attention(Attention { vectors: &vectors, slopes: if heads == 0 { &[] } else { &slopes } })
+    };
+    assert!(of(1, attention(1)).is_exact());
+    assert!(!of(1 << 20, attention(1)).is_exact(), "products with the vectors");
+    assert!(of(1, attention(0)).check(2, 2).is_err(), "no heads");
+    assert!(of(1, NeighbourWeights::ByDegree(&[1])).check(2, 2).is_err(), "a factor for each degree");
+}
