@@ -4,7 +4,7 @@ use niwaki::chip::{self, Chip, ChipError};
 use niwaki::export::{AlignedBytes, query};
 use niwaki::graph::Graph;
 use niwaki_core::session::{Model, Session, operators};
-use niwaki_tests::models::nodes::{Edges, Kind, Sizes, network, plans};
+use niwaki_tests::models::nodes::{Edges, Kind, Sizes, choosing, network, plans};
 use std::io::{self, Write as _};
 
 const SIZES: [Sizes; 3] = [
@@ -22,16 +22,16 @@ fn reference(network: &Graph) -> (Vec<u8>, usize) {
     (bytes, row)
 }
 
-fn run(file: &[u8], input: &[u8]) -> Vec<u8> {
+fn run(file: &[u8], inputs: &[&[u8]]) -> Vec<u8> {
     let file = AlignedBytes::from(file);
     let model = Model::verify(&file, operators::ALL).expect("the exporter verified it");
     let mut arena = AlignedBytes::zeroed(model.arena_bytes());
     let mut session = Session::new(&model, &mut arena).expect("the arena is large enough");
-    session.input_bytes_mut(0).copy_from_slice(input);
     // What an earlier run left in the arena must not matter.
-    session.run();
-    session.input_bytes_mut(0).copy_from_slice(input);
-    session.run();
+    for _ in 0..2 {
+        inputs.iter().enumerate().for_each(|(at, input)| session.input_bytes_mut(at).copy_from_slice(input));
+        session.run();
+    }
     session.output_bytes(0).to_vec()
 }
 
@@ -45,7 +45,7 @@ fn every_plan_computes_exactly_the_quantised_network() {
             let files = plans(&network).expect("exports");
             several += usize::from(files.len() > 1);
             for file in &files {
-                assert_eq!(run(file, &[0; 4]), want, "{kind:?} {edges:?} {sizes:?}");
+                assert_eq!(run(file, &[&[0; 4]]), want, "{kind:?} {edges:?} {sizes:?}");
             }
             for file in plans(&query(&network, 3).expect("one row a node")).expect("exports") {
                 let last = sizes.nodes - 1;
@@ -55,7 +55,7 @@ fn every_plan_computes_exactly_the_quantised_network() {
                 {
                     let rows = answered.map(|node| want[node * row..(node + 1) * row].to_vec()).concat();
                     let asked: Vec<u8> = asked.iter().flat_map(|node| node.to_le_bytes()).collect();
-                    assert_eq!(run(&file, &asked), rows, "{kind:?} {edges:?} {sizes:?}");
+                    assert_eq!(run(&file, &[&asked]), rows, "{kind:?} {edges:?} {sizes:?}");
                 }
             }
         }
@@ -64,16 +64,51 @@ fn every_plan_computes_exactly_the_quantised_network() {
 }
 
 #[test]
+fn every_plan_leaves_out_as_many_edges_as_it_is_told() {
+    for (seed, kind) in (3..).zip(Kind::ALL) {
+        for (edges, sizes) in
+            [Edges::Random, Edges::OneWay].into_iter().flat_map(|e| SIZES[1..].iter().map(move |s| (e, *s)))
+        {
+            let (_, network, all) = choosing(kind, edges, sizes, seed).expect("builds");
+            let (files, single) = (plans(&network), plans(&query(&network, 1).expect("one row a node")));
+            let (files, single) = (files.expect("exports"), single.expect("exports"));
+            let mut answers = Vec::new();
+            for drop in [0, 1, all / 2, all, all + 5] {
+                let values = network.evaluate(&[drop as f32]).expect("evaluates");
+                let want = values[network.outputs[0].0].as_ref().expect("written").to_bytes();
+                let input = (drop as i32).to_le_bytes();
+                for file in &files {
+                    assert_eq!(run(file, &[&input]), want, "{kind:?} {edges:?} {sizes:?} {drop}");
+                }
+                let row = want.len() / sizes.nodes;
+                for file in &single {
+                    assert_eq!(run(file, &[&input, &3_i32.to_le_bytes()]), want[3 * row..4 * row], "{kind:?} {drop}");
+                }
+                answers.push(want);
+            }
+            assert!(answers[0] != answers[2] && answers[2] != answers[3], "{kind:?}: edges matter");
+            assert_eq!(answers[3], answers[4], "{kind:?}: more than there are");
+        }
+    }
+}
+
+/// The mean difference of a score, in parts of the largest score.
+fn error(float: &Graph, int8: &Graph, x: &[f32]) -> f32 {
+    let (f, q) = (float.predict(x).expect("runs"), int8.predict(x).expect("runs"));
+    let peak = f.iter().fold(0.0, |peak: f32, f| peak.max(f.abs()));
+    f.iter().zip(&q).map(|(f, q)| (f - q).abs()).sum::<f32>() / f.len() as f32 / peak
+}
+
+#[test]
 fn int8_is_close_to_f32_for_every_kind() {
-    // Largest mean difference of a score, in parts of the largest score.
     const QUANTISING: f32 = 0.02;
     for (seed, kind) in (5..).zip(Kind::ALL) {
         let (float, int8) = niwaki_tests::models::nodes::pair(kind, Edges::Random, SIZES[1], seed).expect("builds");
-        let (f, q) = (float.predict(&[]).expect("runs"), int8.predict(&[]).expect("runs"));
-        let peak = f.iter().fold(0.0, |peak: f32, f| peak.max(f.abs()));
-        let error = f.iter().zip(&q).map(|(f, q)| (f - q).abs()).sum::<f32>() / f.len() as f32 / peak;
-        println!("{kind:?}: {error}");
-        assert!(error <= QUANTISING, "{kind:?}: {error}");
+        let whole = error(&float, &int8, &[]);
+        let (float, int8, all) = choosing(kind, Edges::Random, SIZES[1], seed).expect("builds");
+        let errors = [0, all / 3, all / 2, all * 3 / 4].map(|drop| error(&float, &int8, &[drop as f32]));
+        println!("{kind:?}: {whole}; without some edges {errors:?}");
+        assert!(whole <= QUANTISING && errors.iter().all(|error| *error <= QUANTISING), "{kind:?}: {whole} {errors:?}");
     }
 }
 
@@ -89,6 +124,7 @@ fn every_chip_answers_what_this_machine_answers() {
         let network = network(kind, Edges::Random, SIZES[1], 1).expect("builds");
         files.extend(ends(&network));
         files.push(ends(&query(&network, 2).expect("one row a node"))[0].clone());
+        files.extend(ends(&choosing(kind, Edges::Random, SIZES[1], 1).expect("builds").1));
     }
     // A hub with more neighbours than sixteen bits can sum up.
     let sizes = Sizes { nodes: 300, features: 60, hidden: 21, classes: 7 };

@@ -4,7 +4,7 @@
 //! time or memory and never changes a bit, so the cheapest one that fits is taken.
 
 use super::{ExportError, File, Kernel, clamp_codes, narrow};
-use crate::graph::lower::nodes::{Indices, Pattern, Scale};
+use crate::graph::lower::nodes::{Counts, Indices, Pattern, Scale};
 use crate::graph::lower::{Lowered, Nodes};
 use crate::graph::{Graph, GraphError, Node, Op, Role, TensorId};
 use crate::plan::{Arena, Memory, Placement, Share, plan};
@@ -97,7 +97,7 @@ fn candidate(graph: &Graph, kernels: &[Kernel], n: usize) -> Option<TensorId> {
         let only_rows = !graph.nodes[reader].inputs[1..].contains(&output);
         only_rows && matches!(kernels[reader].nodes(), Some(nodes) if !matches!(nodes, Nodes::SparseDense { .. }))
     };
-    let made_of_rows = !matches!(nodes, Nodes::Gather);
+    let made_of_rows = nodes.view().is_some();
     (made_of_rows && !graph.outputs.contains(&output) && graph.consumers(output).iter().all(reads_rows))
         .then_some(output)
 }
@@ -119,9 +119,15 @@ fn cost(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> f64 {
                 let neighbours = graph.columns.len() as f64 / all + 1.0;
                 (neighbours * channels, neighbours)
             }
+            // Scores and sums by attention; where rows are on demand, they are computed for each of them.
+            Nodes::Weighted { graph, counts, .. } => {
+                let neighbours = graph.columns.len() as f64 / all + 1.0;
+                let passes = if matches!(counts, Counts::Attention { .. }) { 2.0 } else { 1.0 };
+                (3.0 * passes * neighbours * channels, passes * neighbours)
+            }
             Nodes::SparseDense { features, .. } => (features.columns.len() as f64 / all * channels, 0.0),
             Nodes::NodeDense { inputs, .. } => (*inputs as f64 * channels, 1.0),
-            Nodes::Gather => (0.0, 1.0),
+            Nodes::Gather | Nodes::KeepEdges { .. } => (0.0, 1.0),
         };
         total += rows[n] * (additions + FINISH * channels);
         if let Some(producer) =
@@ -147,6 +153,17 @@ fn chain<'a>(graph: &'a Graph, kernels: &'a [Kernel], on_demand: &[bool], n: usi
     chain
 }
 
+/// The edges that count for those below node `n` that are on demand: they are read while it runs.
+fn bits_below(graph: &Graph, kernels: &[Kernel], on_demand: &[bool], n: usize) -> Vec<TensorId> {
+    let (mut bits, mut x) = (Vec::new(), graph.nodes[n].inputs.first().copied());
+    while let Some(producer) = x.filter(|x| on_demand[x.0]).and_then(|x| graph.producer(x)) {
+        let node = &graph.nodes[producer];
+        bits.extend(kernels[producer].nodes().and_then(Nodes::kept).map(|at| node.inputs[at]));
+        x = node.inputs.first().copied();
+    }
+    bits
+}
+
 /// What is read where `id` is: itself, or what it is made of on demand.
 fn stored(graph: &Graph, on_demand: &[bool], mut id: TensorId) -> TensorId {
     while let Some(producer) = graph.producer(id).filter(|_| on_demand[id.0]) {
@@ -161,7 +178,8 @@ fn arena(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> Arena {
     let running: Vec<usize> = (0..graph.nodes.len()).filter(runs).collect();
     let mut reduced = graph.clone();
     reduced.nodes = running.iter().map(|&n| graph.nodes[n].clone()).collect();
-    for node in &mut reduced.nodes {
+    for (node, &n) in reduced.nodes.iter_mut().zip(&running) {
+        node.inputs.extend(bits_below(graph, kernels, on_demand, n));
         node.inputs[0] = stored(graph, on_demand, node.inputs[0]);
     }
     let memory = |&n: &usize| match kernels[n].nodes() {
@@ -233,6 +251,32 @@ impl File<'_> {
                 }
                 (OpCode::Propagate, Some(scale))
             }
+            Nodes::Weighted { graph, symmetric, counts, scale, .. } => {
+                inputs[0] = self.activation(node.inputs[0])?;
+                inputs[1] = self.indices(&graph.offsets)?;
+                inputs[2] = self.indices(&graph.columns)?;
+                params[param::SYMMETRIC] = (*symmetric).into();
+                let mut table = scale.table();
+                let code = match counts {
+                    Counts::ByDegree(factors) => {
+                        inputs[4] = self.indices(&Indices::Narrow(factors.clone()))?;
+                        OpCode::PropagateByDegree
+                    }
+                    Counts::Attention { vectors, slopes } => {
+                        table.extend_from_slice(slopes);
+                        params[param::HEADS] = narrow("heads", slopes.len() / 4)?;
+                        let shape = [2, vectors.len() / 2];
+                        inputs[4] = self.constant(DType::I8, &shape, bytemuck::cast_slice(vectors))?;
+                        OpCode::Attend
+                    }
+                };
+                inputs[3] = self.constant(DType::I32, &[table.len()], bytemuck::cast_slice(&table))?;
+                (code, Some(scale))
+            }
+            Nodes::KeepEdges { ranks } => {
+                inputs[..2].copy_from_slice(&[self.activation(node.inputs[0])?, self.indices(ranks)?]);
+                (OpCode::KeepEdges, None)
+            }
             Nodes::SparseDense { features, values, w, channels, scale } => {
                 let shape = [w.len() / channels, *channels];
                 inputs[0] = self.constant(DType::I8, &shape, bytemuck::cast_slice(w))?;
@@ -256,9 +300,13 @@ impl File<'_> {
         if let Some(scale) = scale {
             clamp_codes(&mut params, scale.clamp);
         }
+        if let Some(at) = nodes.kept() {
+            inputs[5] = self.activation(node.inputs[at])?;
+        }
+        let dtype = if code == OpCode::KeepEdges { DType::I32 } else { DType::I8 };
         Ok(OperatorRecord {
             code: code.code(),
-            dtype: DType::I8.code(),
+            dtype: dtype.code(),
             inputs,
             output: self.activation(node.output)?,
             params,

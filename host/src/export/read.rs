@@ -5,7 +5,7 @@ use crate::graph::Graph;
 use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
-use niwaki_core::format::{DType, Model, NONE, OpCode, OperatorRecord, Place, TensorRecord, param};
+use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};
 use niwaki_core::kernels::tiles::blocks::INDEXED_GROUP_WORDS;
 use niwaki_core::kernels::tiles::compressed::{QUAD_WORDS, UNITS};
 use niwaki_core::kernels::tiles::filters::GROUP;

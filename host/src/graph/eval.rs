@@ -165,7 +165,7 @@ impl Graph {
             Lowered::Binary(shape, op) => Some(elementwise::binary(shape, op, x, operand(1)?.as_ref())),
             Lowered::Over(op, over) => Some(elementwise::over(op, over, x)),
             Lowered::Reshape => Some(Ok(x.clone())),
-            Lowered::Nodes(op) => Some(nodes::codes(op, x, || operand(1), len)),
+            Lowered::Nodes(op) => Some(nodes::codes(op, x, operand, len)),
             _ => None,
         };
         if let Some(done) = done {

@@ -185,7 +185,7 @@ impl Graph {
                 }
             }
             Op::Dropout { .. } => Lowered::Reshape,
-            Op::Propagate { .. } | Op::SparseDense { .. } | Op::Gather => {
+            Op::Propagate { .. } | Op::KeepEdges { .. } | Op::SparseDense { .. } | Op::Gather => {
                 return Err(fail("has no kernel that a file can name".into()));
             }
             Op::Softmax => self.lower_softmax(node)?,

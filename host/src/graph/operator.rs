@@ -124,6 +124,17 @@ pub enum Propagation {
     },
 }
 
+impl Propagation {
+    /// Inputs of [`Op::Propagate`] without the one that says which edges count.
+    pub fn operands(self) -> usize {
+        match self {
+            Self::Gcn | Self::Mean => 1,
+            Self::Sum => 2,
+            Self::Attention { .. } => 3,
+        }
+    }
+}
+
 /// An operator. The inputs that each one takes, in order, are in its documentation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
@@ -284,7 +295,8 @@ pub enum Op {
         shape: Vec<usize>,
     },
     /// Inputs `x: [N, .., C]`, then for [`Propagation::Sum`] `eps: [1]`, for [`Propagation::Attention`] `source: [C]` and
-    /// `target: [C]`; output of the same shape. Row `i` is made of the rows of node `i`'s neighbours.
+    /// `target: [C]`, then optionally the output of an [`Op::KeepEdges`]; output of the same shape. Row `i` is made of the
+    /// rows of node `i`'s neighbours, of those whose edges count.
     Propagate {
         /// The graph of `N` nodes.
         adjacency: Arc<Adjacency>,
@@ -292,6 +304,12 @@ pub enum Op {
         rule: Propagation,
         /// Fused clamp.
         activation: Activation,
+    },
+    /// Input `drop: [1]`, i32; output one bit an edge, int8 `[E / 8]` rounded up: set where the rank of the edge is not below
+    /// `drop`. Ranks of [`niwaki_core::teddy::NEVER`] stay whatever happens.
+    KeepEdges {
+        /// One an edge of the graph that the bits are for.
+        ranks: Arc<Vec<u32>>,
     },
     /// Inputs `w: [F, O]`, optionally `bias: [O]`; output `[N, 1, O]`: the constant features of every node times `w`.
     SparseDense {
@@ -347,6 +365,7 @@ impl Op {
             Self::Softmax => "softmax",
             Self::Reshape { .. } => "reshape",
             Self::Propagate { .. } => "propagate",
+            Self::KeepEdges { .. } => "keep_edges",
             Self::SparseDense { .. } => "sparse_dense",
             Self::Gather => "gather",
             Self::Dropout { .. } => "dropout",

@@ -114,7 +114,9 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         | Op::ResizeNearest { .. }
         | Op::ResizeBilinear { .. }
         | Op::TransposeConv2d { .. } => movement::infer(op, inputs),
-        Op::Propagate { .. } | Op::SparseDense { .. } | Op::Gather | Op::Dropout { .. } => nodes::infer(op, inputs),
+        Op::Propagate { .. } | Op::KeepEdges { .. } | Op::SparseDense { .. } | Op::Gather | Op::Dropout { .. } => {
+            nodes::infer(op, inputs)
+        }
     }
 }
 

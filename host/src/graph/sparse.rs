@@ -105,6 +105,13 @@ impl Adjacency {
         Self::try_new(offsets, flagged.map(|(neighbour, _)| *neighbour).collect()).expect("a part of checked rows")
     }
 
+    /// The same graph without its self loops.
+    #[must_use]
+    pub fn without_self_loops(&self) -> Self {
+        let others: Vec<bool> = self.csr().entries().map(|(row, column)| row != column).collect();
+        self.filtered(&others)
+    }
+
     /// The same graph with a self loop on every node.
     #[must_use]
     pub fn with_self_loops(&self) -> Self {

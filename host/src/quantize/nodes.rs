@@ -35,6 +35,10 @@ pub(super) fn quantise_by_node(
 ) -> Result<(), GraphError> {
     for node in &float.nodes {
         let Op::Propagate { adjacency, rule: Propagation::Gcn, .. } = &node.op else { continue };
+        // Degrees that are known at run time alone are not in the scales.
+        if node.inputs.len() > Propagation::Gcn.operands() {
+            continue;
+        }
         let x = node.inputs[0];
         let fail = |what: &str| GraphError::Eval(format!("propagate `{}`: its input {what}", node.name));
         let gcn = |n: &usize| match &float.nodes[*n].op {

@@ -1,12 +1,14 @@
 //! Which edges of a graph stay: by TEDDY's scores, against them, or at random. Scores and cuts are core's.
 
-use crate::graph::Adjacency;
+use crate::graph::{Adjacency, Graph, GraphError as NetworkError, Op, Propagation, Quant, TensorId};
 use niwaki_core::error::GraphError;
+use niwaki_core::format::DType;
 use niwaki_core::teddy::{self, Scores};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
+use std::sync::Arc;
 
 pub use niwaki_core::teddy::{Unit, level_ratio, zero_count};
 
@@ -81,6 +83,46 @@ impl EdgeRanks {
         let drop = self.drop_count(ratio) as u64;
         self.ranks.iter().map(|rank| u64::from(*rank) >= drop).collect()
     }
+}
+
+/// `network` over all edges of `graph`, with an input that says how many ranks go: it chooses its edges where it runs.
+///
+/// # Errors
+/// [`NetworkError`] where there is no edge that could go.
+pub fn choose_edges(network: &Graph, graph: &Adjacency, ranks: &EdgeRanks) -> Result<Graph, NetworkError> {
+    let mut network = network.clone();
+    let drop = network.input("dropped_edges", &[1]);
+    network[drop].element = DType::I32;
+    // GCN and GAT count the node itself, whether or not the graph says so.
+    let loops: Vec<bool> = graph.csr().entries().map(|(from, to)| from == to).collect();
+    let others = ranks.ranks().iter().zip(&loops).filter(|(_, is_loop)| !**is_loop).map(|(rank, _)| *rank);
+    let forms =
+        [(Arc::new(graph.clone()), ranks.ranks().to_vec()), (Arc::new(graph.without_self_loops()), others.collect())];
+    let mut bits: [Option<TensorId>; 2] = [None; 2];
+    for n in (0..network.nodes.len()).rev() {
+        let Op::Propagate { rule, .. } = network.nodes[n].op else { continue };
+        let form = usize::from(matches!(rule, Propagation::Gcn | Propagation::Attention { .. }));
+        if bits[form].is_none() {
+            let ranks = Arc::new(forms[form].1.clone());
+            if ranks.iter().all(|rank| *rank == teddy::NEVER) {
+                return Err(NetworkError::Eval("there is no edge that could be left out".into()));
+            }
+            let name = ["kept_edges", "kept_others"][form];
+            let kept = network.push(name, Op::KeepEdges { ranks }, &[drop])?;
+            network[kept].element = DType::I8;
+            network[kept].quant = Some(Quant { scales: vec![1.0], zero_point: 0, axis: None });
+            bits[form] = Some(kept);
+        }
+        if let Op::Propagate { adjacency, .. } = &mut network.nodes[n].op {
+            adjacency.clone_from(&forms[form].0);
+        }
+        network.nodes[n].inputs.extend(bits[form]);
+    }
+    // They run first.
+    let made = bits.iter().flatten().count();
+    network.nodes.rotate_right(made);
+    network.validate()?;
+    Ok(network)
 }
 
 /// How many nodes have each number of neighbours.

@@ -38,6 +38,6 @@ pub(super) fn gives_zero(node: &Node, is_zero: impl Fn(TensorId) -> bool) -> boo
         | Op::Propagate { .. }
         | Op::Reshape { .. } => operand(0),
         Op::SparseDense { .. } => operand(0) && operand(1),
-        Op::Logistic | Op::Softmax | Op::ArgMax { .. } | Op::Quantize | Op::Dequantize => false,
+        Op::Logistic | Op::Softmax | Op::ArgMax { .. } | Op::Quantize | Op::Dequantize | Op::KeepEdges { .. } => false,
     }
 }

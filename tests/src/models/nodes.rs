@@ -3,6 +3,8 @@
 use niwaki::export::{ExportError, Target, export_within, query};
 use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
 use niwaki::quantize::{Calibration, post_training};
+use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
+use niwaki_core::teddy::NEVER;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -18,11 +20,13 @@ pub enum Kind {
     Gin,
     /// Binary features; `mean, relu, layer, mean`, and each node's own layer beside it.
     Sage,
+    /// Binary features; `attention, relu, layer, attention`, with as many heads as divide the channels, at most four.
+    Gat,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Gcn, Self::Gin, Self::Sage];
+    pub const ALL: [Self; 4] = [Self::Gcn, Self::Gin, Self::Sage, Self::Gat];
 }
 
 /// Edges between `nodes` nodes.
@@ -83,6 +87,29 @@ pub fn network(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<Grap
 /// # Errors
 /// As [`network`].
 pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Graph), GraphError> {
+    let g = float(kind, edges, sizes, seed)?.0;
+    let int8 = post_training(&g, &[&[]], Calibration::MinMax)?;
+    Ok((g, int8))
+}
+
+/// As [`pair`], with an input that says how many edges go; ranges are those of all edges, of half and of a fifth of them.
+/// The last number is how many can go.
+///
+/// # Errors
+/// As [`network`], and where there is no edge that could go.
+pub fn choosing(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Graph, usize), GraphError> {
+    let (g, adjacency) = float(kind, edges, sizes, seed)?;
+    let fail = |error: niwaki_core::error::GraphError| GraphError::Eval(error.to_string());
+    let unit = if adjacency.is_symmetric() { Unit::Pair } else { Unit::Direction };
+    let ranks = EdgeRanks::new(&adjacency, EdgeOrder::Degree, unit, false).map_err(fail)?;
+    let g = choose_edges(&g, &adjacency, &ranks)?;
+    let all = ranks.ranks().iter().filter(|rank| **rank != NEVER).max().map_or(0, |rank| *rank as usize + 1);
+    let samples = [0.0, 0.5, 0.8].map(|share| [share * all as f32]);
+    let int8 = post_training(&g, &samples.each_ref().map(|sample| &sample[..]), Calibration::MinMax)?;
+    Ok((g, int8, all))
+}
+
+fn float(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Arc<Adjacency>), GraphError> {
     let Sizes { nodes, features: width, hidden, classes } = sizes;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let adjacency = Arc::new(edges.of(&mut rng, nodes)?);
@@ -91,11 +118,29 @@ pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph,
         Kind::Gcn => Propagation::Gcn,
         Kind::Gin => Propagation::Sum,
         Kind::Sage => Propagation::Mean,
+        Kind::Gat => Propagation::Attention { heads: 1, slope: 0.2 },
+    };
+    let of = |channels: usize| match rule {
+        Propagation::Attention { slope, .. } => {
+            let heads = (1..=4).rev().find(|heads| channels.is_multiple_of(*heads)).unwrap_or(1);
+            Propagation::Attention { heads, slope }
+        }
+        rule => rule,
     };
     let biased = kind == Kind::Gin;
     let mut g = Graph::default();
     let eps = g.parameter("eps", &[1], vec![0.25]);
-    let propagated = |x| if kind == Kind::Gin { vec![x, eps] } else { vec![x] };
+    let vectors = [("hidden", hidden), ("classes", classes)].map(|(name, channels)| {
+        ["source", "target"].map(|vector| {
+            let values = super::random(&mut rng, channels);
+            g.parameter(&format!("{name}.{vector}"), &[channels], values)
+        })
+    });
+    let propagated = |x, layer: usize| match kind {
+        Kind::Gin => vec![x, eps],
+        Kind::Gat => [vec![x], vectors[layer].to_vec()].concat(),
+        Kind::Gcn | Kind::Sage => vec![x],
+    };
     let mut parameter = |g: &mut Graph, name: &str, shape: &[usize]| {
         let len = shape.iter().product();
         g.parameter(name, shape, super::random(&mut rng, len))
@@ -105,15 +150,16 @@ pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph,
         operands.push(parameter(&mut g, "first.bias", &[hidden]));
     }
     let x = g.push("first", Op::SparseDense { features, activation: Activation::None }, &operands)?;
-    let propagate = |activation| Op::Propagate { adjacency: adjacency.clone(), rule, activation };
-    let h = g.push("hidden", propagate(Activation::Relu), &propagated(x))?;
+    let propagate =
+        |activation, channels| Op::Propagate { adjacency: adjacency.clone(), rule: of(channels), activation };
+    let h = g.push("hidden", propagate(Activation::Relu, hidden), &propagated(x, 0))?;
     let layer = || Op::Conv2d { sliding: Sliding::unit(Padding::Valid), activation: Activation::None };
     let mut operands = vec![h, parameter(&mut g, "second.weight", &[classes, 1, 1, hidden])];
     if biased {
         operands.push(parameter(&mut g, "second.bias", &[classes]));
     }
     let x = g.push("second", layer(), &operands)?;
-    let mut y = g.push("classes", propagate(Activation::None), &propagated(x))?;
+    let mut y = g.push("classes", propagate(Activation::None, classes), &propagated(x, 1))?;
     if kind == Kind::Sage {
         let w = parameter(&mut g, "own.weight", &[classes, 1, 1, hidden]);
         let own = g.push("own", layer(), &[h, w])?;
@@ -121,8 +167,7 @@ pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph,
     }
     g.outputs.push(y);
     g.compact();
-    let int8 = post_training(&g, &[&[]], Calibration::MinMax)?;
-    Ok((g, int8))
+    Ok((g, adjacency))
 }
 
 fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Result<Features, GraphError> {
@@ -137,7 +182,7 @@ fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Res
             let values = super::random(rng, columns.len());
             Features::try_new(offsets, columns, width, Worth::Each(values))
         }
-        Kind::Sage => Features::try_new(offsets, columns, width, Worth::Ones),
+        Kind::Sage | Kind::Gat => Features::try_new(offsets, columns, width, Worth::Ones),
     };
     features.map_err(|error| GraphError::Eval(error.to_string()))
 }
@@ -171,6 +216,9 @@ pub fn every_plan() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
         let network = network(kind, Edges::Random, sizes, 1)?;
         files.extend(plans(&network)?);
         files.extend(plans(&query(&network, 2)?)?);
+        let (_, choosing, _) = choosing(kind, Edges::Random, sizes, 2)?;
+        files.extend(plans(&choosing)?);
+        files.extend(plans(&query(&choosing, 2)?)?);
     }
     Ok(files)
 }

@@ -128,6 +128,9 @@ impl Resolver<'_> {
                 let bias = if node.inputs.len() > 2 { Some(self.constant(node, 2)?) } else { None };
                 Kernel::Linear { op, w: self.constant(node, 1)?, bias }
             }
+            Op::Propagate { rule, .. } if node.inputs.len() > rule.operands() => {
+                return Err(refuse(node, "the edges that count are chosen after training"));
+            }
             Op::Propagate { adjacency, rule: Propagation::Attention { heads, slope }, activation } => {
                 let op = Attention::new(adjacency, *heads, *slope);
                 let (source, target) = (self.constant(node, 1)?, self.constant(node, 2)?);

@@ -4,24 +4,36 @@ use super::Value;
 use crate::graph::lower::Nodes;
 use crate::graph::{Graph, GraphError, Node, Op, Propagation, TensorId, lower};
 use niwaki_core::graph::propagate::{self, Attention};
-use niwaki_core::kernels::{nodes::RowOperator, reference};
+use niwaki_core::kernels::nodes::{RowOperator, keep_edges};
+use niwaki_core::kernels::{Kept, Propagate, Weighted, reference};
 use std::borrow::Cow;
 
-/// What an int8 operator makes of `x` and, for a gather, of the numbers in operand 1; `len` codes.
+/// What an int8 operator makes of `x` and, for some, of other operands; `len` codes.
 pub(super) fn codes<'a>(
     op: &Nodes,
     x: &Value,
-    numbers: impl Fn() -> Result<Cow<'a, Value>, GraphError>,
+    operand: impl Fn(usize) -> Result<Cow<'a, Value>, GraphError>,
     len: usize,
 ) -> Result<Value, String> {
-    let Value::I8(x) = x else { return Err("operand 0 is not int8".into()) };
     let mut y = vec![0; len];
+    if let (Nodes::KeepEdges { ranks }, Value::I32(drop)) = (op, x) {
+        keep_edges(ranks.ranks(), drop.first().copied().unwrap_or(0), &mut y).map_err(|error| error.to_string())?;
+        return Ok(Value::I8(y));
+    }
+    let Value::I8(x) = x else { return Err("operand 0 is not int8".into()) };
+    let bits = op.kept().map(|at| operand(at).map_err(|error| error.to_string())).transpose()?;
+    let kept = match bits.as_deref() {
+        None => Kept::ALL,
+        Some(Value::I8(bits)) => Kept::of(bits),
+        Some(_) => return Err("the edges that count are not bits".into()),
+    };
     match op.view() {
-        Some(RowOperator::Propagate(op)) => reference::propagate_int8(&op, x, &mut y),
+        Some(RowOperator::Propagate(op)) => reference::propagate_int8(&Propagate { kept, ..op }, x, &mut y),
+        Some(RowOperator::Weighted(op)) => reference::weighted_int8(&Weighted { kept, ..op }, x, &mut y),
         Some(RowOperator::SparseDense(op, w)) => reference::sparse_dense_int8(&op, w, &mut y),
         Some(RowOperator::NodeDense(op, w)) => reference::node_dense_int8(&op, x, w, &mut y),
         Some(RowOperator::Stored { .. }) | None => {
-            let numbers = numbers().map_err(|error| error.to_string())?;
+            let numbers = operand(1).map_err(|error| error.to_string())?;
             let Value::I32(numbers) = numbers.as_ref() else { return Err("operand 1 is not int32".into()) };
             let channels = len / numbers.len().max(1);
             let last = x.len() / channels.max(1) - 1;
@@ -61,7 +73,15 @@ impl Graph {
                 *activation
             }
             Op::Propagate { adjacency, rule, activation } => {
-                let (graph, x) = (adjacency.csr(), operand(0)?);
+                let left = match node.inputs.get(rule.operands()).map(|id| &values[id.0]) {
+                    None => Cow::Borrowed(&**adjacency),
+                    Some(Some(Value::I8(bits))) => {
+                        let kept = Kept::of(bits);
+                        Cow::Owned(adjacency.filtered(&(0..adjacency.edges()).map(|e| kept.has(e)).collect::<Vec<_>>()))
+                    }
+                    Some(_) => return Err("the edges that count are not bits".into()),
+                };
+                let (graph, x) = (left.csr(), operand(0)?);
                 let done = match *rule {
                     Propagation::Gcn => {
                         let mut factors = vec![0.0; adjacency.nodes()];

@@ -4,12 +4,15 @@
 //! codes are those of `g_j x_j`, and the propagation only adds codes. Who writes the tensor scales each row by that factor.
 
 use super::clamp_codes;
-use crate::graph::{Activation, Data, Features, Graph, Node, Op, Propagation, Quant, TensorId, Worth};
+use crate::graph::{Activation, Adjacency, Data, Features, Graph, Node, Op, Propagation, Quant, TensorId, Worth};
 use niwaki_core::format::DType;
 use niwaki_core::graph::{Csr, propagate};
-use niwaki_core::kernels::nodes::{MAX_SUM, RowOperator};
-use niwaki_core::kernels::{Clamp, Gathering, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense};
+use niwaki_core::kernels::nodes::{Attention, MAX_SUM, NeighbourWeights, Ranks, RowOperator};
+use niwaki_core::kernels::{
+    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted,
+};
 use niwaki_core::num::{Multiplier, Rounding, quantize_i8, round_away};
+use niwaki_core::teddy::NEVER;
 
 /// Indices of a sparse matrix in the width that a file has them in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,14 @@ impl Indices {
     fn new(indices: &[u32]) -> Self {
         let narrow: Result<Vec<u16>, _> = indices.iter().map(|&index| index.try_into()).collect();
         narrow.map_or_else(|_| Self::Wide(indices.to_vec()), Self::Narrow)
+    }
+
+    /// The view of ranks that core computes with.
+    pub fn ranks(&self) -> Ranks<'_> {
+        match self {
+            Self::Narrow(ranks) => Ranks::Narrow(ranks),
+            Self::Wide(ranks) => Ranks::Wide(ranks),
+        }
     }
 
     /// Element type in files and the bytes.
@@ -117,6 +128,29 @@ impl Scale {
     }
 }
 
+/// What neighbours count in a weighted sum; the owner of a [`NeighbourWeights`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counts {
+    /// One factor for each number of neighbours.
+    ByDegree(Vec<u16>),
+    /// GAT.
+    Attention {
+        /// `[2, channels]`
+        vectors: Vec<i8>,
+        /// `[4, heads]`
+        slopes: Vec<i32>,
+    },
+}
+
+impl Counts {
+    fn view(&self) -> NeighbourWeights<'_> {
+        match self {
+            Self::ByDegree(factors) => NeighbourWeights::ByDegree(factors),
+            Self::Attention { vectors, slopes } => NeighbourWeights::Attention(Attention { vectors, slopes }),
+        }
+    }
+}
+
 /// An int8 operator over a node set.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Nodes {
@@ -134,6 +168,30 @@ pub enum Nodes {
         input_zero_point: i32,
         /// How sums become codes.
         scale: Scale,
+        /// The operand with the edges that count, if some may not.
+        kept: Option<usize>,
+    },
+    /// Weighted sums over neighbours.
+    Weighted {
+        /// Who gathers from whom, without self loops.
+        graph: Pattern,
+        /// Whether every edge is there in both directions.
+        symmetric: bool,
+        /// Elements of a row.
+        channels: usize,
+        /// What neighbours count.
+        counts: Counts,
+        /// Code of zero in the input.
+        input_zero_point: i32,
+        /// How sums become codes.
+        scale: Scale,
+        /// The operand with the edges that count, if some may not.
+        kept: Option<usize>,
+    },
+    /// Which edges count.
+    KeepEdges {
+        /// One an edge.
+        ranks: Indices,
     },
     /// Features times weights.
     SparseDense {
@@ -168,12 +226,13 @@ pub enum Nodes {
 }
 
 impl Nodes {
-    /// The view that core computes with; a gather has none.
+    /// The view that core computes with, with all edges; what computes no rows has none.
     pub fn view(&self) -> Option<RowOperator<'_>> {
         Some(match self {
             Self::Propagate { graph, channels, gathering, input_zero_point, scale, .. } => {
                 RowOperator::Propagate(Propagate {
                     graph: graph.view(),
+                    kept: Kept::ALL,
                     channels: *channels,
                     gathering: *gathering,
                     input_zero_point: *input_zero_point,
@@ -194,8 +253,26 @@ impl Nodes {
                 },
                 w,
             ),
-            Self::Gather => return None,
+            Self::Weighted { graph, channels, counts, input_zero_point, scale, .. } => {
+                RowOperator::Weighted(Weighted {
+                    graph: graph.view(),
+                    kept: Kept::ALL,
+                    channels: *channels,
+                    weights: counts.view(),
+                    input_zero_point: *input_zero_point,
+                    scaling: scale.view(),
+                })
+            }
+            Self::Gather | Self::KeepEdges { .. } => return None,
         })
+    }
+
+    /// The operand with the edges that count, if some may not.
+    pub fn kept(&self) -> Option<usize> {
+        match self {
+            Self::Propagate { kept, .. } | Self::Weighted { kept, .. } => *kept,
+            _ => None,
+        }
     }
 }
 
@@ -278,12 +355,17 @@ impl Graph {
                 }))
             }
             Op::Gather => Ok(Some(Nodes::Gather)),
+            Op::KeepEdges { ranks } => Ok(Some(Nodes::KeepEdges { ranks: narrow_ranks(ranks) })),
             _ => Ok(None),
         }
     }
 
     fn lower_propagate(&self, node: &Node) -> Result<Nodes, String> {
         let Op::Propagate { adjacency, rule, activation } = &node.op else { return Err("propagates nothing".into()) };
+        let kept = node.inputs.get(rule.operands()).map(|_| rule.operands());
+        if matches!((rule, kept), (Propagation::Attention { .. }, _) | (Propagation::Gcn, Some(_))) {
+            return self.lower_weighted(node, adjacency, *rule, *activation, kept);
+        }
         let x = self.quant(node.inputs[0])?;
         let channels = self[node.inputs[0]].element_count() / adjacency.nodes();
         let (offsets, neighbours) = (adjacency.offsets(), adjacency.neighbours());
@@ -294,8 +376,7 @@ impl Graph {
                 let factors = gcn_factors(&adjacency.csr());
                 let unit = unit_by_node(x, &factors)?;
                 // The node itself counts once, whether or not the graph says so.
-                let loops: Vec<bool> = adjacency.csr().entries().map(|(row, column)| row != column).collect();
-                let others = adjacency.filtered(&loops);
+                let others = adjacency.without_self_loops();
                 graph = Pattern::new(others.offsets(), others.neighbours(), adjacency.nodes());
                 rows = Some(factors);
                 (Gathering::Sum { own_weight: 1, fraction_bits: 0 }, unit)
@@ -307,7 +388,7 @@ impl Graph {
                 let degree = offsets.windows(2).map(|ends| (ends[1] - ends[0]) as usize).max().unwrap_or(0);
                 own_weight(1.0 + f64::from(*eps), degree, scale)?
             }
-            Propagation::Attention { .. } => return Err("attention has no int8 form".into()),
+            Propagation::Attention { .. } => return Err("attention is a weighted sum".into()),
         };
         let degrees = graph.view();
         let largest = (0..adjacency.nodes()).map(|row| gathering.largest(degrees.row(row).len())).collect();
@@ -319,6 +400,49 @@ impl Graph {
             input_zero_point: x.zero_point,
             scale: self.row_scale(node, *activation, units)?,
             graph,
+            kept,
+        })
+    }
+
+    /// GAT, and GCN where it is not known before it runs which edges count.
+    fn lower_weighted(
+        &self,
+        node: &Node,
+        adjacency: &Adjacency,
+        rule: Propagation,
+        activation: Activation,
+        kept: Option<usize>,
+    ) -> Result<Nodes, String> {
+        let x = self.whole_quant(node.inputs[0])?;
+        let scale = f64::from(x.scales[0]);
+        let channels = self[node.inputs[0]].element_count() / adjacency.nodes();
+        let others = adjacency.without_self_loops();
+        if kept.is_some() && others.edges() != adjacency.edges() {
+            return Err("the edges that count must not be self loops, which the rule adds".into());
+        }
+        let longest = others.offsets().windows(2).map(|ends| ends[1] - ends[0]).max().unwrap_or(0);
+        let (counts, unit) = match rule {
+            Propagation::Attention { heads, slope } => {
+                let vector = |index: usize| {
+                    let id = node.inputs[index];
+                    self[id].f32s().ok_or_else(|| format!("vector `{}` is not f32", self[id].name))
+                };
+                (attention([vector(1)?, vector(2)?], heads, slope, scale, self.rounding), scale / f64::from(1 << 22))
+            }
+            _ => {
+                let (factors, unit) = factors_by_degree(longest);
+                (Counts::ByDegree(factors), scale * unit)
+            }
+        };
+        let units = Units { rows: None, channels: vec![unit; channels], bias: &[], largest: Vec::new() };
+        Ok(Nodes::Weighted {
+            graph: Pattern::new(others.offsets(), others.neighbours(), others.nodes()),
+            symmetric: others.is_symmetric(),
+            channels,
+            counts,
+            input_zero_point: x.zero_point,
+            scale: self.row_scale(node, activation, units)?,
+            kept,
         })
     }
 
@@ -393,6 +517,48 @@ fn q15(rows: &[f64], largest: &[i64]) -> (Vec<u16>, f64) {
         return (vec![0; rows.len()], 1.0);
     }
     (rows.iter().map(|&factor| round_away(factor / unit).min(65535.0) as u16).collect(), unit)
+}
+
+/// Factors in proportion to `(d + 1)^-1/2` for `d` up to `longest`, as large as sums of that many codes allow, and the real
+/// value of one unit of the product of two of them.
+fn factors_by_degree(longest: u32) -> (Vec<u16>, f64) {
+    let fits = 65536.0 * PART_MAX / (255.0 * (f64::from(longest) + 1.0).sqrt());
+    let largest = fits.sqrt().min(65535.0);
+    let factor = |degree: u32| round_away(largest / (f64::from(degree) + 1.0).sqrt()) as u16;
+    ((0..=longest).map(factor).collect(), 65536.0 / (largest * largest))
+}
+
+/// Both vectors of each head in codes of one scale, and the multipliers that make scores in core's units of their products
+/// with codes of scale `x`.
+fn attention(vectors: [&[f32]; 2], heads: usize, slope: f32, x: f64, rounding: Rounding) -> Counts {
+    let part = vectors[0].len() / heads;
+    let peak = |head: usize| {
+        let of_head = vectors.iter().flat_map(|vector| &vector[head * part..][..part]);
+        of_head.fold(f32::MIN_POSITIVE, |peak, value| peak.max(value.abs()))
+    };
+    let scales: Vec<f32> = (0..heads).map(|head| peak(head) / 127.0).collect();
+    let codes = |vector: &[f32]| -> Vec<i8> {
+        vector.iter().enumerate().map(|(c, &value)| quantize_i8(value, scales[c / part], 0)).collect()
+    };
+    // exp_i16 has 6553.5 steps for 1.
+    let multiplier =
+        |scale: &f32, slope: f32| Multiplier::from_real(f64::from(*scale) * x * 6553.5 * f64::from(slope), rounding);
+    let of = |slope: f32| scales.iter().map(move |scale| multiplier(scale, slope)).collect::<Vec<_>>();
+    let slopes = [of(1.0), of(slope)].into_iter().flat_map(|of_heads| {
+        let shifts: Vec<i32> = of_heads.iter().map(|m| m.shift).collect();
+        of_heads.into_iter().map(|m| m.mantissa_q31).chain(shifts)
+    });
+    Counts::Attention { vectors: vectors.map(codes).concat(), slopes: slopes.collect() }
+}
+
+/// Ranks in 16 bits where they fit; those that stay whatever happens are the largest number of either width.
+fn narrow_ranks(ranks: &[u32]) -> Indices {
+    let narrow = |&rank: &u32| match u16::try_from(rank) {
+        Ok(rank) if rank < u16::MAX => Some(rank),
+        _ => (rank == NEVER).then_some(u16::MAX),
+    };
+    let all: Option<Vec<u16>> = ranks.iter().map(narrow).collect();
+    all.map_or_else(|| Indices::Wide(ranks.to_vec()), Indices::Narrow)
 }
 
 /// The real value of a code of `g_j x_j` where the tensor of `x` is quantised by node.

@@ -1,6 +1,7 @@
 //! Shape rules of the operators over node sets.
 
 use crate::graph::{Op, Propagation};
+use niwaki_core::kernels::Kept;
 
 /// As [`super::infer`].
 pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
@@ -10,13 +11,12 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
     };
     match op {
         Op::Propagate { adjacency, rule, .. } => {
-            let operands = match rule {
-                Propagation::Gcn | Propagation::Mean => 1,
-                Propagation::Sum => 2,
-                Propagation::Attention { .. } => 3,
-            };
-            if inputs.len() != operands {
-                return Err(format!("takes {operands} inputs, got {}", inputs.len()));
+            let operands = rule.operands();
+            if !(operands..=operands + 1).contains(&inputs.len()) {
+                return Err(format!("takes {operands} inputs and perhaps the edges that count, got {}", inputs.len()));
+            }
+            if inputs.len() > operands {
+                vector("the bits of the edges that count", operands, Kept::bytes(adjacency.edges()))?;
             }
             let x = inputs[0];
             if x.len() < 2 || x[0] != adjacency.nodes() {
@@ -35,6 +35,10 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
                 }
             }
             Ok(x.to_vec())
+        }
+        Op::KeepEdges { ranks } => {
+            vector("drop", 0, 1)?;
+            Ok(vec![Kept::bytes(ranks.len())])
         }
         Op::SparseDense { features, .. } => {
             if !(1..=2).contains(&inputs.len()) {
