@@ -568,7 +568,9 @@ pub fn over_nodes(
 ) -> Result<(), ShapeError> {
     let scaling = nodes::RowScaling::new(constants);
     let (channels, input_zero_point) = (unknown(7), unknown(1));
-    let propagate = nodes::Propagate { graph: sparse, channels, gathering, input_zero_point, scaling };
+    let bits: &[i8] = unknown(x);
+    let kept = unknown(nodes::Kept::of(bits));
+    let propagate = nodes::Propagate { graph: sparse, kept, channels, gathering, input_zero_point, scaling };
     let sparse_dense = nodes::SparseDense { features: sparse, values: x, channels, scaling };
     let node_dense = nodes::NodeDense { rows: unknown(5), inputs: unknown(3), channels, input_zero_point, scaling };
     black_box((propagate.is_exact(), sparse_dense.is_exact(), node_dense.is_exact(), sparse.first_asymmetric()));
@@ -581,6 +583,19 @@ pub fn over_nodes(
     best::propagate_int8(&propagate, x, y)?;
     best::sparse_dense_int8(&sparse_dense, x, y)?;
     best::node_dense_int8(&node_dense, x, x, y)?;
+    let attention = nodes::Attention { vectors: x, slopes: unknown(&*scratch) };
+    black_box((attention.heads(), attention.multipliers(unknown(1))));
+    for weights in [nodes::NeighbourWeights::Attention(attention), nodes::NeighbourWeights::ByDegree(unknown(&[1, 2]))] {
+        let weighted = nodes::Weighted { graph: sparse, kept, channels, weights, input_zero_point, scaling };
+        black_box((weighted.is_exact(), sparse.has_diagonal()));
+        reference::weighted_int8(&weighted, x, y)?;
+        portable::weighted_int8(&weighted, x, y, &mut [0; 9])?;
+        best::weighted_int8(&weighted, x, y, &mut [0; 9])?;
+        let chain = unknown([nodes::RowOperator::Weighted(weighted), nodes::RowOperator::Propagate(propagate)]);
+        nodes::compute_row::<best::NodeSums>(&chain, unknown(1), y, &mut [0; 9]);
+    }
+    nodes::keep_edges(nodes::Ranks::Narrow(unknown(&[1, 2])), unknown(3), y)?;
+    nodes::keep_edges(nodes::Ranks::Wide(unknown(&[1, 2])), unknown(3), y)?;
     let chain = [
         nodes::RowOperator::Propagate(propagate),
         nodes::RowOperator::NodeDense(node_dense, x),

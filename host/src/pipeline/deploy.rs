@@ -4,11 +4,12 @@ use super::{Event, MODEL_FILE, Options, PipelineError, describe, target};
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::atomic;
 use crate::export::{ExportError, export_within, query};
-use crate::graph::{Graph, Op, Propagation, TensorId};
+use crate::graph::{Graph, GraphError, TensorId};
 use crate::quantize::post_training;
 use crate::report::{ArenaMap, OperatorRow, Stage};
+use crate::sparsify::teddy::{EdgeOrder, EdgeRanks, choose_edges};
 use crate::train::nodes::{Fitted, NodeTask};
-use crate::train::recipe::Recipe;
+use crate::train::recipe::{EdgeUnit, GraphMethod, Recipe};
 use niwaki_core::num::dequantize_i8;
 use std::time::Instant;
 
@@ -31,26 +32,22 @@ pub(super) struct Deployed {
     pub(super) notes: Vec<String>,
 }
 
-/// Quantises and exports `fitted`, and runs it on this machine and on the chip.
+/// Quantises and exports `fitted`, and runs it on this machine and on the chip. `whole`: the task with all of its edges.
 ///
 /// # Errors
 /// [`PipelineError`]; that the chip's emulator cannot be had is none.
 pub(super) fn deploy(
     recipe: &Recipe,
     options: &Options<'_>,
+    whole: &NodeTask,
     task: &NodeTask,
     fitted: &Fitted,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Deployed, PipelineError> {
     let at = Instant::now();
-    let attends = |op: &Op| matches!(op, Op::Propagate { rule: Propagation::Attention { .. }, .. });
-    if fitted.graph.nodes.iter().any(|node| attends(&node.op)) {
-        let notes = vec!["Attention has no int8 form yet: the network was not exported.".into()];
-        return Ok(Deployed { notes, ..Deployed::default() });
-    }
-    let quantized = post_training(&fitted.graph, &[&[]], recipe.quantize.calibration)?;
+    let Network { int8: quantized, drop, note } = network(recipe, whole, fitted)?;
     let ram_bytes = recipe.target.ram.as_ref().map_or(usize::MAX, |ram| ram.bytes() as usize);
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = note.into_iter().collect();
     let exported = match export_within(&quantized, target(recipe), ram_bytes.saturating_sub(STACK_BYTES)) {
         Err(ExportError::Ram { needed, .. }) => export_within(&quantized, target(recipe), needed),
         exported => exported,
@@ -59,8 +56,8 @@ pub(super) fn deploy(
     atomic::write(&options.dir.join(MODEL_FILE), &file)?;
     let (for_one, _) = export_within(&query(&quantized, 1)?, target(recipe), usize::MAX)?;
     atomic::write(&options.dir.join(QUERY_FILE), &for_one)?;
-    // The one element that nothing reads.
-    let input = [vec![0; 4]];
+    // Where no edges are chosen, nothing reads it.
+    let input = [drop.to_le_bytes().to_vec()];
     let outputs = chip::run(Chip::Host, &file, &input, &mut |_| ())?.outputs;
     let accuracy = |outputs: &[Vec<u8>], nodes: &[u32]| {
         task.accuracy(&scores(&quantized, quantized.outputs[0], &outputs.concat()), nodes)
@@ -105,6 +102,41 @@ pub(super) fn deploy(
     deployed.operators = describe::operators(&quantized, deployed.cost.as_ref());
     deployed.arena = describe::arena_map(&quantized, &arena);
     Ok(Deployed { notes, ..deployed })
+}
+
+/// A quantised network, with the input that it is measured with.
+struct Network {
+    int8: Graph,
+    /// How many ranks of edges go.
+    drop: i32,
+    note: Option<String>,
+}
+
+/// `fitted` in int8: with the edges that it has, or with all of them where the recipe leaves the choice to the device.
+fn network(recipe: &Recipe, whole: &NodeTask, fitted: &Fitted) -> Result<Network, PipelineError> {
+    let options = recipe.graph.clone().unwrap_or_default();
+    if !options.choose_edges {
+        let int8 = post_training(&fitted.graph, &[&[]], recipe.quantize.calibration)?;
+        return Ok(Network { int8, drop: 0, note: None });
+    }
+    let attention = recipe.model.zoo.as_deref() == Some("gat");
+    let ranks = EdgeRanks::new(&whole.input.adjacency, EdgeOrder::Degree, options.unit.into(), attention);
+    let ranks = ranks.map_err(|error| GraphError::Eval(error.to_string()))?;
+    let float = choose_edges(&fitted.graph, &whole.input.adjacency, &ranks)?;
+    let drop = if options.method == GraphMethod::None { 0 } else { ranks.drop_count(options.shares().edges) };
+    let (all, drop) = (ranks.count(), drop.min(ranks.count()));
+    // The ranges must do for whatever is chosen.
+    let samples = [0, drop, all / 2, all].map(|drop| [drop as f32]);
+    let int8 = post_training(&float, &samples.each_ref().map(|sample| &sample[..]), recipe.quantize.calibration)?;
+    let what = match options.unit {
+        EdgeUnit::Pair => "edges, both directions of each,",
+        EdgeUnit::Direction => "directed edges",
+    };
+    let note = format!(
+        "The network has all edges; its input `dropped_edges` says how many go, of {all} {what} those between hubs first. \
+         The figures are for {drop}."
+    );
+    Ok(Network { int8, drop: drop as i32, note: Some(note) })
 }
 
 /// The reals of an int8 output.

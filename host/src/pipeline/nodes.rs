@@ -46,7 +46,7 @@ pub(super) fn run(
     }
     let (last, pruned) = trained.sparse.as_ref().map_or((&trained.dense, &task), |(sparse, pruned)| (sparse, pruned));
     notes.push(epochs(&trained));
-    let deployed = deploy(recipe, &options, pruned, last, tell)?;
+    let deployed = deploy(recipe, &options, &task, pruned, last, tell)?;
     stages.extend(deployed.stages);
     notes.extend(deployed.notes);
     stages.iter().for_each(|stage| tell(Event::Stage(stage)));

@@ -73,6 +73,11 @@ impl EdgeRanks {
         &self.ranks
     }
 
+    /// How many edges, or pairs of them, can go.
+    pub fn count(&self) -> usize {
+        self.ranks.iter().filter(|rank| **rank != teddy::NEVER).max().map_or(0, |rank| *rank as usize + 1)
+    }
+
     /// How many ranks go at a ratio.
     pub fn drop_count(&self, ratio: f64) -> usize {
         self.unit.drop_count(self.counted, ratio)

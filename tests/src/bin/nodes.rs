@@ -1,5 +1,6 @@
 //! `cargo run --release -p niwaki-tests --bin nodes -- --data cora [--dir DIR] …`: what a graph network costs on the
-//! emulated Cortex-M4, dense and at TEDDY's levels, stored, streamed and for single nodes.
+//! emulated Cortex-M4, dense and at TEDDY's levels, stored, streamed and for single nodes; and with edges that are
+//! chosen at run time.
 //!
 //! A benchmark, not a test: it prints. Every output of the chip is compared with this machine's, byte for byte, and this
 //! machine's with the reference kernels'.
@@ -9,7 +10,7 @@ use niwaki::data::graph;
 use niwaki::export::{AlignedBytes, ExportError, Target, export_within, query, read::describe};
 use niwaki::graph::Graph;
 use niwaki::quantize::{Calibration, post_training};
-use niwaki::sparsify::teddy::Unit;
+use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
 use niwaki::train::nodes::{Edges, Fit, Fitted, Level, NodeTask, Teacher, WeightRule, Weights, prune, train_level};
 use niwaki::train::{Phase, recipe::Optimizer, recipe::OptimizerName, recipe::Schedule};
 use niwaki::zoo::{NodeEntry, NodeSizes, node_entry};
@@ -93,6 +94,35 @@ impl Bench {
             let rule = (WeightRule::Projected, sparsity.weights);
             let fitted = train_level(self.network, &task, rule, teacher, fit(), &mut |_| ())?;
             self.report(&format!("level {level}"), &task, &fitted)?;
+            self.choosing(&format!("level {level}"), &fitted)?;
+        }
+        self.choosing("dense", &dense)
+    }
+
+    /// One network with all edges, of which some go at run time.
+    fn choosing(&self, name: &str, fitted: &Fitted) -> Outcome<()> {
+        let adjacency = &self.task.input.adjacency;
+        let ranks = EdgeRanks::new(adjacency, EdgeOrder::Degree, Unit::Pair, self.network.0.name == "gat")?;
+        let float = choose_edges(&fitted.graph, adjacency, &ranks)?;
+        let drops = [0, 5, 10, 15, 20].map(|level| ranks.drop_count(Level::of(level).edges).min(ranks.count()));
+        let samples = drops.map(|drop| [drop as f32]);
+        let samples = samples.each_ref().map(|sample| &sample[..]);
+        let int8 = post_training(&float, &samples, Calibration::MinMax)?;
+        let (file, _) = export_within(&int8, Target::Dsp, usize::MAX)?;
+        println!("{name}, edges chosen at run time:");
+        for (drop, sample) in drops.into_iter().zip(samples) {
+            let (_, cost) = measured(&file, &[(drop as i32).to_le_bytes().to_vec()])?;
+            let accuracy = |network: &Graph| {
+                Ok::<_, Box<dyn Error>>(100.0 * self.task.accuracy(&network.predict(sample)?, &self.task.test))
+            };
+            println!(
+                "  {drop} of {} pairs go: f32 {:.1} %, int8 {:.1} %; {}; {}",
+                ranks.count(),
+                accuracy(&float)?,
+                accuracy(&int8)?,
+                line(&file, &cost),
+                per_operator(&file, &cost)?
+            );
         }
         Ok(())
     }

@@ -4,7 +4,6 @@ use niwaki::export::{ExportError, Target, export_within, query};
 use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
-use niwaki_core::teddy::NEVER;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -103,7 +102,7 @@ pub fn choosing(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Gr
     let unit = if adjacency.is_symmetric() { Unit::Pair } else { Unit::Direction };
     let ranks = EdgeRanks::new(&adjacency, EdgeOrder::Degree, unit, false).map_err(fail)?;
     let g = choose_edges(&g, &adjacency, &ranks)?;
-    let all = ranks.ranks().iter().filter(|rank| **rank != NEVER).max().map_or(0, |rank| *rank as usize + 1);
+    let all = ranks.count();
     let samples = [0.0, 0.5, 0.8].map(|share| [share * all as f32]);
     let int8 = post_training(&g, &samples.each_ref().map(|sample| &sample[..]), Calibration::MinMax)?;
     Ok((g, int8, all))

@@ -15,6 +15,7 @@ use niwaki::export::{AlignedBytes, export, query};
 use niwaki_core::error::{OperatorError as O, SessionError, VerifyError as E};
 use niwaki_core::format::{DType, OpCode};
 use niwaki_core::session::{Model, Session, operators as kernels};
+use niwaki_tests::models::nodes::Kind;
 use niwaki_tests::{edit::Editor, models, sparse};
 
 /// The models that are damaged.
@@ -39,6 +40,8 @@ struct Models {
     graph: Editor,
     /// The same for single nodes, everything on demand.
     query: Editor,
+    attention: Editor,
+    by_degree: Editor,
 }
 
 fn models() -> Models {
@@ -57,6 +60,8 @@ fn models() -> Models {
         packed: Editor::new(&sparse::every_packing().expect("exports")),
         graph: file(nodes::network()),
         query: file(query(&nodes::network(), 2).expect("one row a node")),
+        attention: file(nodes::choosing(Kind::Gat)),
+        by_degree: file(nodes::choosing(Kind::Gcn)),
     }
 }
 
@@ -104,6 +109,14 @@ fn graph(models: &Models) -> &Editor {
 
 fn query_of(models: &Models) -> &Editor {
     &models.query
+}
+
+fn attention(models: &Models) -> &Editor {
+    &models.attention
+}
+
+fn by_degree(models: &Models) -> &Editor {
+    &models.by_degree
 }
 
 fn packed(models: &Models) -> &Editor {

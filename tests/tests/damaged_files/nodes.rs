@@ -1,15 +1,21 @@
 //! Damage to graphs, to features and to operators over nodes.
 
-use crate::{Damage, graph, operand, point, query_of, set_param};
+use crate::{Damage, attention, by_degree, graph, operand, point, query_of, set_param};
 use niwaki::graph::Graph;
 use niwaki_core::error::{GraphError as G, OperatorError as O, ShapeError as S, VerifyError as E};
 use niwaki_core::format::{DType, NONE, OpCode, param};
 use niwaki_tests::edit::Editor;
-use niwaki_tests::models::nodes::{Edges, Kind, Sizes, network as build};
+use niwaki_tests::models::nodes::{Edges, Kind, Sizes, choosing as build_choosing, network as build};
 
 /// A network over a graph of 9 nodes.
 pub(crate) fn network() -> Graph {
     build(Kind::Gcn, Edges::Random, Sizes { nodes: 9, features: 7, hidden: 5, classes: 3 }, 1).expect("builds")
+}
+
+/// A network over such a graph by attention, or by degrees, some of whose edges may go.
+pub(crate) fn choosing(kind: Kind) -> Graph {
+    let sizes = Sizes { nodes: 9, features: 7, hidden: 6, classes: 3 };
+    build_choosing(kind, Edges::Random, sizes, 1).expect("builds").1
 }
 
 /// Writes entry `at` of 16-bit operand `index` of the first operator of a kind; which operator that is, and the entry.
@@ -274,6 +280,109 @@ pub(crate) const ROWS: &[Damage] = &[
             operand(operator, O::Missing { operand: 0 })
         },
         says: "operand 0 is missing",
+    },
+    Damage {
+        name: "ranks for other edges",
+        of: attention,
+        edit: |f| {
+            let operator = f.find(OpCode::KeepEdges);
+            let bits = f.operator(operator).output;
+            let offsets = f.operator(f.find(OpCode::Attend)).inputs[1];
+            point(f, OpCode::KeepEdges, 1, offsets);
+            let got = f.tensor(bits).bytes as usize;
+            operand(operator, O::Shape(S::Len { operand: "bits", expected: 2, got }))
+        },
+        says: "bits has",
+    },
+    Damage {
+        name: "which edges count, of type i32",
+        of: attention,
+        edit: |f| {
+            let drop = f.operator(f.find(OpCode::KeepEdges)).inputs[0];
+            let operator = point(f, OpCode::Attend, 5, drop);
+            operand(operator, O::Activation { operand: 5, expected: "i8" })
+        },
+        says: "operand 5 must be i8",
+    },
+    Damage {
+        name: "constant bits of edges that count",
+        of: attention,
+        edit: |f| {
+            let vectors = f.operator(f.find(OpCode::Attend)).inputs[4];
+            let operator = point(f, OpCode::Attend, 5, vectors);
+            operand(operator, O::Activation { operand: 5, expected: "in the arena" })
+        },
+        says: "operand 5 must be in the arena",
+    },
+    Damage {
+        name: "heads that do not divide the channels",
+        of: attention,
+        edit: |f| {
+            let operator = set_param(f, OpCode::Attend, param::HEADS, 4);
+            operand(operator, O::Shape(S::Len { operand: "table", expected: 34, got: 30 }))
+        },
+        says: "table has 30 elements, expected 34",
+    },
+    Damage {
+        name: "negative number of heads",
+        of: attention,
+        edit: |f| {
+            let operator = set_param(f, OpCode::Attend, param::HEADS, -1);
+            operand(operator, O::Param { name: "heads", value: -1 })
+        },
+        says: "heads = -1",
+    },
+    Damage {
+        name: "shift 31 of a head",
+        of: attention,
+        edit: |f| {
+            let operator = set_word(f, OpCode::Attend, 3, 3 * 6 + 3, 31);
+            operand(operator, O::Param { name: "multiplier", value: 31 })
+        },
+        says: "multiplier = 31",
+    },
+    Damage {
+        name: "vectors for other channels",
+        of: attention,
+        edit: |f| {
+            let weights = f.operator(f.find(OpCode::NodeDense)).inputs[1];
+            let operator = point(f, OpCode::Attend, 4, weights);
+            operand(operator, O::Shape(S::Len { operand: "vectors", expected: 12, got: 18 }))
+        },
+        says: "vectors has 18 elements, expected 12",
+    },
+    Damage {
+        name: "a self loop where the node counts anyway",
+        of: attention,
+        edit: |f| {
+            let (operator, _) = set_index(f, OpCode::Attend, 2, 0, 0);
+            f.edit_operator(operator, |record| record.params[param::SYMMETRIC] = 0);
+            operand(operator, O::Activation { operand: 2, expected: "neighbours without self loops" })
+        },
+        says: "without self loops",
+    },
+    Damage {
+        name: "factors for fewer degrees than there are",
+        of: by_degree,
+        edit: |f| {
+            let operator = f.find(OpCode::PropagateByDegree);
+            let expected = f.tensor(f.operator(operator).inputs[4]).bytes as usize / 2;
+            point(f, OpCode::PropagateByDegree, 4, NONE);
+            operand(operator, O::Shape(S::Len { operand: "factors by degree", expected, got: 0 }))
+        },
+        says: "factors by degree has 0 elements",
+    },
+    Damage {
+        name: "bits of edges written over before they are read",
+        of: by_degree,
+        edit: |f| {
+            let operator = f.find(OpCode::KeepEdges);
+            let (drop, bits) = (f.operator(operator).inputs[0], f.operator(operator).output);
+            let place = f.tensor(drop).offset;
+            f.edit_tensor(bits, |t| t.offset = place);
+            E::Overlap { operator, tensor: drop, writes: bits }
+        },
+        says: "",
     },
     Damage {
         name: "weights on demand",

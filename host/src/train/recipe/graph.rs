@@ -26,6 +26,8 @@ pub struct GraphOptions {
     pub unit: EdgeUnit,
     /// What the divergence from the dense network's answers counts, over all nodes.
     pub distill: f64,
+    /// Whether the exported network has all edges, and an input that says how many go.
+    pub choose_edges: bool,
 }
 
 impl Default for GraphOptions {
@@ -39,6 +41,7 @@ impl Default for GraphOptions {
             keep_weights: None,
             unit: EdgeUnit::Pair,
             distill: 10.0,
+            choose_edges: false,
         }
     }
 }
