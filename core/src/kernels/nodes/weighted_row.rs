@@ -77,7 +77,7 @@ fn add_by_degree<S: RowSums>(op: &Weighted<'_>, factors: &[u16], row: usize, sum
     take_zeros(op, sums, total);
 }
 
-/// `scores: [kept neighbours + 2, heads]`: those of the neighbours, of the node itself, and what it adds to them all.
+/// `scores: [kept neighbours + 2, heads]`: of the neighbours, of the node itself, and what it adds to them all.
 fn add_by_attention<S: RowSums>(
     op: &Weighted<'_>,
     attention: &Attention<'_>,
@@ -87,28 +87,24 @@ fn add_by_attention<S: RowSums>(
     rows: &mut Rows<'_>,
 ) {
     let (heads, part) = (attention.heads().max(1), op.head_channels().max(1));
-    let rounding = op.scaling.constants().rounding;
     let (scores, of_target) = scores.split_at_mut_checked(scores.len().saturating_sub(heads)).unwrap_or_default();
-    let (of_neighbours, of_row) = scores.split_at_mut_checked(scores.len().saturating_sub(heads)).unwrap_or_default();
-    let [source, target] = attention.halves();
-    let write_scores = |x: &[i8], of_target: &[i32], scores: &mut [i32]| {
-        let heads = x.chunks(part).zip(source.chunks(part)).zip(of_target).zip(scores);
-        for (head, (((x, source), target), slot)) in heads.enumerate() {
-            *slot = score(attention.multipliers(head), S::dot(x, source).wrapping_add(*target), rounding);
+    let ([source, target], rounding) = (attention.halves(), op.scaling.constants().rounding);
+    let products = |x: &[i8], vector: &[i8], products: &mut [i32]| {
+        for ((x, vector), product) in x.chunks(part).zip(vector.chunks(part)).zip(products) {
+            *product = S::dot(x, vector);
         }
     };
-    let x = rows.get::<S>(row);
+    products(rows.get::<S>(row), target, of_target);
+    for (other, scores) in neighbours(op, row).chain([row]).zip(scores.chunks_mut(heads)) {
+        products(rows.get::<S>(other), source, scores);
+    }
     let vectors = source.chunks(part).zip(target.chunks(part));
-    for ((x, (source, target)), slot) in x.chunks(part).zip(vectors).zip(of_target.iter_mut()) {
+    for (head, (total, (source, target))) in of_target.iter_mut().zip(vectors).enumerate() {
         let ones: i32 = source.iter().chain(target).map(|&code| i32::from(code)).sum();
-        *slot = S::dot(x, target).wrapping_sub(ones.wrapping_mul(op.input_zero_point));
-    }
-    write_scores(x, of_target, of_row);
-    for (other, scores) in neighbours(op, row).zip(of_neighbours.chunks_mut(heads)) {
-        write_scores(rows.get::<S>(other), of_target, scores);
-    }
-    for (head, total) in of_target.iter_mut().enumerate() {
-        *total = weigh(scores, head, heads);
+        let offset = total.wrapping_sub(ones.wrapping_mul(op.input_zero_point));
+        let slopes = attention.multipliers(head);
+        let score = |product: i32| score(slopes, product.wrapping_add(offset), rounding);
+        *total = weigh(scores, score, head, heads);
     }
     for (other, weights) in neighbours(op, row).chain([row]).zip(scores.chunks(heads)) {
         let x = rows.get::<S>(other);
@@ -121,10 +117,13 @@ fn add_by_attention<S: RowSums>(
     }
 }
 
-/// Turns every `heads`-th score from `head` on into what its row counts; returns their sum.
-fn weigh(scores: &mut [i32], head: usize, heads: usize) -> i32 {
-    let of_head = scores.iter().skip(head).step_by(heads);
-    let largest = of_head.copied().max().unwrap_or(0);
+/// Turns every `heads`-th product from `head` on into what its row counts; returns their sum.
+fn weigh(scores: &mut [i32], score: impl Fn(i32) -> i32, head: usize, heads: usize) -> i32 {
+    let mut largest = i32::MIN;
+    for product in scores.iter_mut().skip(head).step_by(heads) {
+        *product = score(*product);
+        largest = largest.max(*product);
+    }
     let mut sum = 0_u32;
     for score in scores.iter_mut().skip(head).step_by(heads) {
         let exponential = exponential(*score, largest);
