@@ -152,7 +152,9 @@ fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [
 /// Columns of a row that are looked through before those that are kept are summed.
 const KEPT_COLUMNS: usize = 64;
 
-/// The sums over the columns of a row that are kept; `entry` is the row's first one.
+/// The sums over the columns of a row that are kept; `entry` is the row's first one. Never inlined: its columns are not on
+/// the stack where every edge counts.
+#[inline(never)]
 fn sum_kept_rows<S: RowSums>(
     kept: Kept<'_>,
     columns: Columns<'_>,

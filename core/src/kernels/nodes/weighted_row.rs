@@ -26,6 +26,9 @@ impl Rows<'_> {
 ///
 /// # Shapes
 /// `y: [channels]` · `scratch`: `op.scratch_words()`, a row of codes unless the rows below are stored, and what those need
+///
+/// Never inlined, so that what it needs is not on the stack below other operators of a chain.
+#[inline(never)]
 pub(super) fn weighted_row<S: RowSums>(
     op: &Weighted<'_>,
     below: &[RowOperator<'_>],
