@@ -1,5 +1,6 @@
 //! Networks over graphs from the command line: the demo, recipes, runs that go on, refusals.
 
+use niwaki::data::npy;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -61,6 +62,26 @@ fn a_run_goes_on_and_gives_the_same_bits() {
     let again = json(niwaki(&["train", text(&b), "--json"]));
     assert_eq!(first["test_accuracy"], again["test_accuracy"]);
     assert_eq!(sparse(&a), sparse(&b));
+}
+
+#[test]
+fn the_exported_network_leaves_out_as_many_edges_as_it_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for zoo in ["gcn", "gat", "gin", "sage"] {
+        let dir = folder.path().join(zoo);
+        let zoo = format!("model.zoo={zoo}");
+        let sets = ["--set", &zoo, "--set", "train.epochs=20", "--set", "graph.choose_edges=true"];
+        json(niwaki(&[&["train", RECIPE, "--json", "--out", text(&dir)], &sets[..]].concat()));
+        let run = |drop: i32| {
+            let (x, y) = (folder.path().join("x.npy"), folder.path().join("y.npy"));
+            npy::write(&x, &[1, 1], &[drop]).expect("written");
+            let model = dir.join("model.niwaki");
+            json(niwaki(&["run", text(&model), "--input", text(&x), "--output", text(&y), "--json"]));
+            fs::read(y).expect("scores")
+        };
+        assert!(run(0) != run(40) && run(40) != run(77), "{zoo}: edges matter");
+        assert_eq!(run(78), run(1000), "{zoo}: the karate club has 78 friendships");
+    }
 }
 
 #[test]

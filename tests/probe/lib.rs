@@ -596,8 +596,20 @@ pub fn over_nodes(
     }
     nodes::keep_edges(nodes::Ranks::Narrow(unknown(&[1, 2])), unknown(3), y)?;
     nodes::keep_edges(nodes::Ranks::Wide(unknown(&[1, 2])), unknown(3), y)?;
+    let packed = unknown(constants.factors);
+    let w = nodes::CompressedWeights::try_new(packed, unknown(3), channels).unwrap_or(unknown(
+        nodes::CompressedWeights::proved(packed, unknown(3), channels),
+    ));
+    black_box(w.entry_count());
+    reference::sparse_compressed_int8(&sparse_dense, &w, y)?;
+    reference::node_compressed_int8(&node_dense, x, &w, y)?;
+    portable::sparse_compressed_int8(&sparse_dense, &w, y)?;
+    portable::node_compressed_int8(&node_dense, x, &w, y)?;
+    best::sparse_compressed_int8(&sparse_dense, &w, y)?;
+    best::node_compressed_int8(&node_dense, x, &w, y)?;
     let chain = [
         nodes::RowOperator::Propagate(propagate),
+        nodes::RowOperator::NodeCompressed(node_dense, w),
         nodes::RowOperator::NodeDense(node_dense, x),
         nodes::RowOperator::SparseDense(sparse_dense, x),
     ];

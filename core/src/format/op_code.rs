@@ -109,11 +109,15 @@ pub enum OpCode {
     PropagateByDegree = 53,
     /// Sums over neighbours by attention: `x, offsets, neighbours, table, vectors, kept`.
     Attend = 54,
+    /// Sparse features times sparse weights: `w, offsets, columns, table, factors, values`.
+    SparseCompressed = 56,
+    /// A fully connected layer for each node with sparse weights: `x, w, table, factors`.
+    NodeCompressed = 57,
 }
 
 impl OpCode {
     /// Every code with its name.
-    const ALL: [(OpCode, &'static str); 52] = [
+    const ALL: [(OpCode, &'static str); 54] = [
         (Self::Conv2d, "conv2d"),
         (Self::DepthwiseConv2d, "depthwise_conv2d"),
         (Self::Dense, "dense"),
@@ -166,6 +170,8 @@ impl OpCode {
         (Self::KeepEdges, "keep_edges"),
         (Self::PropagateByDegree, "propagate_by_degree"),
         (Self::Attend, "attend"),
+        (Self::SparseCompressed, "sparse_compressed"),
+        (Self::NodeCompressed, "node_compressed"),
     ];
 
     /// The byte that stands for this operator.
@@ -180,12 +186,13 @@ impl OpCode {
 
     /// Whether it can compute single rows of its output, so that the output may be on demand.
     pub const fn makes_rows(self) -> bool {
-        self.gathers() || matches!(self, Self::SparseDense | Self::NodeDense)
+        self.gathers()
+            || matches!(self, Self::SparseDense | Self::NodeDense | Self::SparseCompressed | Self::NodeCompressed)
     }
 
     /// Whether operand 0 may be on demand.
     pub const fn reads_rows(self) -> bool {
-        self.gathers() || matches!(self, Self::NodeDense | Self::Gather)
+        self.gathers() || matches!(self, Self::NodeDense | Self::NodeCompressed | Self::Gather)
     }
 
     /// Whether it brings the rows of a node's neighbours together.

@@ -79,6 +79,8 @@ pub mod param {
     pub const SYMMETRIC: usize = 3;
     /// Attend: number of heads.
     pub const HEADS: usize = 0;
+    /// Sparse features times sparse weights: number of features.
+    pub const FEATURES: usize = 0;
     /// Resize: 1 where the corner elements lie on each other.
     pub const ALIGN_CORNERS: usize = 0;
     /// Resize: 1 where elements have their value in their middle.

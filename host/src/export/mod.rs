@@ -81,15 +81,42 @@ pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
 /// # Errors
 /// [`ExportError`] names the operator that has no form in the file.
 pub fn export_for(graph: &Graph, target: Target) -> Result<(AlignedBytes, Arena), ExportError> {
-    export_within(graph, target, usize::MAX)
+    export_within(graph, target, Room::ANY)
 }
 
-/// As [`export_for`], with at most `ram_bytes` of arena: a network over a graph computes again what it has no room for.
+/// What a network over a graph must fit into; others are chosen for by [`crate::tune`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Largest arena: rows are computed again that there is no room for.
+    pub ram_bytes: usize,
+    /// Largest file: above it weights are stored without their zeros, which takes more instructions. A file that is still
+    /// larger is written all the same.
+    pub file_bytes: usize,
+}
+
+impl Room {
+    /// As much as there may be.
+    pub const ANY: Self = Self { ram_bytes: usize::MAX, file_bytes: usize::MAX };
+}
+
+/// As [`export_for`], with a file and an arena that fit into `room`.
 ///
 /// # Errors
 /// [`ExportError::Ram`] if the arena cannot be so small.
-pub fn export_within(graph: &Graph, target: Target, ram_bytes: usize) -> Result<(AlignedBytes, Arena), ExportError> {
-    write(graph, target, &[], ram_bytes)
+pub fn export_within(graph: &Graph, target: Target, room: Room) -> Result<(AlignedBytes, Arena), ExportError> {
+    let whole = write(graph, target, &[], Form { ram_bytes: room.ram_bytes, compressed: false })?;
+    if whole.0.len() <= room.file_bytes || !is_over_graph(graph) {
+        return Ok(whole);
+    }
+    write(graph, target, &[], Form { ram_bytes: room.ram_bytes, compressed: true })
+}
+
+/// How a network over a graph is written.
+#[derive(Clone, Copy)]
+struct Form {
+    ram_bytes: usize,
+    /// Whether weights are stored without their zeros where that takes less.
+    compressed: bool,
 }
 
 /// As [`export_for`], with `layouts[n]` for node `n` where there is one: what chooses among layouts by cost ends here.
@@ -101,23 +128,24 @@ pub fn export_with(
     target: Target,
     layouts: &[Option<Layout>],
 ) -> Result<(AlignedBytes, Arena), ExportError> {
-    write(graph, target, layouts, usize::MAX)
+    write(graph, target, layouts, Form { ram_bytes: usize::MAX, compressed: false })
 }
 
 fn write(
     graph: &Graph,
     target: Target,
     layouts: &[Option<Layout>],
-    ram_bytes: usize,
+    form: Form,
 ) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
     let graph = &*nodes::with_input(graph);
     let layout = |n: usize| layouts.get(n).copied().flatten();
     let kernels = graph.nodes.iter().enumerate().map(|(n, node)| Kernel::new(graph, node, target, layout(n)));
     let kernels = kernels.collect::<Result<Vec<_>, _>>()?;
-    let Choice { on_demand, arena } = nodes::choose(graph, &kernels, ram_bytes)?;
+    let Choice { on_demand, arena } = nodes::choose(graph, &kernels, form.ram_bytes)?;
     let (tensors, data, ids) = (Vec::new(), Vec::new(), vec![None; graph.tensors.len()]);
-    let mut file = File { graph, arena: &arena, on_demand: &on_demand, tensors, data, ids };
+    let mut file =
+        File { graph, arena: &arena, on_demand: &on_demand, compressed: form.compressed, tensors, data, ids };
     let mut operators = Vec::new();
     let mut io = Vec::new();
     for &id in graph.inputs.iter().chain(&graph.outputs) {
@@ -221,6 +249,8 @@ struct File<'a> {
     arena: &'a Arena,
     /// Tensors that are computed where they are read.
     on_demand: &'a [bool],
+    /// Whether weights over nodes are stored without their zeros where that takes less.
+    compressed: bool,
     tensors: Vec<TensorRecord>,
     data: Vec<u8>,
     /// File index of each activation.

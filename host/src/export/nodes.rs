@@ -10,7 +10,7 @@ use crate::graph::{Graph, GraphError, Node, Op, Role, TensorId};
 use crate::plan::{Arena, Memory, Placement, Share, plan};
 use niwaki_core::format::{DType, NONE, OpCode, OperatorRecord, PARAM_COUNT, param};
 use niwaki_core::kernels::Gathering;
-use niwaki_core::kernels::nodes::{RowOperator, scratch_words};
+use niwaki_core::kernels::nodes::{BLOCK, RowOperator, scratch_words};
 use std::borrow::Cow;
 
 /// Operators that may be on demand at once, which is one less than core runs in a chain.
@@ -205,6 +205,20 @@ fn arena(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> Arena {
     Arena { placements, scratch, ..planned }
 }
 
+/// The weights of `[inputs, channels]` that are not zero, as core packs them, where these take less flash than all of them.
+fn compressed(w: &[i8], channels: usize) -> Option<Vec<u16>> {
+    let (mut packed, mut entries) = (vec![0], Vec::new());
+    for first in (0..channels).step_by(BLOCK) {
+        for row in w.chunks_exact(channels) {
+            let block = row[first..].iter().take(BLOCK).enumerate().filter(|(_, weight)| **weight != 0);
+            entries.extend(block.map(|(c, &weight)| u16::from_le_bytes([c as u8, weight.cast_unsigned()])));
+            packed.push(u16::try_from(entries.len()).ok()?);
+        }
+    }
+    packed.append(&mut entries);
+    (packed.len() * size_of::<u16>() < w.len()).then_some(packed)
+}
+
 impl File<'_> {
     /// Whether `id` has no memory.
     pub(super) fn is_on_demand(&self, id: TensorId) -> bool {
@@ -279,18 +293,31 @@ impl File<'_> {
             }
             Nodes::SparseDense { features, values, w, channels, scale } => {
                 let shape = [w.len() / channels, *channels];
-                inputs[0] = self.constant(DType::I8, &shape, bytemuck::cast_slice(w))?;
+                let packed = self.compressed.then(|| compressed(w, *channels)).flatten();
+                inputs[0] = match &packed {
+                    Some(packed) => self.constant(DType::I16, &[packed.len()], bytemuck::cast_slice(packed))?,
+                    None => self.constant(DType::I8, &shape, bytemuck::cast_slice(w))?,
+                };
                 inputs[1..5].copy_from_slice(&self.sparse(features, scale)?);
                 if !values.is_empty() {
                     inputs[5] = self.constant(DType::I8, &[values.len()], bytemuck::cast_slice(values))?;
                 }
-                (OpCode::SparseDense, Some(scale))
+                if packed.is_some() {
+                    params[param::FEATURES] = narrow("features", shape[0])?;
+                    (OpCode::SparseCompressed, Some(scale))
+                } else {
+                    (OpCode::SparseDense, Some(scale))
+                }
             }
             Nodes::NodeDense { inputs: width, w, channels, scale, .. } => {
                 inputs[0] = self.activation(node.inputs[0])?;
-                inputs[1] = self.constant(DType::I8, &[*width, *channels], bytemuck::cast_slice(w))?;
+                let packed = self.compressed.then(|| compressed(w, *channels)).flatten();
+                inputs[1] = match &packed {
+                    Some(packed) => self.constant(DType::I16, &[packed.len()], bytemuck::cast_slice(packed))?,
+                    None => self.constant(DType::I8, &[*width, *channels], bytemuck::cast_slice(w))?,
+                };
                 inputs[2..4].copy_from_slice(&self.scale(scale)?);
-                (OpCode::NodeDense, Some(scale))
+                (if packed.is_some() { OpCode::NodeCompressed } else { OpCode::NodeDense }, Some(scale))
             }
             Nodes::Gather => {
                 inputs[..2].copy_from_slice(&[self.activation(node.inputs[0])?, self.activation(node.inputs[1])?]);
@@ -303,7 +330,11 @@ impl File<'_> {
         if let Some(at) = nodes.kept() {
             inputs[5] = self.activation(node.inputs[at])?;
         }
-        let dtype = if code == OpCode::KeepEdges { DType::I32 } else { DType::I8 };
+        let dtype = match code {
+            OpCode::KeepEdges => DType::I32,
+            OpCode::SparseCompressed => DType::I16,
+            _ => DType::I8,
+        };
         Ok(OperatorRecord {
             code: code.code(),
             dtype: dtype.code(),

@@ -6,6 +6,7 @@ use crate::import::{self, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};
+use niwaki_core::kernels::nodes::BLOCK;
 use niwaki_core::kernels::tiles::blocks::INDEXED_GROUP_WORDS;
 use niwaki_core::kernels::tiles::compressed::{QUAD_WORDS, UNITS};
 use niwaki_core::kernels::tiles::filters::GROUP;
@@ -223,6 +224,11 @@ pub fn describe(model: &Model<'_>) -> Description {
                     (0, 0)
                 }
                 OpCode::SparseDense | OpCode::NodeDense => (constant(0), 0),
+                // Behind the offsets of the rows of each block.
+                OpCode::SparseCompressed => {
+                    (compressed_weights(constant(0), record.params[param::FEATURES] as usize, row(&y)), 0)
+                }
+                OpCode::NodeCompressed => (compressed_weights(constant(0), row(&x), row(&y)), 0),
                 _ => (constant(0), constant(1)),
             };
             let macs = match code {
@@ -244,8 +250,10 @@ pub fn describe(model: &Model<'_>) -> Description {
                 | OpCode::DenseInt4
                 | OpCode::DenseCodebook
                 | OpCode::DenseCompressed => weights,
-                _ if code.gathers() || code == OpCode::SparseDense => entries * row(&y),
-                OpCode::NodeDense => y.dim(0) * weights,
+                _ if code.gathers() || matches!(code, OpCode::SparseDense | OpCode::SparseCompressed) => {
+                    entries * row(&y)
+                }
+                OpCode::NodeDense | OpCode::NodeCompressed => y.dim(0) * weights,
                 _ => 0,
             };
             let live = live(model, n);
@@ -296,6 +304,11 @@ fn stored_weights(code: OpCode, [inputs, outputs]: [usize; 2], [words, list]: [u
         OpCode::DenseCompressed => words.saturating_sub(3 * outputs) / QUAD_WORDS * UNITS * 2,
         _ => inputs * outputs,
     }
+}
+
+/// Weights that `len` words of packed ones hold.
+fn compressed_weights(len: usize, inputs: usize, channels: usize) -> usize {
+    len.saturating_sub(inputs * channels.div_ceil(BLOCK) + 1)
 }
 
 /// The parts of the arena that hold something needed while operator `n` runs, joined where they touch.

@@ -3,7 +3,7 @@
 use super::{Event, MODEL_FILE, Options, PipelineError, describe, target};
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::atomic;
-use crate::export::{ExportError, export_within, query};
+use crate::export::{ExportError, Room, export_within, query};
 use crate::graph::{Graph, GraphError, TensorId};
 use crate::quantize::post_training;
 use crate::report::{ArenaMap, OperatorRow, Stage};
@@ -15,9 +15,6 @@ use std::time::Instant;
 
 /// The model for single nodes, in a run's folder: its input is the number of a node.
 pub(super) const QUERY_FILE: &str = "query.niwaki";
-
-/// Memory for the stack, of what a recipe leaves for arena and stack.
-const STACK_BYTES: usize = 3072;
 
 /// What became of a network on its chip.
 #[derive(Debug, Default)]
@@ -46,15 +43,17 @@ pub(super) fn deploy(
 ) -> Result<Deployed, PipelineError> {
     let at = Instant::now();
     let Network { int8: quantized, drop, note } = network(recipe, whole, fitted)?;
-    let ram_bytes = recipe.target.ram.as_ref().map_or(usize::MAX, |ram| ram.bytes() as usize);
+    let room = recipe.target.limits().room();
     let mut notes: Vec<String> = note.into_iter().collect();
-    let exported = match export_within(&quantized, target(recipe), ram_bytes.saturating_sub(STACK_BYTES)) {
-        Err(ExportError::Ram { needed, .. }) => export_within(&quantized, target(recipe), needed),
+    let exported = match export_within(&quantized, target(recipe), room) {
+        Err(ExportError::Ram { needed, .. }) => {
+            export_within(&quantized, target(recipe), Room { ram_bytes: needed, ..room })
+        }
         exported => exported,
     };
     let (file, arena) = exported?;
     atomic::write(&options.dir.join(MODEL_FILE), &file)?;
-    let (for_one, _) = export_within(&query(&quantized, 1)?, target(recipe), usize::MAX)?;
+    let (for_one, _) = export_within(&query(&quantized, 1)?, target(recipe), Room { ram_bytes: usize::MAX, ..room })?;
     atomic::write(&options.dir.join(QUERY_FILE), &for_one)?;
     // Where no edges are chosen, nothing reads it.
     let input = [drop.to_le_bytes().to_vec()];

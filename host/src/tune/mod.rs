@@ -47,7 +47,7 @@ pub fn export_planned(
 ) -> Result<(AlignedBytes, Arena, Option<Plan>), TuneError> {
     let target = chip.map_or(Target::Portable, Chip::target);
     let Some(table) = chip.and_then(CostTable::of).filter(|_| !is_over_graph(graph)) else {
-        let (file, arena) = export_within(graph, target, limits.ram.map_or(usize::MAX, |ram| ram as usize))?;
+        let (file, arena) = export_within(graph, target, limits.room())?;
         return Ok((file, arena, None));
     };
     let planner = Planner::new(graph, table, limits)?;

@@ -7,7 +7,7 @@
 
 use niwaki::chip::{self, Chip, Cost};
 use niwaki::data::graph;
-use niwaki::export::{AlignedBytes, ExportError, Target, export_within, query, read::describe};
+use niwaki::export::{AlignedBytes, ExportError, Room, Target, export_within, query, read::describe};
 use niwaki::graph::Graph;
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
@@ -108,7 +108,7 @@ impl Bench {
         let samples = drops.map(|drop| [drop as f32]);
         let samples = samples.each_ref().map(|sample| &sample[..]);
         let int8 = post_training(&float, &samples, Calibration::MinMax)?;
-        let (file, _) = export_within(&int8, Target::Dsp, usize::MAX)?;
+        let (file, _) = export_within(&int8, Target::Dsp, Room::ANY)?;
         println!("{name}, edges chosen at run time:");
         for (drop, sample) in drops.into_iter().zip(samples) {
             let (_, cost) = measured(&file, &[(drop as i32).to_le_bytes().to_vec()])?;
@@ -138,9 +138,9 @@ impl Bench {
             100.0 * task.accuracy(&fitted.graph.predict(&[])?, &task.test),
             100.0 * task.accuracy(&int8.predict(&[])?, &task.test),
         );
-        let mut ram_bytes = usize::MAX;
+        let mut room = Room::ANY;
         loop {
-            let (file, arena) = match export_within(&int8, Target::Dsp, ram_bytes) {
+            let (file, arena) = match export_within(&int8, Target::Dsp, room) {
                 Ok(exported) => exported,
                 Err(ExportError::Ram { .. }) => break,
                 Err(error) => return Err(error.into()),
@@ -150,13 +150,19 @@ impl Bench {
                 return Err("the chip does not answer what the reference kernels do".into());
             }
             println!("  all nodes: {}; {}", line(&file, &cost), per_operator(&file, &cost)?);
-            ram_bytes = arena.bytes - 1;
+            room.ram_bytes = arena.bytes - 1;
         }
+        let (file, _) = export_within(&int8, Target::Dsp, Room { file_bytes: 0, ..Room::ANY })?;
+        let (outputs, cost) = measured(&file, &[vec![0; 4]])?;
+        if outputs[0] != codes {
+            return Err("weights without zeros do not give what all of them give".into());
+        }
+        println!("  smallest flash: {}; {}", line(&file, &cost), per_operator(&file, &cost)?);
         self.single_nodes(task, &int8, &codes)
     }
 
     fn single_nodes(&self, task: &NodeTask, int8: &Graph, codes: &[u8]) -> Outcome<()> {
-        let (file, _) = export_within(&query(int8, 1)?, Target::Dsp, usize::MAX)?;
+        let (file, _) = export_within(&query(int8, 1)?, Target::Dsp, Room::ANY)?;
         let inputs: Vec<Vec<u8>> = task.test.iter().map(|node| node.to_le_bytes().to_vec()).collect();
         let (outputs, cost) = measured(&file, &inputs)?;
         let row = codes.len() / task.input.adjacency.nodes();

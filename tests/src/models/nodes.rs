@@ -1,6 +1,6 @@
 //! Small int8 networks over graphs, in every way that their rows can be stored or computed on demand.
 
-use niwaki::export::{ExportError, Target, export_within, query};
+use niwaki::export::{ExportError, Room, Target, export_within, query};
 use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
@@ -141,8 +141,12 @@ fn float(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Ar
         Kind::Gcn | Kind::Sage => vec![x],
     };
     let mut parameter = |g: &mut Graph, name: &str, shape: &[usize]| {
-        let len = shape.iter().product();
-        g.parameter(name, shape, super::random(&mut rng, len))
+        let mut values = super::random(&mut rng, shape.iter().product());
+        // As TEDDY leaves them.
+        if matches!(kind, Kind::Gcn | Kind::Gin) {
+            values.iter_mut().filter(|_| rng.next_u32() % 5 > 0).for_each(|value| *value = 0.0);
+        }
+        g.parameter(name, shape, values)
     };
     let mut operands = vec![parameter(&mut g, "first.weight", &[width, hidden])];
     if biased {
@@ -186,16 +190,20 @@ fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Res
     features.map_err(|error| GraphError::Eval(error.to_string()))
 }
 
-/// The files of `network` from the largest arena to the smallest.
+/// The files of `network` from the largest arena to the smallest, and for each arena with all weights, then without their
+/// zeros where that is smaller.
 ///
 /// # Errors
 /// A bug in the exporter.
 pub fn plans(network: &Graph) -> Result<Vec<Vec<u8>>, ExportError> {
     let (mut files, mut ram_bytes) = (Vec::new(), usize::MAX);
     loop {
-        match export_within(network, Target::Portable, ram_bytes) {
+        let of = |file_bytes| export_within(network, Target::Portable, Room { ram_bytes, file_bytes });
+        match of(usize::MAX) {
             Ok((file, arena)) => {
                 files.push(file.to_vec());
+                let small = of(0)?.0.to_vec();
+                files.extend((small.len() < file.len()).then_some(small));
                 ram_bytes = arena.bytes - 1;
             }
             Err(ExportError::Ram { .. }) => return Ok(files),

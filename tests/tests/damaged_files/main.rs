@@ -42,6 +42,7 @@ struct Models {
     query: Editor,
     attention: Editor,
     by_degree: Editor,
+    pruned: Editor,
 }
 
 fn models() -> Models {
@@ -62,6 +63,7 @@ fn models() -> Models {
         query: file(query(&nodes::network(), 2).expect("one row a node")),
         attention: file(nodes::choosing(Kind::Gat)),
         by_degree: file(nodes::choosing(Kind::Gcn)),
+        pruned: Editor::new(&nodes::pruned_file()),
     }
 }
 
@@ -117,6 +119,10 @@ fn attention(models: &Models) -> &Editor {
 
 fn by_degree(models: &Models) -> &Editor {
     &models.by_degree
+}
+
+fn pruned(models: &Models) -> &Editor {
+    &models.pruned
 }
 
 fn packed(models: &Models) -> &Editor {

@@ -1,11 +1,11 @@
 //! Damage to graphs, to features and to operators over nodes.
 
-use crate::{Damage, attention, by_degree, graph, operand, point, query_of, set_param};
+use crate::{Damage, attention, by_degree, graph, operand, point, pruned, query_of, set_param};
 use niwaki::graph::Graph;
 use niwaki_core::error::{GraphError as G, OperatorError as O, ShapeError as S, VerifyError as E};
 use niwaki_core::format::{DType, NONE, OpCode, param};
 use niwaki_tests::edit::Editor;
-use niwaki_tests::models::nodes::{Edges, Kind, Sizes, choosing as build_choosing, network as build};
+use niwaki_tests::models::nodes::{Edges, Kind, Sizes, choosing as build_choosing, network as build, plans};
 
 /// A network over a graph of 9 nodes.
 pub(crate) fn network() -> Graph {
@@ -16,6 +16,13 @@ pub(crate) fn network() -> Graph {
 pub(crate) fn choosing(kind: Kind) -> Graph {
     let sizes = Sizes { nodes: 9, features: 7, hidden: 6, classes: 3 };
     build_choosing(kind, Edges::Random, sizes, 1).expect("builds").1
+}
+
+/// A file with weights without their zeros, for 22 features and 16 channels in one block.
+pub(crate) fn pruned_file() -> Vec<u8> {
+    let sizes = Sizes { nodes: 13, features: 22, hidden: 16, classes: 7 };
+    let network = build(Kind::Gcn, Edges::Random, sizes, 1).expect("builds");
+    plans(&network).expect("exports").swap_remove(1)
 }
 
 /// Writes entry `at` of 16-bit operand `index` of the first operator of a kind; which operator that is, and the entry.
@@ -385,6 +392,44 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "",
     },
     Damage {
+        name: "sparse weights in a channel that is not there",
+        of: pruned,
+        edit: |f| {
+            let at = 2 * 11 + 1;
+            let (operator, _) = set_index(f, OpCode::SparseCompressed, 0, at, 0x01F0);
+            operand(operator, O::Graph(G::Range { row: first_row(f), index: 0xF0, columns: 16 }))
+        },
+        says: "index 240",
+    },
+    Damage {
+        name: "sparse weights whose offsets fall",
+        of: pruned,
+        edit: |f| {
+            let (operator, _) = set_index(f, OpCode::SparseCompressed, 0, 2, 60_000);
+            operand(operator, O::Graph(G::Offsets { position: 3 }))
+        },
+        says: "offsets[3]",
+    },
+    Damage {
+        name: "sparse weights of more features than there are offsets",
+        of: pruned,
+        edit: |f| {
+            let operator = set_param(f, OpCode::SparseCompressed, param::FEATURES, 60_000);
+            let position = f.tensor(f.operator(operator).inputs[0]).bytes as usize / 2;
+            operand(operator, O::Graph(G::Offsets { position }))
+        },
+        says: "offsets[",
+    },
+    Damage {
+        name: "a negative number of features",
+        of: pruned,
+        edit: |f| {
+            let operator = set_param(f, OpCode::SparseCompressed, param::FEATURES, -1);
+            operand(operator, O::Param { name: "features", value: -1 })
+        },
+        says: "features = -1",
+    },
+    Damage {
         name: "weights on demand",
         of: query_of,
         edit: |f| {
@@ -396,6 +441,12 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "inputs = ",
     },
 ];
+
+/// The first row of the sparse weights of the first operator that has an entry.
+fn first_row(file: &mut Editor) -> usize {
+    let packed = file.operator(file.find(OpCode::SparseCompressed)).inputs[0];
+    file.data_mut(packed).chunks_exact(2).take_while(|offset| **offset == [0, 0]).count() - 1
+}
 
 /// Word `at` of operand `index` of an operator.
 fn word(file: &mut Editor, operator: u16, index: usize, at: usize) -> i32 {

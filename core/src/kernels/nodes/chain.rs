@@ -2,7 +2,7 @@
 //! not stored.
 
 use super::weighted_row::weighted_row;
-use super::{Columns, Kept, NodeDense, Propagate, RowScaling, SparseDense, Weighted};
+use super::{Columns, CompressedWeights, Kept, NodeDense, Propagate, RowScaling, SparseDense, Weighted};
 use crate::graph::Index;
 
 /// Channels that are summed in one pass over the rows.
@@ -30,6 +30,34 @@ pub trait RowSums {
         x.iter().zip(v).fold(0, |sum, (&x, &v)| sum.wrapping_add(i32::from(x) * i32::from(v)))
     }
 
+    /// [`sum_weighted_rows`](Self::sum_weighted_rows) of compressed weights, once where there are no values.
+    fn sum_compressed_rows(
+        columns: Columns<'_>,
+        values: &[i8],
+        w: &CompressedWeights<'_>,
+        first: usize,
+    ) -> [i32; BLOCK] {
+        let (mut sums, mut values) = ([0; BLOCK], values.iter());
+        for column in (0..columns.len()).filter_map(|at| columns.get(at)) {
+            let value = values.next().map_or(1, |&value| value.into());
+            w.add_row(&mut sums, value, column, first);
+        }
+        sums
+    }
+
+    /// [`sum_all_rows`](Self::sum_all_rows) of compressed weights.
+    fn sum_all_compressed(values: &[i8], zero_point: i32, w: &CompressedWeights<'_>, first: usize) -> [i32; BLOCK] {
+        let mut sums = [0; BLOCK];
+        for (row, &value) in values.iter().enumerate() {
+            // Behind a ReLU most codes are the zero point.
+            let value = i32::from(value) - zero_point;
+            if value != 0 {
+                w.add_row(&mut sums, value, row, first);
+            }
+        }
+        sums
+    }
+
     /// [`RowScaling::codes`].
     fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
         scaling.codes(factor, first, sums, y);
@@ -54,6 +82,10 @@ pub enum RowOperator<'a> {
     SparseDense(SparseDense<'a>, &'a [i8]),
     /// A layer of the row below.
     NodeDense(NodeDense<'a>, &'a [i8]),
+    /// Features times compressed weights.
+    SparseCompressed(SparseDense<'a>, CompressedWeights<'a>),
+    /// A layer of the row below with compressed weights.
+    NodeCompressed(NodeDense<'a>, CompressedWeights<'a>),
 }
 
 impl RowOperator<'_> {
@@ -64,7 +96,7 @@ impl RowOperator<'_> {
             Self::Propagate(op) if !stored => op.channels + op.channels.div_ceil(4),
             Self::Weighted(op) if stored => op.scratch_words(),
             Self::Weighted(op) => op.scratch_words() + op.channels.div_ceil(4),
-            Self::NodeDense(op, _) if !stored => op.inputs.div_ceil(4),
+            Self::NodeDense(op, _) | Self::NodeCompressed(op, _) if !stored => op.inputs.div_ceil(4),
             _ => 0,
         }
     }
@@ -97,6 +129,19 @@ pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i
             let (x, rest) = codes(scratch, op.inputs);
             compute_row::<S>(below, row, x, rest);
             node_dense_row::<S>(op, w, row, x, y);
+        }
+        (RowOperator::SparseCompressed(op, w), _) => {
+            let (columns, values) = (op.features.row(row), op.row_values(row));
+            for_each_block::<S>(&op.scaling, row, y, |first| S::sum_compressed_rows(columns, values, w, first));
+        }
+        (RowOperator::NodeCompressed(op, w), [RowOperator::Stored { x, width }, ..]) => {
+            let x = x.get(row * width..(row + 1) * width).unwrap_or_default();
+            node_compressed_row::<S>(op, w, row, x, y);
+        }
+        (RowOperator::NodeCompressed(op, w), _) => {
+            let (x, rest) = codes(scratch, op.inputs);
+            compute_row::<S>(below, row, x, rest);
+            node_compressed_row::<S>(op, w, row, x, y);
         }
         (RowOperator::Propagate(op), [RowOperator::Stored { x, .. }, ..]) => propagate_row::<S>(op, x, row, y),
         (RowOperator::Propagate(op), _) => {
@@ -207,6 +252,11 @@ fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &[i8], row: usize, y: &
 fn node_dense_row<S: RowSums>(op: &NodeDense<'_>, w: &[i8], row: usize, x: &[i8], y: &mut [i8]) {
     let zero_point = op.input_zero_point;
     for_each_block::<S>(&op.scaling, row, y, |first| S::sum_all_rows(x, zero_point, w, op.channels, first));
+}
+
+fn node_compressed_row<S: RowSums>(op: &NodeDense<'_>, w: &CompressedWeights<'_>, row: usize, x: &[i8], y: &mut [i8]) {
+    let zero_point = op.input_zero_point;
+    for_each_block::<S>(&op.scaling, row, y, |first| S::sum_all_compressed(x, zero_point, w, first));
 }
 
 /// Fills a row with the codes of the sums that `sums` gives for the block from each channel on.

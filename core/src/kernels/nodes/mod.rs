@@ -6,12 +6,14 @@
 //! degrees, or where attention decides, each neighbour counts a weight instead ([`Weighted`]).
 
 mod chain;
+mod compressed;
 mod kept;
 mod sparse;
 mod weighted;
 mod weighted_row;
 
 pub use chain::{BLOCK, RowOperator, RowSums, compute_row, scratch_words};
+pub use compressed::CompressedWeights;
 pub use kept::{Kept, Ranks, keep_edges};
 pub use sparse::{Columns, Sparse};
 pub use weighted::{Attention, NeighbourWeights, Normalizer, Weighted, degree_weight, exponential, score};

@@ -138,6 +138,36 @@ macro_rules! whole_matrices {
             compute_rows::<$sums>(&chain, op.channels, y, &mut []);
             Ok(())
         }
+
+        /// [`sparse_dense_int8`] with compressed weights.
+        ///
+        /// # Errors
+        /// [`ShapeError`] names the operand with the wrong length.
+        pub fn sparse_compressed_int8(
+            op: &SparseDense<'_>,
+            w: &$crate::kernels::nodes::CompressedWeights<'_>,
+            y: &mut [i8],
+        ) -> Result<(), ShapeError> {
+            op.check(w.matrix_len(), y.len())?;
+            compute_rows::<$sums>(&[RowOperator::SparseCompressed(*op, *w)], op.channels, y, &mut []);
+            Ok(())
+        }
+
+        /// [`node_dense_int8`] with compressed weights.
+        ///
+        /// # Errors
+        /// [`ShapeError`] names the operand with the wrong length.
+        pub fn node_compressed_int8(
+            op: &NodeDense<'_>,
+            x: &[i8],
+            w: &$crate::kernels::nodes::CompressedWeights<'_>,
+            y: &mut [i8],
+        ) -> Result<(), ShapeError> {
+            op.check(x.len(), w.matrix_len(), y.len())?;
+            let chain = [RowOperator::NodeCompressed(*op, *w), RowOperator::Stored { x, width: op.inputs }];
+            compute_rows::<$sums>(&chain, op.channels, y, &mut []);
+            Ok(())
+        }
     };
 }
 

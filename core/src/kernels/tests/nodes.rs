@@ -2,8 +2,9 @@
 
 use super::Lcg;
 use super::nodes_weighted::Bits;
+use crate::error::GraphError;
 use crate::graph::Csr;
-use crate::kernels::nodes::{MAX_SUM, RowOperator, compute_row, scratch_words};
+use crate::kernels::nodes::{BLOCK, CompressedWeights, MAX_SUM, RowOperator, compute_row, scratch_words};
 use crate::kernels::portable::NodeSums;
 use crate::kernels::{
     Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, portable, reference,
@@ -270,4 +271,82 @@ fn a_mean_rounds_half_away_from_zero_and_is_zero_alone() {
     // 256 * 1 / 512 = ½.
     assert_eq!([mean(1, 512), mean(-1, 512), mean(3, 0), mean(-7, 2)], [1, -1, 0, -896]);
     assert_eq!(Gathering::Mean.finish(30, 0, 10, 3), 0, "three codes at their zero point");
+}
+
+/// The packed form of `[inputs, channels]`.
+fn compressed(w: &[i8], channels: usize) -> Vec<u16> {
+    let (mut offsets, mut entries) = (vec![0], Vec::new());
+    for first in (0..channels).step_by(BLOCK) {
+        for row in w.chunks(channels) {
+            let block = row[first..].iter().take(BLOCK).enumerate().filter(|(_, w)| **w != 0);
+            entries.extend(block.map(|(channel, &w)| u16::from_le_bytes([channel as u8, w.cast_unsigned()])));
+            offsets.push(entries.len() as u16);
+        }
+    }
+    offsets.extend(entries);
+    offsets
+}
+
+#[test]
+fn compressed_weights_give_what_the_whole_matrix_gives() {
+    let mut rng = Lcg(13);
+    for case in 0..CASES {
+        let (nodes, channels, inputs) = (1 + rng.below(12), 1 + rng.below(50), 1 + rng.below(20));
+        let (features, keep) = (Matrix::random(&mut rng, nodes, inputs), case % 5);
+        let (x, mut w) = (rng.int8s(nodes * inputs), rng.int8s(inputs * channels));
+        // All weights, some, and in every fifth case none.
+        w.iter_mut().for_each(|w| *w = if rng.below(4) < keep { *w } else { 0 });
+        if case % 3 == 0 {
+            w[..channels].fill(0);
+        }
+        let packed = compressed(&w, channels);
+        let packed = CompressedWeights::try_new(&packed, inputs, channels).unwrap();
+        assert_eq!(packed.entry_count(), w.iter().filter(|w| **w != 0).count());
+        let constants = Constants::random(&mut rng, nodes, channels, 2_000.0);
+        let input_zero_point = rng.zero_point();
+        let layer = NodeDense { rows: nodes, inputs, channels, input_zero_point, scaling: constants.view() };
+        let dense = |y: &mut [i8]| reference::node_dense_int8(&layer, &x, &w, y).unwrap();
+        same(nodes * channels, dense, |y| reference::node_compressed_int8(&layer, &x, &packed, y).unwrap());
+        same(nodes * channels, dense, |y| portable::node_compressed_int8(&layer, &x, &packed, y).unwrap());
+        let values = if rng.below(2) == 0 { rng.int8s(features.columns.len()) } else { Vec::new() };
+        let first = SparseDense { features: features.view(), values: &values, channels, scaling: constants.view() };
+        let dense = |y: &mut [i8]| reference::sparse_dense_int8(&first, &w, y).unwrap();
+        let hidden = same(nodes * channels, dense, |y| reference::sparse_compressed_int8(&first, &packed, y).unwrap());
+        same(nodes * channels, dense, |y| portable::sparse_compressed_int8(&first, &packed, y).unwrap());
+        // A layer over rows of features that are on demand.
+        let mut w2 = rng.int8s(channels * 3);
+        w2.iter_mut().for_each(|w| *w = if rng.below(4) < keep { *w } else { 0 });
+        let (packed2, constants) = (compressed(&w2, 3), Constants::random(&mut rng, nodes, 3, 2_000.0));
+        let packed2 = CompressedWeights::try_new(&packed2, channels, 3).unwrap();
+        let second = NodeDense { inputs: channels, channels: 3, scaling: constants.view(), ..layer };
+        let mut want = vec![0; nodes * 3];
+        reference::node_dense_int8(&second, &hidden, &w2, &mut want).unwrap();
+        let chain = [RowOperator::NodeCompressed(second, packed2), RowOperator::SparseCompressed(first, packed)];
+        for row in 0..nodes {
+            let (mut scratch, mut y) = (vec![-1; scratch_words(&chain)], [9; 3]);
+            compute_row::<NodeSums>(&chain, row, &mut y, &mut scratch);
+            assert_eq!(y, want[row * 3..][..3], "row {row}");
+        }
+    }
+}
+
+#[test]
+fn compressed_weights_that_are_none_are_refused() {
+    // Two rows of 17 channels: spans 0 and 1 of the first block, 2 and 3 of the second, which has one channel.
+    let good = [0_u16, 2, 2, 3, 3, 0x0101, 0x0103, 0xFF00];
+    let read = |edit: &dyn Fn(&mut Vec<u16>)| {
+        let mut packed = good.to_vec();
+        edit(&mut packed);
+        CompressedWeights::try_new(&packed, 2, 17).map(|w| w.entry_count())
+    };
+    assert_eq!(read(&|_| ()), Ok(3));
+    assert_eq!(read(&|packed| packed[0] = 1), Err(GraphError::Offsets { position: 0 }));
+    assert_eq!(read(&|packed| packed[2] = 1), Err(GraphError::Offsets { position: 2 }));
+    assert_eq!(read(&|packed| packed.push(0)), Err(GraphError::Offsets { position: 4 }));
+    assert_eq!(read(&|packed| packed.truncate(7)), Err(GraphError::Offsets { position: 4 }));
+    assert_eq!(read(&|packed| packed.truncate(4)), Err(GraphError::Offsets { position: 4 }));
+    assert_eq!(read(&|packed| packed[6] = 0x0101), Err(GraphError::Order { row: 0 }));
+    assert_eq!(read(&|packed| packed[5] = 0x0110), Err(GraphError::Range { row: 0, index: 16, columns: 16 }));
+    assert_eq!(read(&|packed| packed[7] = 0x0101), Err(GraphError::Range { row: 2, index: 1, columns: 1 }));
+    assert_eq!(CompressedWeights::try_new(&good, 0, 17), Err(GraphError::Empty { what: "weights" }));
 }

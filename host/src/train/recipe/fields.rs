@@ -113,6 +113,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("graph", "keep_weights", SHARE),
     field("graph", "unit", Rule::OneOf(&["pair", "direction"])),
     field("graph", "distill", FROM_ZERO),
+    field("graph", "choose_edges", Rule::Bool),
     field("quantize", "weights", Rule::OneOf(&["int8", "int4", "codebook"])),
     field("quantize", "ends", Rule::OneOf(&["int8", "int4", "codebook"])),
     field("quantize", "four_bits", Rule::List(&Rule::Text("the name of a layer"))),

@@ -3,9 +3,9 @@
 use super::arena::Shared;
 use super::{matrix, output_matrix};
 use crate::error::OperatorError;
-use crate::format::{Element, NONE, Step, StoredClamp, param};
+use crate::format::{Element, NONE, OpCode, Step, StoredClamp, param};
 use crate::graph::{Csr, Index};
-use crate::kernels::nodes::{Attention, NeighbourWeights, Ranks};
+use crate::kernels::nodes::{Attention, CompressedWeights, NeighbourWeights, Ranks};
 use crate::kernels::{Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted};
 use crate::shape::expect_len;
 
@@ -171,10 +171,33 @@ pub(super) fn ranks<'m>(step: &Step<'m>) -> Result<Ranks<'m>, OperatorError> {
     })
 }
 
+/// Features that a product reads.
+pub(super) fn feature_count(step: &Step<'_>) -> Result<usize, OperatorError> {
+    if step.code() != OpCode::SparseCompressed {
+        return Ok(step.input(0)?.dim(0));
+    }
+    let value = step.param(param::FEATURES);
+    usize::try_from(value).map_err(|_| OperatorError::Param { name: "features", value })
+}
+
+/// The sparse weights in operand `index`, of a matrix of so many rows.
+pub(super) fn compressed<'m>(
+    step: &Step<'m>,
+    index: usize,
+    inputs: usize,
+    proof: Proof,
+) -> Result<CompressedWeights<'m>, OperatorError> {
+    let ([_, channels], packed) = (output_matrix(step)?, unsigned::<i16, u16>(step, index)?);
+    match proof {
+        Proof::Whole => CompressedWeights::try_new(packed, inputs, channels).map_err(OperatorError::Graph),
+        Proof::Done => Ok(CompressedWeights::proved(packed, inputs, channels)),
+    }
+}
+
 pub(super) fn sparse_dense<'m>(step: &Step<'m>, proof: Proof) -> Result<SparseDense<'m>, OperatorError> {
     let [_, channels] = output_matrix(step)?;
     Ok(SparseDense {
-        features: sparse(step, step.input(0)?.dim(0), proof)?,
+        features: sparse(step, feature_count(step)?, proof)?,
         values: unsigned::<i8, i8>(step, 5)?,
         channels,
         scaling: scaling(step, 3, Some(4))?,

@@ -15,7 +15,9 @@ use crate::num::Multiplier;
 use crate::shape::expect_len;
 use arena::{Shared, elements, split};
 use chain::Chain;
-use constants::{KEPT, Proof, attend, by_degree, node_dense, propagate, ranks, sparse_dense};
+use constants::{
+    KEPT, Proof, attend, by_degree, compressed, feature_count, node_dense, propagate, ranks, sparse_dense,
+};
 
 operator!(/// int8 sums over neighbours, [`Propagate`](crate::kernels::Propagate)
     PROPAGATE_I8 = Propagate, I8, Overlap::Never, check_propagate, run);
@@ -29,6 +31,10 @@ operator!(/// int8 sparse features times dense weights, [`SparseDense`](crate::k
     SPARSE_DENSE_I8 = SparseDense, I8, Overlap::Never, check_sparse_dense, run);
 operator!(/// int8 fully connected layer for each node, [`NodeDense`](crate::kernels::NodeDense)
     NODE_DENSE_I8 = NodeDense, I8, Overlap::Never, check_node_dense, run);
+operator!(/// int8 sparse features times sparse weights, [`SparseDense`](crate::kernels::SparseDense)
+    SPARSE_COMPRESSED_I16 = SparseCompressed, I16, Overlap::Never, check_sparse_dense, run);
+operator!(/// int8 fully connected layer for each node with sparse weights, [`NodeDense`](crate::kernels::NodeDense)
+    NODE_COMPRESSED_I8 = NodeCompressed, I8, Overlap::Never, check_node_dense, run);
 operator!(/// int8 rows by number
     GATHER_I8 = Gather, I8, Overlap::Never, check_gather, run_gather);
 
@@ -120,8 +126,13 @@ fn run_keep_edges(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
 
 fn check_sparse_dense(step: &Step<'_>) -> Outcome {
     let op = sparse_dense(step, Proof::Whole)?;
-    matrix(&step.input(0)?, 0)?;
-    op.check(step.constant::<i8>(0)?.len(), step.output()?.element_count())?;
+    let weights = if step.code() == OpCode::SparseCompressed {
+        compressed(step, 0, feature_count(step)?, Proof::Whole)?.matrix_len()
+    } else {
+        matrix(&step.input(0)?, 0)?;
+        step.constant::<i8>(0)?.len()
+    };
+    op.check(weights, step.output()?.element_count())?;
     check_sums(&op.scaling, op.is_exact())?;
     check_rows(step)
 }
@@ -130,7 +141,12 @@ fn check_node_dense(step: &Step<'_>) -> Outcome {
     let op = node_dense(step)?;
     let ([rows, inputs], y) = (matrix(&step.input(0)?, 0)?, step.output()?.element_count());
     expect_len("rows", op.rows, rows)?;
-    op.check(rows * inputs, step.constant::<i8>(1)?.len(), y)?;
+    let weights = if step.code() == OpCode::NodeCompressed {
+        compressed(step, 1, inputs, Proof::Whole)?.matrix_len()
+    } else {
+        step.constant::<i8>(1)?.len()
+    };
+    op.check(rows * inputs, weights, y)?;
     check_sums(&op.scaling, op.is_exact())?;
     check_rows(step)
 }
