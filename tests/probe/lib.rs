@@ -574,15 +574,21 @@ pub fn over_nodes(
     let sparse_dense = nodes::SparseDense { features: sparse, values: x, channels, scaling };
     let node_dense = nodes::NodeDense { rows: unknown(5), inputs: unknown(3), channels, input_zero_point, scaling };
     black_box((propagate.is_exact(), sparse_dense.is_exact(), node_dense.is_exact(), sparse.first_asymmetric()));
+    let packed = unknown(constants.factors);
+    let packed = nodes::CompressedWeights::try_new(packed, unknown(3), channels)
+        .unwrap_or(unknown(nodes::CompressedWeights::proved(packed, unknown(3), channels)));
+    black_box(packed.entry_count());
+    let w = unknown([nodes::LayerWeights::Whole(x), nodes::LayerWeights::Compressed(packed)]);
+    let w = &w[usize::from(unknown(true))];
     reference::propagate_int8(&propagate, x, y)?;
-    reference::sparse_dense_int8(&sparse_dense, x, y)?;
-    reference::node_dense_int8(&node_dense, x, x, y)?;
+    reference::sparse_dense_int8(&sparse_dense, w, y)?;
+    reference::node_dense_int8(&node_dense, x, w, y)?;
     portable::propagate_int8(&propagate, x, y)?;
-    portable::sparse_dense_int8(&sparse_dense, x, y)?;
-    portable::node_dense_int8(&node_dense, x, x, y)?;
+    portable::sparse_dense_int8(&sparse_dense, w, y)?;
+    portable::node_dense_int8(&node_dense, x, w, y)?;
     best::propagate_int8(&propagate, x, y)?;
-    best::sparse_dense_int8(&sparse_dense, x, y)?;
-    best::node_dense_int8(&node_dense, x, x, y)?;
+    best::sparse_dense_int8(&sparse_dense, w, y)?;
+    best::node_dense_int8(&node_dense, x, w, y)?;
     let attention = nodes::Attention { vectors: x, slopes: unknown(&*scratch) };
     black_box((attention.heads(), attention.multipliers(unknown(1))));
     for weights in [nodes::NeighbourWeights::Attention(attention), nodes::NeighbourWeights::ByDegree(unknown(&[1, 2]))] {
@@ -596,22 +602,10 @@ pub fn over_nodes(
     }
     nodes::keep_edges(nodes::Ranks::Narrow(unknown(&[1, 2])), unknown(3), y)?;
     nodes::keep_edges(nodes::Ranks::Wide(unknown(&[1, 2])), unknown(3), y)?;
-    let packed = unknown(constants.factors);
-    let w = nodes::CompressedWeights::try_new(packed, unknown(3), channels).unwrap_or(unknown(
-        nodes::CompressedWeights::proved(packed, unknown(3), channels),
-    ));
-    black_box(w.entry_count());
-    reference::sparse_compressed_int8(&sparse_dense, &w, y)?;
-    reference::node_compressed_int8(&node_dense, x, &w, y)?;
-    portable::sparse_compressed_int8(&sparse_dense, &w, y)?;
-    portable::node_compressed_int8(&node_dense, x, &w, y)?;
-    best::sparse_compressed_int8(&sparse_dense, &w, y)?;
-    best::node_compressed_int8(&node_dense, x, &w, y)?;
     let chain = [
         nodes::RowOperator::Propagate(propagate),
-        nodes::RowOperator::NodeCompressed(node_dense, w),
-        nodes::RowOperator::NodeDense(node_dense, x),
-        nodes::RowOperator::SparseDense(sparse_dense, x),
+        nodes::RowOperator::NodeDense(node_dense, *w),
+        nodes::RowOperator::SparseDense(sparse_dense, *w),
     ];
     black_box(nodes::scratch_words(&chain));
     nodes::compute_row::<portable::NodeSums>(&chain, unknown(1), y, scratch);

@@ -13,9 +13,7 @@ mod transpose_conv2d;
 pub use depthwise_tiled::depthwise_conv2d_tiled;
 pub use elementwise::{binary, unary};
 pub use movement::{pad, strided_copy};
-pub use nodes::{
-    node_compressed_int8, node_dense_int8, propagate_int8, sparse_compressed_int8, sparse_dense_int8, weighted_int8,
-};
+pub use nodes::{node_dense_int8, propagate_int8, sparse_dense_int8, weighted_int8};
 pub use packed::{conv2d_packed, dense_compressed, dense_packed};
 pub use reduce::{arg_max, reduce};
 pub use resize::{resize_bilinear, resize_nearest};

@@ -4,7 +4,7 @@
 
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Columns, RowOperator, RowSums};
+use crate::kernels::nodes::{BLOCK, Columns, LayerWeights, RowOperator, RowSums};
 use crate::kernels::portable::nodes::{add_row, compute_rows};
 use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, Weighted, portable};
 use crate::shape::expect_len;

@@ -2,7 +2,7 @@
 //! not stored.
 
 use super::weighted_row::weighted_row;
-use super::{Columns, CompressedWeights, Kept, NodeDense, Propagate, RowScaling, SparseDense, Weighted};
+use super::{Columns, CompressedWeights, Kept, LayerWeights, NodeDense, Propagate, RowScaling, SparseDense, Weighted};
 use crate::graph::Index;
 
 /// Channels that are summed in one pass over the rows.
@@ -79,13 +79,9 @@ pub enum RowOperator<'a> {
     /// Weighted sums over neighbours of the rows below.
     Weighted(Weighted<'a>),
     /// Features times weights.
-    SparseDense(SparseDense<'a>, &'a [i8]),
+    SparseDense(SparseDense<'a>, LayerWeights<'a>),
     /// A layer of the row below.
-    NodeDense(NodeDense<'a>, &'a [i8]),
-    /// Features times compressed weights.
-    SparseCompressed(SparseDense<'a>, CompressedWeights<'a>),
-    /// A layer of the row below with compressed weights.
-    NodeCompressed(NodeDense<'a>, CompressedWeights<'a>),
+    NodeDense(NodeDense<'a>, LayerWeights<'a>),
 }
 
 impl RowOperator<'_> {
@@ -96,7 +92,7 @@ impl RowOperator<'_> {
             Self::Propagate(op) if !stored => op.channels + op.channels.div_ceil(4),
             Self::Weighted(op) if stored => op.scratch_words(),
             Self::Weighted(op) => op.scratch_words() + op.channels.div_ceil(4),
-            Self::NodeDense(op, _) | Self::NodeCompressed(op, _) if !stored => op.inputs.div_ceil(4),
+            Self::NodeDense(op, _) if !stored => op.inputs.div_ceil(4),
             _ => 0,
         }
     }
@@ -129,19 +125,6 @@ pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i
             let (x, rest) = codes(scratch, op.inputs);
             compute_row::<S>(below, row, x, rest);
             node_dense_row::<S>(op, w, row, x, y);
-        }
-        (RowOperator::SparseCompressed(op, w), _) => {
-            let (columns, values) = (op.features.row(row), op.row_values(row));
-            for_each_block::<S>(&op.scaling, row, y, |first| S::sum_compressed_rows(columns, values, w, first));
-        }
-        (RowOperator::NodeCompressed(op, w), [RowOperator::Stored { x, width }, ..]) => {
-            let x = x.get(row * width..(row + 1) * width).unwrap_or_default();
-            node_compressed_row::<S>(op, w, row, x, y);
-        }
-        (RowOperator::NodeCompressed(op, w), _) => {
-            let (x, rest) = codes(scratch, op.inputs);
-            compute_row::<S>(below, row, x, rest);
-            node_compressed_row::<S>(op, w, row, x, y);
         }
         (RowOperator::Propagate(op), [RowOperator::Stored { x, .. }, ..]) => propagate_row::<S>(op, x, row, y),
         (RowOperator::Propagate(op), _) => {
@@ -241,22 +224,21 @@ fn sum_kept<I: Index + Default>(
     sums
 }
 
-fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &[i8], row: usize, y: &mut [i8]) {
+fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &LayerWeights<'_>, row: usize, y: &mut [i8]) {
     let (columns, values) = (op.features.row(row), op.row_values(row));
-    for_each_block::<S>(&op.scaling, row, y, |first| match values {
-        [] => S::sum_rows(columns, w, op.channels, first),
-        values => S::sum_weighted_rows(columns, values, w, op.channels, first),
+    for_each_block::<S>(&op.scaling, row, y, |first| match (w, values) {
+        (LayerWeights::Whole(w), []) => S::sum_rows(columns, w, op.channels, first),
+        (LayerWeights::Whole(w), values) => S::sum_weighted_rows(columns, values, w, op.channels, first),
+        (LayerWeights::Compressed(w), values) => S::sum_compressed_rows(columns, values, w, first),
     });
 }
 
-fn node_dense_row<S: RowSums>(op: &NodeDense<'_>, w: &[i8], row: usize, x: &[i8], y: &mut [i8]) {
+fn node_dense_row<S: RowSums>(op: &NodeDense<'_>, w: &LayerWeights<'_>, row: usize, x: &[i8], y: &mut [i8]) {
     let zero_point = op.input_zero_point;
-    for_each_block::<S>(&op.scaling, row, y, |first| S::sum_all_rows(x, zero_point, w, op.channels, first));
-}
-
-fn node_compressed_row<S: RowSums>(op: &NodeDense<'_>, w: &CompressedWeights<'_>, row: usize, x: &[i8], y: &mut [i8]) {
-    let zero_point = op.input_zero_point;
-    for_each_block::<S>(&op.scaling, row, y, |first| S::sum_all_compressed(x, zero_point, w, first));
+    for_each_block::<S>(&op.scaling, row, y, |first| match w {
+        LayerWeights::Whole(w) => S::sum_all_rows(x, zero_point, w, op.channels, first),
+        LayerWeights::Compressed(w) => S::sum_all_compressed(x, zero_point, w, first),
+    });
 }
 
 /// Fills a row with the codes of the sums that `sums` gives for the block from each channel on.

@@ -101,6 +101,33 @@ impl<'a> CompressedWeights<'a> {
     }
 }
 
+/// The weights of a layer over nodes, `[inputs, channels]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerWeights<'a> {
+    /// All of them, row-major.
+    Whole(&'a [i8]),
+    /// Those that are not zero.
+    Compressed(CompressedWeights<'a>),
+}
+
+impl LayerWeights<'_> {
+    /// Elements of the matrix, zeros included.
+    pub const fn matrix_len(&self) -> usize {
+        match self {
+            Self::Whole(w) => w.len(),
+            Self::Compressed(w) => w.matrix_len(),
+        }
+    }
+
+    /// Weight `[row, channel]` of a matrix of so many channels.
+    pub fn weight(&self, row: usize, channel: usize, channels: usize) -> i8 {
+        match self {
+            Self::Whole(w) => w.get(row * channels + channel).copied().unwrap_or(0),
+            Self::Compressed(w) => w.weight(row, channel),
+        }
+    }
+}
+
 #[inline(always)]
 fn weight(entry: u16) -> i8 {
     let [_, weight] = entry.to_le_bytes();

@@ -13,7 +13,7 @@ mod weighted;
 mod weighted_row;
 
 pub use chain::{BLOCK, RowOperator, RowSums, compute_row, scratch_words};
-pub use compressed::CompressedWeights;
+pub use compressed::{CompressedWeights, LayerWeights};
 pub use kept::{Kept, Ranks, keep_edges};
 pub use sparse::{Columns, Sparse};
 pub use weighted::{Attention, NeighbourWeights, Normalizer, Weighted, degree_weight, exponential, score};

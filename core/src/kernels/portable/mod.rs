@@ -22,10 +22,7 @@ pub use depthwise_conv2d_tiled::depthwise_conv2d_tiled;
 pub use elementwise::{Side, add_int8, add_int8_in_place, binary, binary_in_place, unary_in_place};
 pub use movement::{pad, strided_copy};
 pub(crate) use nodes::compute_rows;
-pub use nodes::{
-    NodeSums, node_compressed_int8, node_dense_int8, propagate_int8, sparse_compressed_int8, sparse_dense_int8,
-    weighted_int8,
-};
+pub use nodes::{NodeSums, node_dense_int8, propagate_int8, sparse_dense_int8, weighted_int8};
 pub use packed::{conv2d_packed, dense_compressed, dense_packed};
 pub use pool2d::{average_pool2d, average_pool2d_int8, max_pool2d, max_pool2d_int8};
 pub use reduce::{arg_max, reduce};

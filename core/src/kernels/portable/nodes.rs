@@ -2,7 +2,7 @@
 
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Columns, RowOperator, RowSums, compute_row};
+use crate::kernels::nodes::{BLOCK, Columns, LayerWeights, RowOperator, RowSums, compute_row};
 use crate::kernels::{NodeDense, Propagate, SparseDense, Weighted};
 use crate::shape::expect_len;
 
@@ -122,9 +122,9 @@ macro_rules! whole_matrices {
         ///
         /// # Errors
         /// [`ShapeError`] names the operand with the wrong length.
-        pub fn sparse_dense_int8(op: &SparseDense<'_>, w: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-            op.check(w.len(), y.len())?;
-            compute_rows::<$sums>(&[RowOperator::SparseDense(*op, w)], op.channels, y, &mut []);
+        pub fn sparse_dense_int8(op: &SparseDense<'_>, w: &LayerWeights<'_>, y: &mut [i8]) -> Result<(), ShapeError> {
+            op.check(w.matrix_len(), y.len())?;
+            compute_rows::<$sums>(&[RowOperator::SparseDense(*op, *w)], op.channels, y, &mut []);
             Ok(())
         }
 
@@ -132,39 +132,14 @@ macro_rules! whole_matrices {
         ///
         /// # Errors
         /// [`ShapeError`] names the operand with the wrong length.
-        pub fn node_dense_int8(op: &NodeDense<'_>, x: &[i8], w: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-            op.check(x.len(), w.len(), y.len())?;
-            let chain = [RowOperator::NodeDense(*op, w), RowOperator::Stored { x, width: op.inputs }];
-            compute_rows::<$sums>(&chain, op.channels, y, &mut []);
-            Ok(())
-        }
-
-        /// [`sparse_dense_int8`] with compressed weights.
-        ///
-        /// # Errors
-        /// [`ShapeError`] names the operand with the wrong length.
-        pub fn sparse_compressed_int8(
-            op: &SparseDense<'_>,
-            w: &$crate::kernels::nodes::CompressedWeights<'_>,
-            y: &mut [i8],
-        ) -> Result<(), ShapeError> {
-            op.check(w.matrix_len(), y.len())?;
-            compute_rows::<$sums>(&[RowOperator::SparseCompressed(*op, *w)], op.channels, y, &mut []);
-            Ok(())
-        }
-
-        /// [`node_dense_int8`] with compressed weights.
-        ///
-        /// # Errors
-        /// [`ShapeError`] names the operand with the wrong length.
-        pub fn node_compressed_int8(
+        pub fn node_dense_int8(
             op: &NodeDense<'_>,
             x: &[i8],
-            w: &$crate::kernels::nodes::CompressedWeights<'_>,
+            w: &LayerWeights<'_>,
             y: &mut [i8],
         ) -> Result<(), ShapeError> {
             op.check(x.len(), w.matrix_len(), y.len())?;
-            let chain = [RowOperator::NodeCompressed(*op, *w), RowOperator::Stored { x, width: op.inputs }];
+            let chain = [RowOperator::NodeDense(*op, *w), RowOperator::Stored { x, width: op.inputs }];
             compute_rows::<$sums>(&chain, op.channels, y, &mut []);
             Ok(())
         }

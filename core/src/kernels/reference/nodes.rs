@@ -2,9 +2,7 @@
 
 use super::{at, put};
 use crate::error::ShapeError;
-use crate::kernels::nodes::{
-    Attention, CompressedWeights, NeighbourWeights, Normalizer, degree_weight, exponential, score,
-};
+use crate::kernels::nodes::{Attention, LayerWeights, NeighbourWeights, Normalizer, degree_weight, exponential, score};
 use crate::kernels::{Kept, NodeDense, Propagate, Sparse, SparseDense, Weighted};
 
 /// int8 sums over the neighbours of each node; shapes and numerics at [`Propagate`].
@@ -86,15 +84,15 @@ fn attention_score(
 ///
 /// # Errors
 /// [`ShapeError`] names the operand with the wrong length.
-pub fn sparse_dense_int8(op: &SparseDense<'_>, w: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    op.check(w.len(), y.len())?;
+pub fn sparse_dense_int8(op: &SparseDense<'_>, w: &LayerWeights<'_>, y: &mut [i8]) -> Result<(), ShapeError> {
+    op.check(w.matrix_len(), y.len())?;
     for row in 0..op.features.row_count() {
         let columns = op.features.row(row);
         for c in 0..op.channels {
             let mut sum = 0_i32;
             for (k, column) in (0..columns.len()).filter_map(|k| Some((k, columns.get(k)?))) {
                 let value = op.row_values(row).get(k).map_or(1, |&value| value.into());
-                sum = sum.wrapping_add(i32::from(at(w, column * op.channels + c)) * value);
+                sum = sum.wrapping_add(i32::from(w.weight(column, c, op.channels)) * value);
             }
             put(y, row * op.channels + c, op.scaling.code(op.scaling.factor(row), c, sum));
         }
@@ -106,58 +104,14 @@ pub fn sparse_dense_int8(op: &SparseDense<'_>, w: &[i8], y: &mut [i8]) -> Result
 ///
 /// # Errors
 /// [`ShapeError`] names the operand with the wrong length.
-pub fn node_dense_int8(op: &NodeDense<'_>, x: &[i8], w: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    op.check(x.len(), w.len(), y.len())?;
-    for row in 0..op.rows {
-        for c in 0..op.channels {
-            let mut sum = 0_i32;
-            for i in 0..op.inputs {
-                let x = i32::from(at(x, row * op.inputs + i)) - op.input_zero_point;
-                sum = sum.wrapping_add(x * i32::from(at(w, i * op.channels + c)));
-            }
-            put(y, row * op.channels + c, op.scaling.code(op.scaling.factor(row), c, sum));
-        }
-    }
-    Ok(())
-}
-
-/// int8 sparse features times compressed weights; shapes and numerics at [`SparseDense`].
-///
-/// # Errors
-/// [`ShapeError`] names the operand with the wrong length.
-pub fn sparse_compressed_int8(op: &SparseDense<'_>, w: &CompressedWeights<'_>, y: &mut [i8]) -> Result<(), ShapeError> {
-    op.check(w.matrix_len(), y.len())?;
-    for row in 0..op.features.row_count() {
-        let columns = op.features.row(row);
-        for c in 0..op.channels {
-            let mut sum = 0_i32;
-            for (k, column) in (0..columns.len()).filter_map(|k| Some((k, columns.get(k)?))) {
-                let value = op.row_values(row).get(k).map_or(1, |&value| value.into());
-                sum = sum.wrapping_add(i32::from(w.weight(column, c)) * value);
-            }
-            put(y, row * op.channels + c, op.scaling.code(op.scaling.factor(row), c, sum));
-        }
-    }
-    Ok(())
-}
-
-/// int8 fully connected layer for every row, with compressed weights; shapes and numerics at [`NodeDense`].
-///
-/// # Errors
-/// [`ShapeError`] names the operand with the wrong length.
-pub fn node_compressed_int8(
-    op: &NodeDense<'_>,
-    x: &[i8],
-    w: &CompressedWeights<'_>,
-    y: &mut [i8],
-) -> Result<(), ShapeError> {
+pub fn node_dense_int8(op: &NodeDense<'_>, x: &[i8], w: &LayerWeights<'_>, y: &mut [i8]) -> Result<(), ShapeError> {
     op.check(x.len(), w.matrix_len(), y.len())?;
     for row in 0..op.rows {
         for c in 0..op.channels {
             let mut sum = 0_i32;
             for i in 0..op.inputs {
                 let x = i32::from(at(x, row * op.inputs + i)) - op.input_zero_point;
-                sum = sum.wrapping_add(x * i32::from(w.weight(i, c)));
+                sum = sum.wrapping_add(x * i32::from(w.weight(i, c, op.channels)));
             }
             put(y, row * op.channels + c, op.scaling.code(op.scaling.factor(row), c, sum));
         }

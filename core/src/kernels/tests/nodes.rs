@@ -4,7 +4,7 @@ use super::Lcg;
 use super::nodes_weighted::Bits;
 use crate::error::GraphError;
 use crate::graph::Csr;
-use crate::kernels::nodes::{BLOCK, CompressedWeights, MAX_SUM, RowOperator, compute_row, scratch_words};
+use crate::kernels::nodes::{BLOCK, CompressedWeights, LayerWeights, MAX_SUM, RowOperator, compute_row, scratch_words};
 use crate::kernels::portable::NodeSums;
 use crate::kernels::{
     Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, portable, reference,
@@ -146,16 +146,16 @@ fn every_operator_over_nodes_equals_the_reference() {
         assert!(op.is_exact() || !constants.factors.is_empty());
         let y = same(
             nodes * channels,
-            |y| reference::node_dense_int8(&op, &x, &w, y).unwrap(),
-            |y| portable::node_dense_int8(&op, &x, &w, y).unwrap(),
+            |y| reference::node_dense_int8(&op, &x, &LayerWeights::Whole(&w), y).unwrap(),
+            |y| portable::node_dense_int8(&op, &x, &LayerWeights::Whole(&w), y).unwrap(),
         );
         let constants = Constants::random(&mut rng, nodes, channels, 400.0);
         let values = if rng.below(2) == 0 { rng.int8s(features.columns.len()) } else { Vec::new() };
         let op = SparseDense { features: features.view(), values: &values, channels, scaling: constants.view() };
         let z = same(
             nodes * channels,
-            |y| reference::sparse_dense_int8(&op, &w, y).unwrap(),
-            |y| portable::sparse_dense_int8(&op, &w, y).unwrap(),
+            |y| reference::sparse_dense_int8(&op, &LayerWeights::Whole(&w), y).unwrap(),
+            |y| portable::sparse_dense_int8(&op, &LayerWeights::Whole(&w), y).unwrap(),
         );
         let gathering = gathering(&mut rng);
         let size = if let Gathering::Sum { fraction_bits: 0, .. } = gathering { 300.0 } else { 60_000.0 };
@@ -205,15 +205,15 @@ fn rows_on_demand_are_the_rows_that_would_be_stored() {
         let fourth = Propagate { channels: classes, gathering: gathering(&mut rng), scaling: d.view(), ..second };
         let (mut x1, mut x2) = (vec![0; nodes * hidden], vec![0; nodes * hidden]);
         let (mut x3, mut want) = (vec![0; nodes * classes], vec![0; nodes * classes]);
-        reference::sparse_dense_int8(&first, &w, &mut x1).unwrap();
+        reference::sparse_dense_int8(&first, &LayerWeights::Whole(&w), &mut x1).unwrap();
         reference::propagate_int8(&second, &x1, &mut x2).unwrap();
-        reference::node_dense_int8(&third, &x2, &w2, &mut x3).unwrap();
+        reference::node_dense_int8(&third, &x2, &LayerWeights::Whole(&w2), &mut x3).unwrap();
         reference::propagate_int8(&fourth, &x3, &mut want).unwrap();
         let on_demand = [
             RowOperator::Propagate(fourth),
-            RowOperator::NodeDense(third, &w2),
+            RowOperator::NodeDense(third, LayerWeights::Whole(&w2)),
             RowOperator::Propagate(second),
-            RowOperator::SparseDense(first, &w),
+            RowOperator::SparseDense(first, LayerWeights::Whole(&w)),
         ];
         let over = |x, width, from: usize| {
             let stored = [RowOperator::Stored { x, width }];
@@ -247,7 +247,7 @@ fn wrong_lengths_and_sums_that_are_too_large_are_noticed() {
     let scaling = RowScaling::new(constants);
     let op = SparseDense { features, values: &[], channels: 1, scaling };
     let mut y = [7];
-    let error = portable::sparse_dense_int8(&op, &[1], &mut y).unwrap_err();
+    let error = portable::sparse_dense_int8(&op, &LayerWeights::Whole(&[1]), &mut y).unwrap_err();
     assert_eq!((error, y), (crate::error::ShapeError::Len { operand: "w", expected: 2, got: 1 }, [7]));
     assert!(op.is_exact());
     let biased = |bias: &[i32]| {
@@ -305,14 +305,22 @@ fn compressed_weights_give_what_the_whole_matrix_gives() {
         let constants = Constants::random(&mut rng, nodes, channels, 2_000.0);
         let input_zero_point = rng.zero_point();
         let layer = NodeDense { rows: nodes, inputs, channels, input_zero_point, scaling: constants.view() };
-        let dense = |y: &mut [i8]| reference::node_dense_int8(&layer, &x, &w, y).unwrap();
-        same(nodes * channels, dense, |y| reference::node_compressed_int8(&layer, &x, &packed, y).unwrap());
-        same(nodes * channels, dense, |y| portable::node_compressed_int8(&layer, &x, &packed, y).unwrap());
+        let dense = |y: &mut [i8]| reference::node_dense_int8(&layer, &x, &LayerWeights::Whole(&w), y).unwrap();
+        same(nodes * channels, dense, |y| {
+            reference::node_dense_int8(&layer, &x, &LayerWeights::Compressed(packed), y).unwrap()
+        });
+        same(nodes * channels, dense, |y| {
+            portable::node_dense_int8(&layer, &x, &LayerWeights::Compressed(packed), y).unwrap()
+        });
         let values = if rng.below(2) == 0 { rng.int8s(features.columns.len()) } else { Vec::new() };
         let first = SparseDense { features: features.view(), values: &values, channels, scaling: constants.view() };
-        let dense = |y: &mut [i8]| reference::sparse_dense_int8(&first, &w, y).unwrap();
-        let hidden = same(nodes * channels, dense, |y| reference::sparse_compressed_int8(&first, &packed, y).unwrap());
-        same(nodes * channels, dense, |y| portable::sparse_compressed_int8(&first, &packed, y).unwrap());
+        let dense = |y: &mut [i8]| reference::sparse_dense_int8(&first, &LayerWeights::Whole(&w), y).unwrap();
+        let hidden = same(nodes * channels, dense, |y| {
+            reference::sparse_dense_int8(&first, &LayerWeights::Compressed(packed), y).unwrap()
+        });
+        same(nodes * channels, dense, |y| {
+            portable::sparse_dense_int8(&first, &LayerWeights::Compressed(packed), y).unwrap()
+        });
         // A layer over rows of features that are on demand.
         let mut w2 = rng.int8s(channels * 3);
         w2.iter_mut().for_each(|w| *w = if rng.below(4) < keep { *w } else { 0 });
@@ -320,8 +328,11 @@ fn compressed_weights_give_what_the_whole_matrix_gives() {
         let packed2 = CompressedWeights::try_new(&packed2, channels, 3).unwrap();
         let second = NodeDense { inputs: channels, channels: 3, scaling: constants.view(), ..layer };
         let mut want = vec![0; nodes * 3];
-        reference::node_dense_int8(&second, &hidden, &w2, &mut want).unwrap();
-        let chain = [RowOperator::NodeCompressed(second, packed2), RowOperator::SparseCompressed(first, packed)];
+        reference::node_dense_int8(&second, &hidden, &LayerWeights::Whole(&w2), &mut want).unwrap();
+        let chain = [
+            RowOperator::NodeDense(second, LayerWeights::Compressed(packed2)),
+            RowOperator::SparseDense(first, LayerWeights::Compressed(packed)),
+        ];
         for row in 0..nodes {
             let (mut scratch, mut y) = (vec![-1; scratch_words(&chain)], [9; 3]);
             compute_row::<NodeSums>(&chain, row, &mut y, &mut scratch);

@@ -3,7 +3,9 @@
 use super::Lcg;
 use super::nodes::{Constants, Matrix, same};
 use crate::graph::{Csr, propagate};
-use crate::kernels::nodes::{Attention, NeighbourWeights, Ranks, RowOperator, compute_row, keep_edges, scratch_words};
+use crate::kernels::nodes::{
+    Attention, LayerWeights, NeighbourWeights, Ranks, RowOperator, compute_row, keep_edges, scratch_words,
+};
 use crate::kernels::portable::NodeSums;
 use crate::kernels::{
     Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, Weighted, portable, reference,
@@ -79,7 +81,7 @@ fn weighted_sums_equal_the_reference_stored_and_on_demand() {
         let below = Constants::random(&mut rng, nodes, channels, 20_000.0);
         let dense = NodeDense { rows: nodes, inputs, channels, input_zero_point: 5, scaling: below.view() };
         let mut x = vec![0; nodes * channels];
-        reference::node_dense_int8(&dense, &z, &w, &mut x).unwrap();
+        reference::node_dense_int8(&dense, &z, &LayerWeights::Whole(&w), &mut x).unwrap();
         let y = same(
             nodes * channels,
             |y| reference::weighted_int8(&op, &x, y).unwrap(),
@@ -87,7 +89,7 @@ fn weighted_sums_equal_the_reference_stored_and_on_demand() {
         );
         let chain = [
             RowOperator::Weighted(op),
-            RowOperator::NodeDense(dense, &w),
+            RowOperator::NodeDense(dense, LayerWeights::Whole(&w)),
             RowOperator::Stored { x: &z, width: inputs },
         ];
         for row in (0..nodes).rev() {

@@ -30,10 +30,8 @@ pub(super) fn codes<'a>(
     match op.view() {
         Some(RowOperator::Propagate(op)) => reference::propagate_int8(&Propagate { kept, ..op }, x, &mut y),
         Some(RowOperator::Weighted(op)) => reference::weighted_int8(&Weighted { kept, ..op }, x, &mut y),
-        Some(RowOperator::SparseDense(op, w)) => reference::sparse_dense_int8(&op, w, &mut y),
-        Some(RowOperator::NodeDense(op, w)) => reference::node_dense_int8(&op, x, w, &mut y),
-        Some(RowOperator::SparseCompressed(op, w)) => reference::sparse_compressed_int8(&op, &w, &mut y),
-        Some(RowOperator::NodeCompressed(op, w)) => reference::node_compressed_int8(&op, x, &w, &mut y),
+        Some(RowOperator::SparseDense(op, w)) => reference::sparse_dense_int8(&op, &w, &mut y),
+        Some(RowOperator::NodeDense(op, w)) => reference::node_dense_int8(&op, x, &w, &mut y),
         Some(RowOperator::Stored { .. }) | None => {
             let numbers = operand(1).map_err(|error| error.to_string())?;
             let Value::I32(numbers) = numbers.as_ref() else { return Err("operand 1 is not int32".into()) };

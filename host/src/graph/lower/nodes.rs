@@ -7,7 +7,7 @@ use super::clamp_codes;
 use crate::graph::{Activation, Adjacency, Data, Features, Graph, Node, Op, Propagation, Quant, TensorId, Worth};
 use niwaki_core::format::DType;
 use niwaki_core::graph::{Csr, propagate};
-use niwaki_core::kernels::nodes::{Attention, MAX_SUM, NeighbourWeights, Ranks, RowOperator};
+use niwaki_core::kernels::nodes::{Attention, LayerWeights, MAX_SUM, NeighbourWeights, Ranks, RowOperator};
 use niwaki_core::kernels::{
     Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted,
 };
@@ -241,7 +241,7 @@ impl Nodes {
             }
             Self::SparseDense { features, values, w, channels, scale } => RowOperator::SparseDense(
                 SparseDense { features: features.view(), values, channels: *channels, scaling: scale.view() },
-                w,
+                LayerWeights::Whole(w),
             ),
             Self::NodeDense { rows, inputs, w, channels, input_zero_point, scale } => RowOperator::NodeDense(
                 NodeDense {
@@ -251,7 +251,7 @@ impl Nodes {
                     input_zero_point: *input_zero_point,
                     scaling: scale.view(),
                 },
-                w,
+                LayerWeights::Whole(w),
             ),
             Self::Weighted { graph, channels, counts, input_zero_point, scale, .. } => {
                 RowOperator::Weighted(Weighted {

@@ -1,7 +1,7 @@
 //! The operators behind one that runs: those that make the rows of its operand, down to what lies in memory.
 
 use super::arena::Shared;
-use super::constants::{Proof, attend, by_degree, compressed, feature_count, node_dense, propagate, sparse_dense};
+use super::constants::{Proof, attend, by_degree, node_dense, propagate, sparse_dense, weights};
 use super::matrix;
 use crate::error::OperatorError;
 use crate::format::{OpCode, Place, Step};
@@ -38,21 +38,13 @@ impl<'a> Chain<'a> {
                     chain.push(RowOperator::Weighted(by_degree(&step, Proof::Done, shared)?))?;
                 }
                 OpCode::Attend => chain.push(RowOperator::Weighted(attend(&step, Proof::Done, shared)?))?,
-                OpCode::NodeDense => {
-                    chain.push(RowOperator::NodeDense(node_dense(&step)?, step.constant(1)?))?;
-                }
-                OpCode::NodeCompressed => {
+                OpCode::NodeDense | OpCode::NodeCompressed => {
                     let op = node_dense(&step)?;
-                    let w = compressed(&step, 1, op.inputs, Proof::Done)?;
-                    chain.push(RowOperator::NodeCompressed(op, w))?;
+                    chain.push(RowOperator::NodeDense(op, weights(&step, Proof::Done)?))?;
                 }
-                OpCode::SparseCompressed => {
-                    let w = compressed(&step, 0, feature_count(&step)?, Proof::Done)?;
-                    chain.push(RowOperator::SparseCompressed(sparse_dense(&step, Proof::Done)?, w))?;
-                    return Ok(());
-                }
-                OpCode::SparseDense => {
-                    chain.push(RowOperator::SparseDense(sparse_dense(&step, Proof::Done)?, step.constant(0)?))?;
+                OpCode::SparseDense | OpCode::SparseCompressed => {
+                    let op = sparse_dense(&step, Proof::Done)?;
+                    chain.push(RowOperator::SparseDense(op, weights(&step, Proof::Done)?))?;
                     return Ok(());
                 }
                 _ => {}

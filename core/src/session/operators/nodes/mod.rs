@@ -15,9 +15,7 @@ use crate::num::Multiplier;
 use crate::shape::expect_len;
 use arena::{Shared, elements, split};
 use chain::Chain;
-use constants::{
-    KEPT, Proof, attend, by_degree, compressed, feature_count, node_dense, propagate, ranks, sparse_dense,
-};
+use constants::{KEPT, Proof, attend, by_degree, node_dense, propagate, ranks, sparse_dense, weights};
 
 operator!(/// int8 sums over neighbours, [`Propagate`](crate::kernels::Propagate)
     PROPAGATE_I8 = Propagate, I8, Overlap::Never, check_propagate, run);
@@ -126,12 +124,10 @@ fn run_keep_edges(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
 
 fn check_sparse_dense(step: &Step<'_>) -> Outcome {
     let op = sparse_dense(step, Proof::Whole)?;
-    let weights = if step.code() == OpCode::SparseCompressed {
-        compressed(step, 0, feature_count(step)?, Proof::Whole)?.matrix_len()
-    } else {
+    if step.code() == OpCode::SparseDense {
         matrix(&step.input(0)?, 0)?;
-        step.constant::<i8>(0)?.len()
-    };
+    }
+    let weights = weights(step, Proof::Whole)?.matrix_len();
     op.check(weights, step.output()?.element_count())?;
     check_sums(&op.scaling, op.is_exact())?;
     check_rows(step)
@@ -141,11 +137,7 @@ fn check_node_dense(step: &Step<'_>) -> Outcome {
     let op = node_dense(step)?;
     let ([rows, inputs], y) = (matrix(&step.input(0)?, 0)?, step.output()?.element_count());
     expect_len("rows", op.rows, rows)?;
-    let weights = if step.code() == OpCode::NodeCompressed {
-        compressed(step, 1, inputs, Proof::Whole)?.matrix_len()
-    } else {
-        step.constant::<i8>(1)?.len()
-    };
+    let weights = weights(step, Proof::Whole)?.matrix_len();
     op.check(rows * inputs, weights, y)?;
     check_sums(&op.scaling, op.is_exact())?;
     check_rows(step)
