@@ -591,7 +591,8 @@ pub fn over_nodes(
     best::node_dense_int8(&node_dense, x, w, y)?;
     let attention = nodes::Attention { vectors: x, slopes: unknown(&*scratch) };
     black_box((attention.heads(), attention.multipliers(unknown(1))));
-    for weights in [nodes::NeighbourWeights::Attention(attention), nodes::NeighbourWeights::ByDegree(unknown(&[1, 2]))] {
+    for weights in [nodes::NeighbourWeights::Attention(attention), nodes::NeighbourWeights::ByDegree(unknown(&[1, 2]))]
+    {
         let weighted = nodes::Weighted { graph: sparse, kept, channels, weights, input_zero_point, scaling };
         black_box((weighted.is_exact(), sparse.has_diagonal()));
         reference::weighted_int8(&weighted, x, y)?;

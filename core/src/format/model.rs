@@ -135,17 +135,17 @@ impl<'m> Model<'m> {
     ///
     /// # Errors
     /// What `visit` returns.
-    pub fn reads<E>(&self, index: usize, mut visit: impl FnMut(usize) -> Result<(), E>) -> Result<(), E> {
+    pub fn reads<E>(&self, index: usize, visit: &mut dyn FnMut(usize) -> Result<(), E>) -> Result<(), E> {
         let mut next = Some(index);
         while let Some(user) = next.take() {
             let Some(record) = self.operator(user) else { break };
             for (position, &tensor) in record.inputs.iter().enumerate().filter(|&(_, &tensor)| tensor != NONE) {
                 let tensor = usize::from(tensor);
-                let on_demand = position == 0
-                    && self.tensor(tensor).is_some_and(|tensor| tensor.location() == Some(Place::OnDemand));
-                match self.producer(tensor, user).filter(|_| on_demand) {
-                    Some(producer) => next = Some(producer),
-                    None => visit(tensor)?,
+                if position == 0 && self.tensor(tensor).is_some_and(|t| t.location() == Some(Place::OnDemand)) {
+                    next = self.producer(tensor, user);
+                }
+                if position > 0 || next.is_none() {
+                    visit(tensor)?;
                 }
             }
         }

@@ -173,7 +173,7 @@ fn aliasing(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
         return Err(E::Overlap { operator: index as u16, tensor, writes: tensor });
     }
     let (mut in_place, mut position) = (0, 0);
-    model.reads(index, |tensor| {
+    model.reads(index, &mut |tensor| {
         let is_first = position == 0;
         position += 1;
         let Some(input) = model.tensor(tensor) else { return Ok(()) };
@@ -203,7 +203,7 @@ fn aliasing(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
 /// over it.
 fn lifetimes(model: &Model<'_>) -> Result<(), E> {
     for index in 0..model.operator_count() {
-        model.reads(index, |tensor| written_before(model, tensor, index))?;
+        model.reads(index, &mut |tensor| written_before(model, tensor, index))?;
     }
     for index in 0..model.output_count() {
         if let Some(tensor) = model.output(index) {
@@ -222,6 +222,7 @@ fn lifetimes(model: &Model<'_>) -> Result<(), E> {
     Ok(())
 }
 
+#[inline(never)]
 fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E> {
     let unwritten = E::Unwritten { operator: user as u16, tensor: tensor as u16 };
     let Some(read) = model.tensor(tensor) else { return Ok(()) };

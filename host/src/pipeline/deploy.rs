@@ -10,6 +10,7 @@ use crate::report::{ArenaMap, OperatorRow, Stage};
 use crate::sparsify::teddy::{EdgeOrder, EdgeRanks, choose_edges};
 use crate::train::nodes::{Fitted, NodeTask};
 use crate::train::recipe::{EdgeUnit, GraphMethod, Recipe};
+use crate::tune;
 use niwaki_core::num::dequantize_i8;
 use std::time::Instant;
 
@@ -43,7 +44,7 @@ pub(super) fn deploy(
 ) -> Result<Deployed, PipelineError> {
     let at = Instant::now();
     let Network { int8: quantized, drop, note } = network(recipe, whole, fitted)?;
-    let room = recipe.target.limits().room();
+    let room = tune::room(&recipe.target.limits());
     let mut notes: Vec<String> = note.into_iter().collect();
     let exported = match export_within(&quantized, target(recipe), room) {
         Err(ExportError::Ram { needed, .. }) => {

@@ -24,7 +24,6 @@ pub use fields::Size;
 pub use graph::{EdgeUnit, GraphMethod, GraphOptions};
 pub use read::apply_set;
 
-use crate::export::Room;
 pub use crate::quantize::Calibration;
 pub use crate::quantize::options::{Granularity, Precision, Quantize};
 pub use crate::sparsify::{Sparsity, options::Unit};
@@ -201,18 +200,6 @@ pub struct Limits {
     pub instructions: Option<u64>,
     /// What is to be least within the limits.
     pub least: Least,
-}
-
-impl Limits {
-    /// What they leave for the arena and the file of a network over a graph; its stack takes at most 3 KiB, its code 40 KiB.
-    pub fn room(&self) -> Room {
-        const STACK_BYTES: u64 = 3 << 10;
-        const CODE_BYTES: u64 = 40 << 10;
-        let left =
-            |limit: Option<u64>, taken: u64| limit.map_or(usize::MAX, |limit| limit.saturating_sub(taken) as usize);
-        let file_bytes = if self.least == Least::Flash { 0 } else { left(self.flash, CODE_BYTES) };
-        Room { ram_bytes: left(self.ram, STACK_BYTES), file_bytes }
-    }
 }
 
 /// What a plan has as little of as the limits allow.

@@ -14,10 +14,10 @@ pub use work::work;
 
 use crate::chip::Chip;
 use crate::export::read::{ModelFile, ReadError, read_with};
-use crate::export::{AlignedBytes, ExportError, Target, export_within, is_over_graph};
+use crate::export::{AlignedBytes, ExportError, Room, Target, export_within, is_over_graph};
 use crate::graph::Graph;
 use crate::plan::Arena;
-use crate::train::recipe::Limits;
+use crate::train::recipe::{Least, Limits};
 use cost::CostTable;
 use planner::Planner;
 use std::path::Path;
@@ -34,6 +34,15 @@ pub enum TuneError {
     Limits(Box<Shortfall>),
 }
 
+/// What `limits` leave a network over a graph beside a stack of at most 3 KiB and code of at most 40 KiB.
+pub fn room(limits: &Limits) -> Room {
+    const STACK_BYTES: u64 = 3 << 10;
+    const CODE_BYTES: u64 = 40 << 10;
+    let left = |limit: Option<u64>, taken| limit.map_or(usize::MAX, |limit| limit.saturating_sub(taken) as usize);
+    let file_bytes = if limits.least == Least::Flash { 0 } else { left(limits.flash, CODE_BYTES) };
+    Room { ram_bytes: left(limits.ram, STACK_BYTES), file_bytes }
+}
+
 /// The bytes of the file of `graph` with the layouts that cost least on `chip` within `limits`.
 ///
 /// A chip without a cost table, and a network over a graph, get what [`export_within`] gives.
@@ -47,7 +56,7 @@ pub fn export_planned(
 ) -> Result<(AlignedBytes, Arena, Option<Plan>), TuneError> {
     let target = chip.map_or(Target::Portable, Chip::target);
     let Some(table) = chip.and_then(CostTable::of).filter(|_| !is_over_graph(graph)) else {
-        let (file, arena) = export_within(graph, target, limits.room())?;
+        let (file, arena) = export_within(graph, target, room(limits))?;
         return Ok((file, arena, None));
     };
     let planner = Planner::new(graph, table, limits)?;
