@@ -222,7 +222,6 @@ fn lifetimes(model: &Model<'_>) -> Result<(), E> {
     Ok(())
 }
 
-#[inline(never)]
 fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E> {
     let unwritten = E::Unwritten { operator: user as u16, tensor: tensor as u16 };
     let Some(read) = model.tensor(tensor) else { return Ok(()) };

@@ -131,24 +131,18 @@ pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i
             let (sums, rest) = scratch.split_at_mut_checked(op.channels).unwrap_or_default();
             let (x, rest) = codes(rest, op.channels);
             sums.fill(0);
-            let entries = op.graph.span(row).unwrap_or_default();
-            for neighbour in kept_of(op.kept, op.graph.row(row), entries.start) {
+            for neighbour in op.graph.kept_row(op.kept, row) {
                 compute_row::<S>(below, neighbour, x, rest);
                 sums.iter_mut().zip(&*x).for_each(|(sum, &x)| *sum = sum.wrapping_add(x.into()));
             }
             if op.gathering.counts_own() {
                 compute_row::<S>(below, row, x, rest);
             }
-            op.gathering.finish_row(sums, x, op.input_zero_point, op.kept.count(entries));
+            op.gathering.finish_row(sums, x, op.input_zero_point, op.graph.kept_count(op.kept, row));
             S::codes(&op.scaling, op.scaling.factor(row), 0, sums, y);
         }
         (RowOperator::Weighted(op), below) => weighted_row::<S>(op, below, row, y, scratch),
     }
-}
-
-/// Those of a row's columns that are kept; `first` is the row's first entry.
-pub(super) fn kept_of<'a>(kept: Kept<'a>, columns: Columns<'a>, first: usize) -> impl Iterator<Item = usize> + 'a {
-    (0..columns.len()).filter(move |at| kept.has(first + at)).filter_map(move |at| columns.get(at))
 }
 
 /// `len` codes at the start of `words`, and the words behind them.
@@ -160,15 +154,14 @@ pub(super) fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
 
 fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8]) {
     let (neighbours, factor) = (op.graph.row(row), op.scaling.factor(row));
-    let entries = op.graph.span(row).unwrap_or_default();
-    let degree = op.kept.count(entries.clone());
+    let degree = op.graph.kept_count(op.kept, row);
     let mut own = x.get(row * op.channels..).unwrap_or_default().chunks(BLOCK);
     let mut first = 0;
     for y in y.chunks_mut(BLOCK) {
         let mut sums = if op.kept.is_all() {
             S::sum_rows(neighbours, x, op.channels, first)
         } else {
-            sum_kept_rows::<S>(op.kept, neighbours, entries.start, x, [op.channels, first])
+            sum_kept_rows::<S>(op, row, x, first)
         };
         let own = own.next().and_then(|own| own.get(..y.len())).unwrap_or_default();
         op.gathering.finish_row(&mut sums, own, op.input_zero_point, degree);
@@ -180,23 +173,15 @@ fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [
 /// Columns of a row that are looked through before those that are kept are summed.
 const KEPT_COLUMNS: usize = 64;
 
-/// The sums over the columns of a row that are kept; `entry` is the row's first one. Never inlined: its columns are not on
-/// the stack where every edge counts.
+/// The sums over the neighbours of a node whose edges are kept. Never inlined: its columns are not on the stack where every
+/// edge counts.
 #[inline(never)]
-fn sum_kept_rows<S: RowSums>(
-    kept: Kept<'_>,
-    columns: Columns<'_>,
-    entry: usize,
-    x: &[i8],
-    [width, first]: [usize; 2],
-) -> [i32; BLOCK] {
-    match columns {
-        Columns::Narrow(columns) => {
-            sum_kept(kept, columns, entry, |columns| S::sum_rows(Columns::Narrow(columns), x, width, first))
-        }
-        Columns::Wide(columns) => {
-            sum_kept(kept, columns, entry, |columns| S::sum_rows(Columns::Wide(columns), x, width, first))
-        }
+fn sum_kept_rows<S: RowSums>(op: &Propagate<'_>, row: usize, x: &[i8], first: usize) -> [i32; BLOCK] {
+    let (kept, entry) = (op.kept, op.graph.span(row).unwrap_or_default().start);
+    let sum = |columns: Columns<'_>| S::sum_rows(columns, x, op.channels, first);
+    match op.graph.row(row) {
+        Columns::Narrow(columns) => sum_kept(kept, columns, entry, |columns| sum(Columns::Narrow(columns))),
+        Columns::Wide(columns) => sum_kept(kept, columns, entry, |columns| sum(Columns::Wide(columns))),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::shape::expect_len;
 use core::ops::Range;
 
 /// Which entries of a sparse matrix count: all, or those whose bit is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept<'a>(Option<&'a [i8]>);
 
 impl<'a> Kept<'a> {

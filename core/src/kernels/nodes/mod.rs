@@ -225,11 +225,8 @@ impl Propagate<'_> {
     /// # Errors
     /// [`ShapeError`] names the operand.
     pub fn check(&self, x: usize, y: usize) -> Result<(), ShapeError> {
-        let nodes = self.graph.row_count();
-        expect_len("nodes of the graph", nodes, self.graph.column_count())?;
-        expect_len("x", matrix("x", nodes, self.channels)?, x)?;
-        expect_len("y", x, y)?;
-        self.scaling.check(nodes, self.channels)
+        check_gathered(&self.graph, self.channels, x, y)?;
+        self.scaling.check(self.graph.row_count(), self.channels)
     }
 
     /// Whether no sum can be more than [`MAX_SUM`], whatever edges are kept.
@@ -327,6 +324,14 @@ impl NodeDense<'_> {
         let largest = (self.inputs as i64).saturating_mul(128 * MAX_DISTANCE).saturating_mul(factor);
         largest.saturating_add(self.scaling.largest_bias()) <= MAX_SUM
     }
+}
+
+/// Checks that `graph` is square and that `x` and `y` have so many channels for each of its nodes.
+fn check_gathered(graph: &Sparse<'_>, channels: usize, x: usize, y: usize) -> Result<(), ShapeError> {
+    let nodes = graph.row_count();
+    expect_len("nodes of the graph", nodes, graph.column_count())?;
+    expect_len("x", matrix("x", nodes, channels)?, x)?;
+    expect_len("y", x, y)
 }
 
 /// Elements of a matrix, at least one and at most [`MAX_LEN`].

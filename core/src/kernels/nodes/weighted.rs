@@ -3,7 +3,7 @@
 //! Weights are integers, so that every spelling of the sums gives the same ones. The rows that are summed may lie in memory
 //! or be computed on demand; where attention needs them twice, they are computed twice.
 
-use super::{Kept, MAX_DISTANCE, MAX_SUM, RowScaling, Sparse, matrix};
+use super::{Kept, MAX_DISTANCE, MAX_SUM, RowScaling, Sparse, check_gathered};
 use crate::error::ShapeError;
 use crate::num::{Multiplier, Rounding, exp_i16};
 use crate::shape::expect_len;
@@ -135,10 +135,7 @@ impl Weighted<'_> {
     /// # Errors
     /// [`ShapeError`] names the operand.
     pub fn check(&self, x: usize, y: usize) -> Result<(), ShapeError> {
-        let nodes = self.graph.row_count();
-        expect_len("nodes of the graph", nodes, self.graph.column_count())?;
-        expect_len("x", matrix("x", nodes, self.channels)?, x)?;
-        expect_len("y", x, y)?;
+        check_gathered(&self.graph, self.channels, x, y)?;
         expect_len("factors", 0, self.scaling.constants().factors.len())?;
         match &self.weights {
             NeighbourWeights::ByDegree(factors) => {
@@ -153,7 +150,7 @@ impl Weighted<'_> {
                 expect_len("slopes", heads * 4, attention.slopes.len())?;
             }
         }
-        self.scaling.check(nodes, self.channels)
+        self.scaling.check(self.graph.row_count(), self.channels)
     }
 
     /// Channels of a head.

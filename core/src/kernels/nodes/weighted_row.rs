@@ -1,6 +1,6 @@
 //! One row of weighted sums, over rows that lie in memory or are computed when they are read.
 
-use super::chain::{RowOperator, RowSums, codes, compute_row, kept_of};
+use super::chain::{RowOperator, RowSums, codes, compute_row};
 use super::{Attention, NeighbourWeights, Normalizer, Weighted, degree_weight, exponential, score};
 
 /// The rows that are summed.
@@ -45,8 +45,7 @@ pub(super) fn weighted_row<S: RowSums>(
             add_by_degree::<S>(op, factors, row, sums, &mut Rows { below, codes, scratch: rest });
         }
         NeighbourWeights::Attention(attention) => {
-            let entries = op.graph.span(row).unwrap_or_default();
-            let words = (op.kept.count(entries) + 2) * attention.heads();
+            let words = (op.graph.kept_count(op.kept, row) + 2) * attention.heads();
             let (scores, scratch) = rest.split_at_mut_checked(words).unwrap_or_default();
             add_by_attention::<S>(op, attention, row, sums, scores, &mut Rows { below, codes, scratch });
         }
@@ -54,10 +53,9 @@ pub(super) fn weighted_row<S: RowSums>(
     S::codes(&op.scaling, 1, 0, sums, y);
 }
 
-/// The neighbours of `row` that are kept.
+/// The neighbours of `row` that are kept, and the node itself.
 fn neighbours<'a>(op: &Weighted<'a>, row: usize) -> impl Iterator<Item = usize> + 'a {
-    let first = op.graph.span(row).unwrap_or_default().start;
-    kept_of(op.kept, op.graph.row(row), first)
+    op.graph.kept_row(op.kept, row).chain([row])
 }
 
 /// Takes away what the zero point of the rows came to, which count `total` together.
@@ -67,12 +65,9 @@ fn take_zeros(op: &Weighted<'_>, sums: &mut [i32], total: i32) {
 }
 
 fn add_by_degree<S: RowSums>(op: &Weighted<'_>, factors: &[u16], row: usize, sums: &mut [i32], rows: &mut Rows<'_>) {
-    let factor = |node: usize| {
-        let degree = op.kept.count(op.graph.span(node).unwrap_or_default());
-        factors.get(degree).copied().unwrap_or(0)
-    };
+    let factor = |node: usize| factors.get(op.graph.kept_count(op.kept, node)).copied().unwrap_or(0);
     let (own, mut total) = (factor(row), 0_i32);
-    for other in neighbours(op, row).chain([row]) {
+    for other in neighbours(op, row) {
         let weight = degree_weight(own, factor(other));
         total = total.wrapping_add(weight);
         S::add_scaled(sums, weight, rows.get::<S>(other));
@@ -98,7 +93,7 @@ fn add_by_attention<S: RowSums>(
         }
     };
     products(rows.get::<S>(row), target, of_target);
-    for (other, scores) in neighbours(op, row).chain([row]).zip(scores.chunks_mut(heads)) {
+    for (other, scores) in neighbours(op, row).zip(scores.chunks_mut(heads)) {
         products(rows.get::<S>(other), source, scores);
     }
     let vectors = source.chunks(part).zip(target.chunks(part));
@@ -109,7 +104,7 @@ fn add_by_attention<S: RowSums>(
         let score = |product: i32| score(slopes, product.wrapping_add(offset), rounding);
         *total = weigh(scores, score, head, heads);
     }
-    for (other, weights) in neighbours(op, row).chain([row]).zip(scores.chunks(heads)) {
+    for (other, weights) in neighbours(op, row).zip(scores.chunks(heads)) {
         let x = rows.get::<S>(other);
         for ((sums, x), &weight) in sums.chunks_mut(part).zip(x.chunks(part)).zip(weights) {
             S::add_scaled(sums, weight, x);

@@ -3,7 +3,7 @@
 use super::{at, put};
 use crate::error::ShapeError;
 use crate::kernels::nodes::{Attention, LayerWeights, NeighbourWeights, Normalizer, degree_weight, exponential, score};
-use crate::kernels::{Kept, NodeDense, Propagate, Sparse, SparseDense, Weighted};
+use crate::kernels::{NodeDense, Propagate, SparseDense, Weighted};
 
 /// int8 sums over the neighbours of each node; shapes and numerics at [`Propagate`].
 ///
@@ -13,20 +13,14 @@ pub fn propagate_int8(op: &Propagate<'_>, x: &[i8], y: &mut [i8]) -> Result<(), 
     op.check(x.len(), y.len())?;
     for node in 0..op.graph.row_count() {
         for c in 0..op.channels {
-            let codes = kept(op.graph, op.kept, node).map(|j| at(x, j * op.channels + c));
+            let codes = op.graph.kept_row(op.kept, node).map(|j| at(x, j * op.channels + c));
             let sum = codes.fold(0_i32, |sum, code| sum.wrapping_add(code.into()));
             let own = at(x, node * op.channels + c);
-            let sum = op.gathering.finish(sum, own, op.input_zero_point, kept(op.graph, op.kept, node).count());
+            let sum = op.gathering.finish(sum, own, op.input_zero_point, op.graph.kept_count(op.kept, node));
             put(y, node * op.channels + c, op.scaling.code(op.scaling.factor(node), c, sum));
         }
     }
     Ok(())
-}
-
-/// The neighbours of `node` whose edges are kept.
-fn kept<'a>(graph: Sparse<'a>, kept: Kept<'a>, node: usize) -> impl Iterator<Item = usize> + 'a {
-    let (neighbours, entries) = (graph.row(node), graph.span(node).unwrap_or_default());
-    entries.enumerate().filter(move |&(_, entry)| kept.has(entry)).filter_map(move |(k, _)| neighbours.get(k))
 }
 
 /// int8 weighted sums over the neighbours of each node; shapes and numerics at [`Weighted`].
@@ -37,12 +31,11 @@ pub fn weighted_int8(op: &Weighted<'_>, x: &[i8], y: &mut [i8]) -> Result<(), Sh
     op.check(x.len(), y.len())?;
     let distance = |node: usize, c: usize| i32::from(at(x, node * op.channels + c)) - op.input_zero_point;
     for node in 0..op.graph.row_count() {
-        let all = || kept(op.graph, op.kept, node).chain([node]);
+        let all = || op.graph.kept_row(op.kept, node).chain([node]);
         for c in 0..op.channels {
             let sum = match &op.weights {
                 NeighbourWeights::ByDegree(factors) => {
-                    let degree = |node| kept(op.graph, op.kept, node).count();
-                    let factor = |node| factors.get(degree(node)).copied().unwrap_or(0);
+                    let factor = |node| factors.get(op.graph.kept_count(op.kept, node)).copied().unwrap_or(0);
                     let term = |j| degree_weight(factor(node), factor(j)).wrapping_mul(distance(j, c));
                     all().fold(0_i32, |sum, j| sum.wrapping_add(term(j)))
                 }
