@@ -104,19 +104,7 @@ impl Room {
 /// # Errors
 /// [`ExportError::Ram`] if the arena cannot be so small.
 pub fn export_within(graph: &Graph, target: Target, room: Room) -> Result<(AlignedBytes, Arena), ExportError> {
-    let whole = write(graph, target, &[], Form { ram_bytes: room.ram_bytes, compressed: false })?;
-    if whole.0.len() <= room.file_bytes || !is_over_graph(graph) {
-        return Ok(whole);
-    }
-    write(graph, target, &[], Form { ram_bytes: room.ram_bytes, compressed: true })
-}
-
-/// How a network over a graph is written.
-#[derive(Clone, Copy)]
-struct Form {
-    ram_bytes: usize,
-    /// Whether weights are stored without their zeros where that takes less.
-    compressed: bool,
+    write(graph, target, &[], room)
 }
 
 /// As [`export_for`], with `layouts[n]` for node `n` where there is one: what chooses among layouts by cost ends here.
@@ -128,36 +116,44 @@ pub fn export_with(
     target: Target,
     layouts: &[Option<Layout>],
 ) -> Result<(AlignedBytes, Arena), ExportError> {
-    write(graph, target, layouts, Form { ram_bytes: usize::MAX, compressed: false })
+    write(graph, target, layouts, Room::ANY)
 }
 
 fn write(
     graph: &Graph,
     target: Target,
     layouts: &[Option<Layout>],
-    form: Form,
+    room: Room,
 ) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
     let graph = &*nodes::with_input(graph);
     let layout = |n: usize| layouts.get(n).copied().flatten();
     let kernels = graph.nodes.iter().enumerate().map(|(n, node)| Kernel::new(graph, node, target, layout(n)));
     let kernels = kernels.collect::<Result<Vec<_>, _>>()?;
-    let Choice { on_demand, arena } = nodes::choose(graph, &kernels, form.ram_bytes)?;
+    let choice = nodes::choose(graph, &kernels, room.ram_bytes)?;
+    let mut bytes = file(graph, &kernels, &choice, false)?;
+    if bytes.len() > room.file_bytes && is_over_graph(graph) {
+        bytes = file(graph, &kernels, &choice, true)?;
+    }
+    Model::verify(&bytes, operators::ALL)?;
+    Ok((bytes, choice.arena))
+}
+
+/// The file of planned kernels; `compressed`: weights over nodes without their zeros.
+fn file(graph: &Graph, kernels: &[Kernel], choice: &Choice, compressed: bool) -> Result<AlignedBytes, ExportError> {
+    let Choice { on_demand, arena } = choice;
     let (tensors, data, ids) = (Vec::new(), Vec::new(), vec![None; graph.tensors.len()]);
-    let mut file =
-        File { graph, arena: &arena, on_demand: &on_demand, compressed: form.compressed, tensors, data, ids };
+    let mut file = File { graph, arena, on_demand, compressed, tensors, data, ids };
     let mut operators = Vec::new();
     let mut io = Vec::new();
     for &id in graph.inputs.iter().chain(&graph.outputs) {
         io.extend_from_slice(&file.activation(id)?.to_le_bytes());
     }
-    for (n, (node, kernel)) in graph.nodes.iter().zip(&kernels).enumerate() {
+    for (n, (node, kernel)) in graph.nodes.iter().zip(kernels).enumerate() {
         let record = file.operator(node, kernel, arena.scratch[n])?;
         operators.extend_from_slice(&record.to_bytes());
     }
-    let bytes = assemble(&file, &operators, &io)?;
-    Model::verify(&bytes, operators::ALL)?;
-    Ok((bytes, arena))
+    assemble(&file, &operators, &io)
 }
 
 fn assemble(file: &File<'_>, operators: &[u8], io: &[u8]) -> Result<AlignedBytes, ExportError> {

@@ -139,37 +139,22 @@ fn cost(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> f64 {
     total
 }
 
-/// Node `n` and the ones below it that are on demand, and what they read in the end.
-fn chain<'a>(graph: &'a Graph, kernels: &'a [Kernel], on_demand: &[bool], n: usize) -> Vec<RowOperator<'a>> {
-    let mut chain: Vec<_> = kernels[n].nodes().and_then(Nodes::view).into_iter().collect();
-    let mut x = graph.nodes[n].inputs[0];
-    while let Some(producer) = graph.producer(x).filter(|_| on_demand[x.0]) {
-        chain.extend(kernels[producer].nodes().and_then(Nodes::view));
-        x = graph.nodes[producer].inputs[0];
-    }
+/// Node `n` and the ones below it that are on demand.
+fn with_below<'a>(graph: &'a Graph, on_demand: &'a [bool], n: usize) -> impl Iterator<Item = usize> + 'a {
+    std::iter::successors(Some(n), |&n| {
+        let x = *graph.nodes[n].inputs.first()?;
+        graph.producer(x).filter(|_| on_demand[x.0])
+    })
+}
+
+/// What core runs for them, and what they read in the end.
+fn chain<'a>(graph: &'a Graph, kernels: &'a [Kernel], on_demand: &'a [bool], n: usize) -> Vec<RowOperator<'a>> {
+    let operators = with_below(graph, on_demand, n).filter_map(|n| kernels[n].nodes().and_then(Nodes::view));
+    let mut chain: Vec<_> = operators.collect();
     if !matches!(chain.last(), Some(RowOperator::SparseDense(..))) {
         chain.push(RowOperator::Stored { x: &[], width: 0 });
     }
     chain
-}
-
-/// The edges that count for those below node `n` that are on demand: they are read while it runs.
-fn bits_below(graph: &Graph, kernels: &[Kernel], on_demand: &[bool], n: usize) -> Vec<TensorId> {
-    let (mut bits, mut x) = (Vec::new(), graph.nodes[n].inputs.first().copied());
-    while let Some(producer) = x.filter(|x| on_demand[x.0]).and_then(|x| graph.producer(x)) {
-        let node = &graph.nodes[producer];
-        bits.extend(kernels[producer].nodes().and_then(Nodes::kept).map(|at| node.inputs[at]));
-        x = node.inputs.first().copied();
-    }
-    bits
-}
-
-/// What is read where `id` is: itself, or what it is made of on demand.
-fn stored(graph: &Graph, on_demand: &[bool], mut id: TensorId) -> TensorId {
-    while let Some(producer) = graph.producer(id).filter(|_| on_demand[id.0]) {
-        id = graph.nodes[producer].inputs[0];
-    }
-    id
 }
 
 /// The arena of what is stored, with working memory for what is not.
@@ -179,8 +164,12 @@ fn arena(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> Arena {
     let mut reduced = graph.clone();
     reduced.nodes = running.iter().map(|&n| graph.nodes[n].clone()).collect();
     for (node, &n) in reduced.nodes.iter_mut().zip(&running) {
-        node.inputs.extend(bits_below(graph, kernels, on_demand, n));
-        node.inputs[0] = stored(graph, on_demand, node.inputs[0]);
+        // While it runs, those below it read what lies in memory and which edges count.
+        for below in with_below(graph, on_demand, n).skip(1) {
+            let inputs = &graph.nodes[below].inputs;
+            node.inputs[0] = inputs[0];
+            node.inputs.extend(kernels[below].nodes().and_then(Nodes::kept).map(|at| inputs[at]));
+        }
     }
     let memory = |&n: &usize| match kernels[n].nodes() {
         None => kernels[n].memory(&graph.nodes[n]),
@@ -234,6 +223,14 @@ impl File<'_> {
     fn sparse(&mut self, pattern: &Pattern, scale: &Scale) -> Result<[u16; 4], ExportError> {
         let [table, factors] = self.scale(scale)?;
         Ok([self.indices(&pattern.offsets)?, self.indices(&pattern.columns)?, table, factors])
+    }
+
+    /// The weights `[inputs, channels]`, and whether they are without their zeros.
+    fn weights(&mut self, w: &[i8], channels: usize) -> Result<(u16, bool), ExportError> {
+        if let Some(packed) = self.compressed.then(|| compressed(w, channels)).flatten() {
+            return Ok((self.constant(DType::I16, &[packed.len()], bytemuck::cast_slice(&packed))?, true));
+        }
+        Ok((self.constant(DType::I8, &[w.len() / channels, channels], bytemuck::cast_slice(w))?, false))
     }
 
     fn scale(&mut self, scale: &Scale) -> Result<[u16; 2], ExportError> {
@@ -292,32 +289,25 @@ impl File<'_> {
                 (OpCode::KeepEdges, None)
             }
             Nodes::SparseDense { features, values, w, channels, scale } => {
-                let shape = [w.len() / channels, *channels];
-                let packed = self.compressed.then(|| compressed(w, *channels)).flatten();
-                inputs[0] = match &packed {
-                    Some(packed) => self.constant(DType::I16, &[packed.len()], bytemuck::cast_slice(packed))?,
-                    None => self.constant(DType::I8, &shape, bytemuck::cast_slice(w))?,
-                };
+                let compressed;
+                (inputs[0], compressed) = self.weights(w, *channels)?;
                 inputs[1..5].copy_from_slice(&self.sparse(features, scale)?);
                 if !values.is_empty() {
                     inputs[5] = self.constant(DType::I8, &[values.len()], bytemuck::cast_slice(values))?;
                 }
-                if packed.is_some() {
-                    params[param::FEATURES] = narrow("features", shape[0])?;
+                if compressed {
+                    params[param::FEATURES] = narrow("features", w.len() / channels)?;
                     (OpCode::SparseCompressed, Some(scale))
                 } else {
                     (OpCode::SparseDense, Some(scale))
                 }
             }
-            Nodes::NodeDense { inputs: width, w, channels, scale, .. } => {
+            Nodes::NodeDense { w, channels, scale, .. } => {
+                let compressed;
                 inputs[0] = self.activation(node.inputs[0])?;
-                let packed = self.compressed.then(|| compressed(w, *channels)).flatten();
-                inputs[1] = match &packed {
-                    Some(packed) => self.constant(DType::I16, &[packed.len()], bytemuck::cast_slice(packed))?,
-                    None => self.constant(DType::I8, &[*width, *channels], bytemuck::cast_slice(w))?,
-                };
+                (inputs[1], compressed) = self.weights(w, *channels)?;
                 inputs[2..4].copy_from_slice(&self.scale(scale)?);
-                (if packed.is_some() { OpCode::NodeCompressed } else { OpCode::NodeDense }, Some(scale))
+                (if compressed { OpCode::NodeCompressed } else { OpCode::NodeDense }, Some(scale))
             }
             Nodes::Gather => {
                 inputs[..2].copy_from_slice(&[self.activation(node.inputs[0])?, self.activation(node.inputs[1])?]);

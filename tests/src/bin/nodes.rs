@@ -8,7 +8,7 @@
 use niwaki::chip::{self, Chip, Cost};
 use niwaki::data::graph;
 use niwaki::export::{AlignedBytes, ExportError, Room, Target, export_within, query, read::describe};
-use niwaki::graph::Graph;
+use niwaki::graph::{Graph, eval::Value};
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
 use niwaki::train::nodes::{Edges, Fit, Fitted, Level, NodeTask, Teacher, WeightRule, Weights, prune, train_level};
@@ -111,7 +111,10 @@ impl Bench {
         let (file, _) = export_within(&int8, Target::Dsp, Room::ANY)?;
         println!("{name}, edges chosen at run time:");
         for (drop, sample) in drops.into_iter().zip(samples) {
-            let (_, cost) = measured(&file, &[(drop as i32).to_le_bytes().to_vec()])?;
+            let (outputs, cost) = measured(&file, &[(drop as i32).to_le_bytes().to_vec()])?;
+            if int8.evaluate(sample)?[int8.outputs[0].0].as_ref().map(Value::to_bytes).as_ref() != Some(&outputs[0]) {
+                return Err("the chip does not answer what the reference kernels do".into());
+            }
             let accuracy = |network: &Graph| {
                 Ok::<_, Box<dyn Error>>(100.0 * self.task.accuracy(&network.predict(sample)?, &self.task.test))
             };

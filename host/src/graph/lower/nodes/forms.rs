@@ -1,0 +1,283 @@
+//! What core runs for operators over node sets, with the constants that it borrows.
+
+use niwaki_core::format::DType;
+use niwaki_core::graph::Csr;
+use niwaki_core::kernels::nodes::{Attention, LayerWeights, NeighbourWeights, Ranks, RowOperator};
+use niwaki_core::kernels::{
+    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted,
+};
+use niwaki_core::num::Rounding;
+use niwaki_core::teddy::NEVER;
+
+/// Indices of a sparse matrix in the width that a file has them in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Indices {
+    /// 16 bits.
+    Narrow(Vec<u16>),
+    /// 32 bits.
+    Wide(Vec<u32>),
+}
+
+impl Indices {
+    /// In 16 bits if no index is larger than these hold.
+    fn new(indices: &[u32]) -> Self {
+        let narrow: Result<Vec<u16>, _> = indices.iter().map(|&index| index.try_into()).collect();
+        narrow.map_or_else(|_| Self::Wide(indices.to_vec()), Self::Narrow)
+    }
+
+    /// Ranks in 16 bits where they fit; those that stay whatever happens are the largest number of either width.
+    pub(super) fn of_ranks(ranks: &[u32]) -> Self {
+        let narrow = |&rank: &u32| match u16::try_from(rank) {
+            Ok(rank) if rank < u16::MAX => Some(rank),
+            _ => (rank == NEVER).then_some(u16::MAX),
+        };
+        let all: Option<Vec<u16>> = ranks.iter().map(narrow).collect();
+        all.map_or_else(|| Self::Wide(ranks.to_vec()), Self::Narrow)
+    }
+
+    /// The view of ranks that core computes with.
+    pub fn ranks(&self) -> Ranks<'_> {
+        match self {
+            Self::Narrow(ranks) => Ranks::Narrow(ranks),
+            Self::Wide(ranks) => Ranks::Wide(ranks),
+        }
+    }
+
+    /// Element type in files and the bytes.
+    pub fn stored(&self) -> (DType, &[u8]) {
+        match self {
+            Self::Narrow(indices) => (DType::I16, bytemuck::cast_slice(indices)),
+            Self::Wide(indices) => (DType::I32, bytemuck::cast_slice(indices)),
+        }
+    }
+
+    /// Number of indices.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Narrow(indices) => indices.len(),
+            Self::Wide(indices) => indices.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A sparse matrix of ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// One a row, and the end.
+    pub offsets: Indices,
+    /// One an entry.
+    pub columns: Indices,
+    width: usize,
+}
+
+impl Pattern {
+    pub(super) fn new(offsets: &[u32], columns: &[u32], width: usize) -> Self {
+        let columns = Indices::new(columns);
+        let offsets = match columns {
+            Indices::Narrow(_) => Indices::new(offsets),
+            Indices::Wide(_) => Indices::Wide(offsets.to_vec()),
+        };
+        Self { offsets, columns, width }
+    }
+
+    /// The view that core computes with.
+    pub fn view(&self) -> Sparse<'_> {
+        match (&self.offsets, &self.columns) {
+            (Indices::Narrow(o), Indices::Narrow(c)) => Sparse::Narrow(Csr::proved(o, c, self.width)),
+            (Indices::Wide(o), Indices::Narrow(c)) => Sparse::Long(Csr::proved(o, c, self.width)),
+            (Indices::Wide(o), Indices::Wide(c)) => Sparse::Wide(Csr::proved(o, c, self.width)),
+            (Indices::Narrow(_), Indices::Wide(_)) => unreachable!("offsets are as wide as columns"),
+        }
+    }
+}
+
+/// How sums become codes; the owner of a [`RowScaling`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scale {
+    /// Q1.15, one a row, or none.
+    pub factors: Vec<u16>,
+    /// One a channel.
+    pub bias: Vec<i32>,
+    /// One a channel.
+    pub multipliers_q31: Vec<i32>,
+    /// One a channel.
+    pub shifts: Vec<i32>,
+    /// Code of zero in the output.
+    pub output_zero_point: i32,
+    /// Fused activation in output codes.
+    pub clamp: Clamp<i32>,
+    /// How multipliers round.
+    pub rounding: Rounding,
+}
+
+impl Scale {
+    fn view(&self) -> RowScaling<'_> {
+        RowScaling::new(RowConstants {
+            factors: &self.factors,
+            bias: &self.bias,
+            multipliers_q31: &self.multipliers_q31,
+            shifts: &self.shifts,
+            output_zero_point: self.output_zero_point,
+            clamp: self.clamp,
+            rounding: self.rounding,
+        })
+    }
+
+    /// Biases, mantissas and shifts as a file has them.
+    pub fn table(&self) -> Vec<i32> {
+        [&self.bias, &self.multipliers_q31, &self.shifts].into_iter().flatten().copied().collect()
+    }
+}
+
+/// What neighbours count in a weighted sum; the owner of a [`NeighbourWeights`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counts {
+    /// One factor for each number of neighbours.
+    ByDegree(Vec<u16>),
+    /// GAT.
+    Attention {
+        /// `[2, channels]`
+        vectors: Vec<i8>,
+        /// `[4, heads]`
+        slopes: Vec<i32>,
+    },
+}
+
+impl Counts {
+    fn view(&self) -> NeighbourWeights<'_> {
+        match self {
+            Self::ByDegree(factors) => NeighbourWeights::ByDegree(factors),
+            Self::Attention { vectors, slopes } => NeighbourWeights::Attention(Attention { vectors, slopes }),
+        }
+    }
+}
+
+/// An int8 operator over a node set.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Nodes {
+    /// Sums over neighbours.
+    Propagate {
+        /// Who gathers from whom.
+        graph: Pattern,
+        /// Whether every edge is there in both directions.
+        symmetric: bool,
+        /// Elements of a row.
+        channels: usize,
+        /// What is gathered.
+        gathering: Gathering,
+        /// Code of zero in the input.
+        input_zero_point: i32,
+        /// How sums become codes.
+        scale: Scale,
+        /// The operand with the edges that count, if some may not.
+        kept: Option<usize>,
+    },
+    /// Weighted sums over neighbours.
+    Weighted {
+        /// Who gathers from whom, without self loops.
+        graph: Pattern,
+        /// Whether every edge is there in both directions.
+        symmetric: bool,
+        /// Elements of a row.
+        channels: usize,
+        /// What neighbours count.
+        counts: Counts,
+        /// Code of zero in the input.
+        input_zero_point: i32,
+        /// How sums become codes.
+        scale: Scale,
+        /// The operand with the edges that count, if some may not.
+        kept: Option<usize>,
+    },
+    /// Which edges count.
+    KeepEdges {
+        /// One an edge.
+        ranks: Indices,
+    },
+    /// Features times weights.
+    SparseDense {
+        /// Which features each node has.
+        features: Pattern,
+        /// Their codes; none where all are 1.
+        values: Vec<i8>,
+        /// `[features, channels]`
+        w: Vec<i8>,
+        /// Elements of a row.
+        channels: usize,
+        /// How sums become codes.
+        scale: Scale,
+    },
+    /// A layer of each node.
+    NodeDense {
+        /// Nodes.
+        rows: usize,
+        /// Elements of a row of the input.
+        inputs: usize,
+        /// `[inputs, channels]`
+        w: Vec<i8>,
+        /// Elements of a row.
+        channels: usize,
+        /// Code of zero in the input.
+        input_zero_point: i32,
+        /// How sums become codes.
+        scale: Scale,
+    },
+    /// Rows by number.
+    Gather,
+}
+
+impl Nodes {
+    /// The view that core computes with, with all edges; what computes no rows has none.
+    pub fn view(&self) -> Option<RowOperator<'_>> {
+        Some(match self {
+            Self::Propagate { graph, channels, gathering, input_zero_point, scale, .. } => {
+                RowOperator::Propagate(Propagate {
+                    graph: graph.view(),
+                    kept: Kept::ALL,
+                    channels: *channels,
+                    gathering: *gathering,
+                    input_zero_point: *input_zero_point,
+                    scaling: scale.view(),
+                })
+            }
+            Self::SparseDense { features, values, w, channels, scale } => RowOperator::SparseDense(
+                SparseDense { features: features.view(), values, channels: *channels, scaling: scale.view() },
+                LayerWeights::Whole(w),
+            ),
+            Self::NodeDense { rows, inputs, w, channels, input_zero_point, scale } => RowOperator::NodeDense(
+                NodeDense {
+                    rows: *rows,
+                    inputs: *inputs,
+                    channels: *channels,
+                    input_zero_point: *input_zero_point,
+                    scaling: scale.view(),
+                },
+                LayerWeights::Whole(w),
+            ),
+            Self::Weighted { graph, channels, counts, input_zero_point, scale, .. } => {
+                RowOperator::Weighted(Weighted {
+                    graph: graph.view(),
+                    kept: Kept::ALL,
+                    channels: *channels,
+                    weights: counts.view(),
+                    input_zero_point: *input_zero_point,
+                    scaling: scale.view(),
+                })
+            }
+            Self::Gather | Self::KeepEdges { .. } => return None,
+        })
+    }
+
+    /// The operand with the edges that count, if some may not.
+    pub fn kept(&self) -> Option<usize> {
+        match self {
+            Self::Propagate { kept, .. } | Self::Weighted { kept, .. } => *kept,
+            _ => None,
+        }
+    }
+}
