@@ -20,7 +20,7 @@ pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<M
     for index in 0..model.operator_count() {
         operator(&model, index)?;
     }
-    lifetimes(&model)?;
+    ends(&model)?;
     Ok(model)
 }
 
@@ -148,7 +148,7 @@ fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
         return bad("scratch_offset", record.scratch_offset);
     }
     (step.kernel.check)(step).map_err(|error| E::Operand { operator, error })?;
-    aliasing(model, step)
+    memory(model, step)
 }
 
 /// Whether two arena tensors share memory; nothing shares memory with an empty one.
@@ -162,9 +162,9 @@ fn scratch(step: &Step<'_>, output: TensorRecord) -> TensorRecord {
     TensorRecord { offset: step.record.scratch_offset, bytes: step.record.scratch_bytes, ..output }
 }
 
-/// An operator's output may share memory with its operands only as its kernel allows, and then with one of them; its
-/// scratch memory with none.
-fn aliasing(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
+/// What an operator reads was written and is still there. Its output may share memory with its operands only as its
+/// kernel allows, and then with one of them; its scratch memory with none.
+fn memory(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
     let index = step.index;
     let Ok(output) = step.output() else { return Ok(()) };
     let scratch = scratch(step, output);
@@ -172,39 +172,32 @@ fn aliasing(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
         let tensor = step.record.output;
         return Err(E::Overlap { operator: index as u16, tensor, writes: tensor });
     }
-    let (mut in_place, mut position) = (0, 0);
-    model.reads(index, &mut |tensor| {
-        let is_first = position == 0;
-        position += 1;
-        let Some(input) = model.tensor(tensor) else { return Ok(()) };
-        let shared = E::Overlap { operator: index as u16, tensor: tensor as u16, writes: step.record.output };
-        if overlap(&input, &scratch) {
-            return Err(shared);
-        }
+    let mut in_place = 0;
+    for (position, tensor) in model.reads(index).enumerate() {
+        written_before(model, tensor, index)?;
+        let Some(input) = model.tensor(tensor) else { continue };
+        let mut allowed = !overlap(&input, &scratch);
         if overlap(&input, &output) {
             in_place += 1;
-            let allowed = match step.kernel.overlap {
-                Overlap::Never => false,
-                Overlap::Exact => input.span() == output.span(),
-                Overlap::Lead(lead) => {
-                    let distance = input.offset as isize - output.offset as isize;
-                    is_first && lead(step).is_ok_and(|lead| distance >= lead)
-                }
-            };
-            if !allowed || in_place > 1 {
-                return Err(shared);
-            }
+            allowed &= in_place == 1
+                && match step.kernel.overlap {
+                    Overlap::Never => false,
+                    Overlap::Exact => input.span() == output.span(),
+                    Overlap::Lead(lead) => {
+                        let distance = input.offset as isize - output.offset as isize;
+                        position == 0 && lead(step).is_ok_and(|lead| distance >= lead)
+                    }
+                };
         }
-        Ok(())
-    })
+        if !allowed {
+            return Err(E::Overlap { operator: index as u16, tensor: tensor as u16, writes: step.record.output });
+        }
+    }
+    Ok(())
 }
 
-/// Follows every use of a tensor back to the operator that wrote it; whatever ran in between must not have written
-/// over it.
-fn lifetimes(model: &Model<'_>) -> Result<(), E> {
-    for index in 0..model.operator_count() {
-        model.reads(index, &mut |tensor| written_before(model, tensor, index))?;
-    }
+/// What the caller reads is still there after the last operator, and what it fills shares no memory.
+fn ends(model: &Model<'_>) -> Result<(), E> {
     for index in 0..model.output_count() {
         if let Some(tensor) = model.output(index) {
             written_before(model, tensor, model.operator_count())?;
@@ -222,6 +215,8 @@ fn lifetimes(model: &Model<'_>) -> Result<(), E> {
     Ok(())
 }
 
+/// Follows a tensor back to the operator that wrote it, or to an input; whatever ran in between must not have written
+/// over it.
 fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E> {
     let unwritten = E::Unwritten { operator: user as u16, tensor: tensor as u16 };
     let Some(read) = model.tensor(tensor) else { return Ok(()) };

@@ -318,7 +318,7 @@ fn live(model: &Model<'_>, n: usize) -> Vec<[u64; 2]> {
     let is_input = |t: usize| (0..model.input_count()).any(|i| model.input(i) == Some(t));
     let live = |t: usize| {
         let written = is_input(t) || records[..=n].iter().any(|r| r.output as usize == t);
-        let reads = |user| model.reads(user, &mut |read| if read == t { Err(()) } else { Ok(()) }).is_err();
+        let reads = |user| model.reads(user).any(|read| read == t);
         let read = is_output(t) || (n..records.len()).any(reads);
         written && (read || records[n].output as usize == t)
     };
