@@ -4,6 +4,7 @@
 //! spelling here is [`super::portable`]'s.
 
 mod add;
+mod attention;
 #[macro_use]
 mod record;
 mod blocks;

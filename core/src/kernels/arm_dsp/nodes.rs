@@ -2,9 +2,10 @@
 //! codes of a row two instructions a pair.
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
+use super::attention;
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Columns, LayerWeights, RowOperator, RowSums};
+use crate::kernels::nodes::{BLOCK, Columns, LayerWeights, RowOperator, RowSums, Scoring, weigh};
 use crate::kernels::portable::nodes::{add_row, compute_rows};
 use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, Weighted, portable};
 use crate::shape::expect_len;
@@ -237,6 +238,18 @@ impl RowSums for NodeSums {
             }
         }
         sums
+    }
+
+    fn add_heads(sums: &mut [i32], weights: &[i32], x: &[i8]) {
+        attention::add_heads(sums, weights, x);
+    }
+
+    fn dot_heads(x: &[i8], v: &[i8], products: &mut [i32]) {
+        attention::dot_heads(x, v, products);
+    }
+
+    fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> i32 {
+        attention::weigh(products, heads, scoring).unwrap_or_else(|| weigh(products, heads, scoring))
     }
 
     fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {

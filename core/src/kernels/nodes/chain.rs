@@ -1,8 +1,10 @@
 //! Rows on demand: an operator computes the rows of its operand when it needs them, through as many operators as are
 //! not stored.
 
-use super::weighted_row::weighted_row;
-use super::{Columns, CompressedWeights, Kept, LayerWeights, NodeDense, Propagate, RowScaling, SparseDense, Weighted};
+use super::weighted_row::{weigh, weighted_row};
+use super::{
+    Columns, CompressedWeights, Kept, LayerWeights, NodeDense, Propagate, RowScaling, Scoring, SparseDense, Weighted,
+};
 use crate::graph::Index;
 
 /// Channels that are summed in one pass over the rows.
@@ -20,14 +22,25 @@ pub trait RowSums {
     /// `Σ_k (values[k] - zero_point) * x[k]`: rows one after the other.
     fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
 
-    /// `sums += weight * x`
-    fn add_scaled(sums: &mut [i32], weight: i32, x: &[i8]) {
-        sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum = sum.wrapping_add(weight.wrapping_mul(x.into())));
+    /// `sums[c] += weights[head of c] * x[c]`: as many channels for each head.
+    fn add_heads(sums: &mut [i32], weights: &[i32], x: &[i8]) {
+        let part = head_channels(x, weights.len());
+        for ((sums, x), &weight) in sums.chunks_mut(part).zip(x.chunks(part)).zip(weights) {
+            sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum = sum.wrapping_add(weight.wrapping_mul(x.into())));
+        }
     }
 
-    /// `Σ_c x[c] * v[c]`
-    fn dot(x: &[i8], v: &[i8]) -> i32 {
-        x.iter().zip(v).fold(0, |sum, (&x, &v)| sum.wrapping_add(i32::from(x) * i32::from(v)))
+    /// `products[head] = Σ_c x[c] * v[c]` over the channels of a head, as many for each.
+    fn dot_heads(x: &[i8], v: &[i8], products: &mut [i32]) {
+        let part = head_channels(x, products.len());
+        for ((x, v), product) in x.chunks(part).zip(v.chunks(part)).zip(products) {
+            *product = x.iter().zip(v).fold(0, |sum, (&x, &v)| sum.wrapping_add(i32::from(x) * i32::from(v)));
+        }
+    }
+
+    /// Turns every `heads`-th product, from the first one on, into what it counts in its row; returns their sum.
+    fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> i32 {
+        weigh(products, heads, scoring)
     }
 
     /// [`sum_weighted_rows`](Self::sum_weighted_rows) of compressed weights, once where there are no values.
@@ -62,6 +75,11 @@ pub trait RowSums {
     fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
         scaling.codes(factor, first, sums, y);
     }
+}
+
+/// Channels of each of `heads` heads of a row.
+pub(crate) fn head_channels(x: &[i8], heads: usize) -> usize {
+    x.len().checked_div(heads).unwrap_or(0).max(1)
 }
 
 /// One operator of a chain, with its weights.

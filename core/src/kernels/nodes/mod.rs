@@ -16,7 +16,12 @@ pub use chain::{BLOCK, RowOperator, RowSums, compute_row, scratch_words};
 pub use compressed::{CompressedWeights, LayerWeights};
 pub use kept::{Kept, Ranks, keep_edges};
 pub use sparse::{Columns, Sparse};
-pub use weighted::{Attention, NeighbourWeights, Normalizer, Weighted, degree_weight, exponential, score};
+pub use weighted::{
+    Attention, NeighbourWeights, Normalizer, Scoring, Slope, Weighted, degree_weight, exponential, score,
+};
+
+#[cfg(arm_dsp)]
+pub(crate) use weighted_row::weigh;
 
 use super::Clamp;
 use crate::error::ShapeError;

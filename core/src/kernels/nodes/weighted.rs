@@ -67,6 +67,64 @@ pub fn score([rising, falling]: [Multiplier; 2], q: i32, rounding: Rounding) -> 
     slope.apply(q, rounding)
 }
 
+/// A multiplier as a few words and no branches: `round(q * multiplier)` for sums `|q| <=` [`MAX_SUM`], rounded twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Slope {
+    /// In `[2^31, 2^32)`.
+    mantissa_q32: u32,
+    left: u32,
+    /// -1 where what is shifted right goes away from zero at halves, 0 where nothing is shifted.
+    below_zero: i32,
+    half: i32,
+    right: u32,
+}
+
+impl Slope {
+    /// The same multiplier, if its mantissa is at least 2^30 and its shift at least -28.
+    pub const fn new(multiplier: Multiplier) -> Option<Self> {
+        let Multiplier { mantissa_q31, shift } = multiplier;
+        if mantissa_q31 < 1 << 30 || shift < -28 || shift > 30 {
+            return None;
+        }
+        let mantissa_q32 = (mantissa_q31 as u32) << 1;
+        let (left, right) = if shift > 0 { (shift as u32, 0) } else { (0, shift.unsigned_abs()) };
+        let half = if right > 0 { 1 << (right - 1) } else { 0 };
+        Some(Self { mantissa_q32, left, below_zero: if right > 0 { -1 } else { 0 }, half, right })
+    }
+
+    /// `round(q * multiplier)`, as [`Multiplier::apply`] has it.
+    #[inline]
+    pub const fn apply(self, q: i32) -> i32 {
+        let product = q.wrapping_shl(self.left) as i64 * self.mantissa_q32 as i64;
+        let high = (product.wrapping_add(1 << 31) >> 32) as i32;
+        (high + (self.below_zero & (high >> 31)) + self.half) >> (self.right & 31)
+    }
+}
+
+/// How the products of one head become the scores of one row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scoring {
+    /// `rising` and `falling`.
+    pub multipliers: [Multiplier; 2],
+    /// What the node that gathers adds to every product.
+    pub offset: i32,
+    /// How multipliers round.
+    pub rounding: Rounding,
+}
+
+impl Scoring {
+    /// The multipliers as slopes, if both can be.
+    #[inline]
+    pub const fn slopes(&self) -> Option<[Slope; 2]> {
+        let [rising, falling] = self.multipliers;
+        match (Slope::new(rising), Slope::new(falling), self.rounding) {
+            (Some(rising), Some(falling), Rounding::Double) => Some([rising, falling]),
+            _ => None,
+        }
+    }
+}
+
 /// `exp` of the distance between a score and the largest one, Q0.15.
 #[inline]
 pub fn exponential(score: i32, largest: i32) -> u32 {
@@ -79,8 +137,9 @@ pub fn exponential(score: i32, largest: i32) -> u32 {
 /// bits, or `e = 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalizer {
-    reciprocal: u32,
-    shift: u32,
+    pub(crate) reciprocal: u32,
+    pub(crate) half: u32,
+    pub(crate) shift: u32,
 }
 
 impl Normalizer {
@@ -89,14 +148,14 @@ impl Normalizer {
     pub fn new(sum: u32) -> Self {
         let excess = 16_u32.saturating_sub(sum.leading_zeros());
         let reciprocal = (1_u32 << 31).checked_div(sum >> (excess & 31)).unwrap_or(0);
-        Self { reciprocal, shift: 31 - WEIGHT_BITS + excess }
+        let shift = 31 - WEIGHT_BITS + excess;
+        Self { reciprocal, half: 1 << (shift.wrapping_sub(1) & 31), shift: shift & 31 }
     }
 
     /// What an exponential counts, with 22 fraction bits.
     #[inline]
     pub const fn weight(self, exponential: u32) -> i32 {
-        let half = 1_u32 << (self.shift.wrapping_sub(1) & 31);
-        (exponential.wrapping_mul(self.reciprocal).wrapping_add(half) >> (self.shift & 31)) as i32
+        (exponential.wrapping_mul(self.reciprocal).wrapping_add(self.half) >> (self.shift & 31)) as i32
     }
 }
 

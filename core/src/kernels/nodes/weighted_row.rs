@@ -1,7 +1,7 @@
 //! One row of weighted sums, over rows that lie in memory or are computed when they are read.
 
 use super::chain::{RowOperator, RowSums, codes, compute_row};
-use super::{Attention, NeighbourWeights, Normalizer, Weighted, degree_weight, exponential, score};
+use super::{Attention, NeighbourWeights, Normalizer, Scoring, Weighted, degree_weight, exponential, score};
 
 /// The rows that are summed.
 struct Rows<'r> {
@@ -70,7 +70,7 @@ fn add_by_degree<S: RowSums>(op: &Weighted<'_>, factors: &[u16], row: usize, sum
     for other in neighbours(op, row) {
         let weight = degree_weight(own, factor(other));
         total = total.wrapping_add(weight);
-        S::add_scaled(sums, weight, rows.get::<S>(other));
+        S::add_heads(sums, &[weight], rows.get::<S>(other));
     }
     take_zeros(op, sums, total);
 }
@@ -87,50 +87,46 @@ fn add_by_attention<S: RowSums>(
     let (heads, part) = (attention.heads().max(1), op.head_channels().max(1));
     let (scores, of_target) = scores.split_at_mut_checked(scores.len().saturating_sub(heads)).unwrap_or_default();
     let ([source, target], rounding) = (attention.halves(), op.scaling.constants().rounding);
-    let products = |x: &[i8], vector: &[i8], products: &mut [i32]| {
-        for ((x, vector), product) in x.chunks(part).zip(vector.chunks(part)).zip(products) {
-            *product = S::dot(x, vector);
-        }
-    };
-    products(rows.get::<S>(row), target, of_target);
-    for (other, scores) in neighbours(op, row).zip(scores.chunks_mut(heads)) {
-        products(rows.get::<S>(other), source, scores);
+    S::dot_heads(rows.get::<S>(row), target, of_target);
+    for (other, products) in neighbours(op, row).zip(scores.chunks_mut(heads)) {
+        S::dot_heads(rows.get::<S>(other), source, products);
     }
     let vectors = source.chunks(part).zip(target.chunks(part));
     for (head, (total, (source, target))) in of_target.iter_mut().zip(vectors).enumerate() {
         let ones: i32 = source.iter().chain(target).map(|&code| i32::from(code)).sum();
         let offset = total.wrapping_sub(ones.wrapping_mul(op.input_zero_point));
-        let slopes = attention.multipliers(head);
-        let score = |product: i32| score(slopes, product.wrapping_add(offset), rounding);
-        *total = weigh(scores, score, head, heads);
+        let scoring = Scoring { multipliers: attention.multipliers(head), offset, rounding };
+        *total = S::weigh(scores.get_mut(head..).unwrap_or_default(), heads, &scoring);
     }
     for (other, weights) in neighbours(op, row).zip(scores.chunks(heads)) {
-        let x = rows.get::<S>(other);
-        for ((sums, x), &weight) in sums.chunks_mut(part).zip(x.chunks(part)).zip(weights) {
-            S::add_scaled(sums, weight, x);
-        }
+        S::add_heads(sums, weights, rows.get::<S>(other));
     }
     for (sums, &total) in sums.chunks_mut(part).zip(&*of_target) {
         take_zeros(op, sums, total);
     }
 }
 
-/// Turns every `heads`-th product from `head` on into what its row counts; returns their sum.
-fn weigh(scores: &mut [i32], score: impl Fn(i32) -> i32, head: usize, heads: usize) -> i32 {
+/// Turns every `heads`-th product into what it counts in its row; returns their sum.
+pub(crate) fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> i32 {
+    let slopes = scoring.slopes();
     let mut largest = i32::MIN;
-    for product in scores.iter_mut().skip(head).step_by(heads) {
-        *product = score(*product);
+    for product in products.iter_mut().step_by(heads) {
+        let q = product.wrapping_add(scoring.offset);
+        *product = match slopes {
+            Some([rising, falling]) => if q > 0 { rising } else { falling }.apply(q),
+            None => score(scoring.multipliers, q, scoring.rounding),
+        };
         largest = largest.max(*product);
     }
     let mut sum = 0_u32;
-    for score in scores.iter_mut().skip(head).step_by(heads) {
+    for score in products.iter_mut().step_by(heads) {
         let exponential = exponential(*score, largest);
         sum = sum.wrapping_add(exponential);
         *score = exponential.cast_signed();
     }
     let normalizer = Normalizer::new(sum);
     let mut total = 0_i32;
-    for score in scores.iter_mut().skip(head).step_by(heads) {
+    for score in products.iter_mut().step_by(heads) {
         *score = normalizer.weight(score.cast_unsigned());
         total = total.wrapping_add(*score);
     }

@@ -4,7 +4,7 @@ use super::Lcg;
 use super::nodes::{Constants, Matrix, same};
 use crate::graph::{Csr, propagate};
 use crate::kernels::nodes::{
-    Attention, LayerWeights, NeighbourWeights, Ranks, RowOperator, compute_row, keep_edges, scratch_words,
+    Attention, LayerWeights, NeighbourWeights, Ranks, RowOperator, Slope, compute_row, keep_edges, scratch_words,
 };
 use crate::kernels::portable::NodeSums;
 use crate::kernels::{
@@ -56,6 +56,25 @@ impl Weights {
 }
 
 #[test]
+fn a_slope_is_its_multiplier() {
+    let (mut rng, mut slopes) = (Lcg(57), 0);
+    for shift in -31..=30 {
+        for mantissa_q31 in [0, (1 << 30) - 1, 1 << 30, (1 << 30) + 1 + rng.below(1 << 30) as i32, i32::MAX] {
+            let multiplier = Multiplier { mantissa_q31, shift };
+            let Some(slope) = Slope::new(multiplier) else { continue };
+            slopes += 1;
+            let ends = [0, 1, -1, 3 << 29, -(3 << 29)];
+            let halves = (0..31).flat_map(|bit| [-1, 0, 1].map(|d| (1_i32 << bit) + d)).filter(|q| *q <= 3 << 29);
+            let random: Vec<i32> = (0..50).map(|_| rng.below(3 << 30) as i32 - (3 << 29)).collect();
+            for q in ends.into_iter().chain(halves.flat_map(|q| [q, -q])).chain(random) {
+                assert_eq!(slope.apply(q), multiplier.apply(q, Rounding::Double), "{multiplier:?} {q}");
+            }
+        }
+    }
+    assert_eq!(slopes, 59 * 3);
+}
+
+#[test]
 fn weighted_sums_equal_the_reference_stored_and_on_demand() {
     let (mut rng, mut codes) = (Lcg(31), [false; 256]);
     for _ in 0..CASES {
@@ -66,7 +85,8 @@ fn weighted_sums_equal_the_reference_stored_and_on_demand() {
         let size = if heads == 0 { 1e6 } else { 4e8 };
         let random = std::iter::repeat_with(|| Constants::random(&mut rng, nodes, channels, size));
         let constants = random.into_iter().find(|constants| constants.factors.is_empty()).unwrap();
-        let weights = Weights::new(&mut rng, graph.view(), channels, heads, 1e-4);
+        let unit = [3e-14, 1e-6, 1e-4, 2e-3][rng.below(4)];
+        let weights = Weights::new(&mut rng, graph.view(), channels, heads, unit);
         let op = Weighted {
             graph: graph.view(),
             kept: if rng.below(2) == 0 { Kept::ALL } else { bits.view() },
