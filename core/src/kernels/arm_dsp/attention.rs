@@ -2,12 +2,11 @@
 //! no branch on what they compute.
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
-use crate::kernels::nodes::{Normalizer, Scoring, Slope};
+use crate::kernels::nodes::{Normalizer, Scoring, heads};
 use crate::num::EXP;
-use core::arch::global_asm;
+use core::{arch::global_asm, ffi::c_void};
 
-// Products of heads: r0 codes, r1 vector, r2 products, r3 their end; on the stack the channels of a head.
-// Sums of heads: r0 sums, r1 codes, r2 weights, r3 their end; on the stack the channels of a head.
+// Products and sums of rows: r0 columns, r1 their end, r2 what `Rows` has; they stop at a column that is not in `x`.
 // What neighbours count: r0 the numbers of a head, r1 their end, r2 bytes from one to the next;
 //   scores: r3 offset and slopes; gives the largest one.
 //   exponentials: r3 the largest score; on the stack the table; gives their sum.
@@ -15,53 +14,78 @@ use core::arch::global_asm;
 global_asm!(
     ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
     r#"
-.section .text.niwaki_dot_heads_i8,"ax",%progbits
-.global niwaki_dot_heads_i8
-.type niwaki_dot_heads_i8, %function
+.section .text.niwaki_dot_rows_i8,"ax",%progbits
+.global niwaki_dot_rows_i8
+.type niwaki_dot_rows_i8, %function
 .thumb_func
 .balign 4
-niwaki_dot_heads_i8:
-    push {{r4-r8, lr}}
-    ldr r8, [sp, #24]
-    b 6f
-1:  mov r12, #0
+niwaki_dot_rows_i8:
+    push {{r1, r4-r11, lr}}
+    mov r11, r0
+    mov r3, r2
+    ldr r2, [r3, #24]
+    ldr r8, [r3, #16]
+    ldr r9, [r3, #28]
+    b 7f
+1:  ldrh r4, [r11], #2
+    ldm r3, {{r0, r5, r6, r10}}     @ x, its rows, their width, heads
+    cmp r4, r5
+    bhs 8f
+    mla r0, r4, r6, r0
+    ldr r1, [r3, #20]
+2:  mov r12, #0
     subs lr, r8, #4
-    blt 3f
-2:  ldr r4, [r0], #4
+    blt 4f
+3:  ldr r4, [r0], #4
     ldr r5, [r1], #4
     sxtb16 r6, r4
+    ssub16 r6, r6, r9
     sxtb16 r7, r5
     smlad r12, r6, r7, r12
     sxtb16 r4, r4, ror #8
+    ssub16 r4, r4, r9
     sxtb16 r5, r5, ror #8
     smlad r12, r4, r5, r12
     subs lr, lr, #4
-    bge 2b
-3:  adds lr, lr, #4
-    beq 5f
-4:  ldrsb r4, [r0], #1
+    bge 3b
+4:  adds lr, lr, #4
+    beq 6f
+5:  ldrsb r4, [r0], #1
     ldrsb r5, [r1], #1
+    ssub16 r4, r4, r9
     smlabb r12, r4, r5, r12
     subs lr, lr, #1
-    bne 4b
-5:  str r12, [r2], #4
-6:  cmp r2, r3
+    bne 5b
+6:  str r12, [r2], #4
+    subs r10, r10, #1
+    bne 2b
+7:  ldr r4, [sp]
+    cmp r11, r4
     blo 1b
-    pop {{r4-r8, pc}}
+8:  pop {{r1, r4-r11, pc}}
 
-.section .text.niwaki_add_heads_i8,"ax",%progbits
-.global niwaki_add_heads_i8
-.type niwaki_add_heads_i8, %function
+.section .text.niwaki_add_rows_i8,"ax",%progbits
+.global niwaki_add_rows_i8
+.type niwaki_add_rows_i8, %function
 .thumb_func
 .balign 4
-niwaki_add_heads_i8:
-    push {{r4-r10, lr}}
-    ldr r10, [sp, #32]
-    b 6f
-1:  ldr r12, [r2], #4
-    subs lr, r10, #4
-    blt 3f
-2:  ldr r4, [r1], #4
+niwaki_add_rows_i8:
+    push {{r1, r4-r11, lr}}
+    mov r11, r0
+    mov r3, r2
+    ldr r2, [r3, #20]
+    b 7f
+1:  ldrh r4, [r11], #2
+    ldm r3, {{r1, r5, r6, r10}}     @ x, its rows, their width, heads
+    cmp r4, r5
+    bhs 8f
+    mla r1, r4, r6, r1
+    ldr r0, [r3, #24]
+2:  ldr r12, [r2], #4
+    ldr lr, [r3, #16]
+    subs lr, lr, #4
+    blt 4f
+3:  ldr r4, [r1], #4
     ldm r0, {{r6-r9}}
     sxtb r5, r4
     mla r6, r5, r12, r6
@@ -73,18 +97,21 @@ niwaki_add_heads_i8:
     mla r9, r5, r12, r9
     stmia r0!, {{r6-r9}}
     subs lr, lr, #4
-    bge 2b
-3:  adds lr, lr, #4
+    bge 3b
+4:  adds lr, lr, #4
     beq 6f
-4:  ldrsb r4, [r1], #1
+5:  ldrsb r4, [r1], #1
     ldr r6, [r0]
     mla r6, r4, r12, r6
     str r6, [r0], #4
     subs lr, lr, #1
-    bne 4b
-6:  cmp r2, r3
+    bne 5b
+6:  subs r10, r10, #1
+    bne 2b
+7:  ldr r4, [sp]
+    cmp r11, r4
     blo 1b
-    pop {{r4-r10, pc}}
+8:  pop {{r1, r4-r11, pc}}
 
 .section .text.niwaki_scores,"ax",%progbits
 .global niwaki_scores
@@ -176,52 +203,65 @@ niwaki_weights:
 "#
 );
 
-/// What [`niwaki_scores`] reads besides the products.
+/// What [`niwaki_dot_rows_i8`] and [`niwaki_add_rows_i8`] read besides the columns.
 #[repr(C)]
-struct Scores {
-    offset: i32,
-    slopes: [Slope; 2],
+struct Rows {
+    x: *const i8,
+    count: usize,
+    width: usize,
+    heads: usize,
+    /// Channels of a head, at least 1.
+    part: usize,
+    /// The vector, or the weights.
+    read: *const c_void,
+    /// The products, or the sums.
+    written: *mut i32,
+    /// In both halves.
+    zero_points: u32,
 }
 
 unsafe extern "C" {
-    fn niwaki_dot_heads_i8(x: *const i8, v: *const i8, products: *mut i32, products_end: *mut i32, part: usize);
-    fn niwaki_add_heads_i8(sums: *mut i32, x: *const i8, weights: *const i32, weights_end: *const i32, part: usize);
-    fn niwaki_scores(products: *mut i32, end: *mut i32, step: usize, scores: *const Scores) -> i32;
+    fn niwaki_dot_rows_i8(columns: *const u16, columns_end: *const u16, rows: *const Rows);
+    fn niwaki_add_rows_i8(columns: *const u16, columns_end: *const u16, rows: *const Rows);
+    fn niwaki_scores(products: *mut i32, end: *mut i32, step: usize, scoring: *const Scoring) -> i32;
     fn niwaki_exponentials(scores: *mut i32, end: *mut i32, step: usize, largest: i32, table: *const [i16; 513])
     -> u32;
     fn niwaki_weights(values: *mut i32, end: *mut i32, step: usize, reciprocal: u32, half: u32, shift: u32) -> i32;
 }
 
-/// Channels of each of `heads` heads, if `x` and `other` have them.
-fn head_channels(x: &[i8], other: usize, heads: usize) -> Option<usize> {
-    x.len().checked_div(heads).filter(|&part| part > 0 && other >= part * heads)
+/// [`RowSums::dot_rows`](crate::kernels::nodes::RowSums::dot_rows)
+pub(super) fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], products: &mut [i32]) {
+    let Some([heads, part]) = heads(columns.len(), v.len(), products.len()) else { return };
+    let (width, halves) = (v.len(), zero_point as u32 & 0xFFFF);
+    let (read, written) = (v.as_ptr().cast(), products.as_mut_ptr());
+    let zero_points = halves << 16 | halves;
+    let rows = Rows { x: x.as_ptr(), count: x.len() / width, width, heads, part, read, written, zero_points };
+    let range = columns.as_ptr_range();
+    // SAFETY: reads the columns and, for each that `x` has, `heads * part <= width` codes of its row and of `v`; writes at
+    // most `heads` products a column, which is what there are.
+    unsafe { niwaki_dot_rows_i8(range.start, range.end, &raw const rows) };
 }
 
-/// [`RowSums::dot_heads`](crate::kernels::nodes::RowSums::dot_heads)
-pub(super) fn dot_heads(x: &[i8], v: &[i8], products: &mut [i32]) {
-    let Some(part) = head_channels(x, v.len(), products.len()) else { return };
-    let range = products.as_mut_ptr_range();
-    // SAFETY: reads `part` codes for each product of `x` and of `v`, which have them; writes the products.
-    unsafe { niwaki_dot_heads_i8(x.as_ptr(), v.as_ptr(), range.start, range.end, part) };
+/// [`RowSums::add_rows`](crate::kernels::nodes::RowSums::add_rows)
+pub(super) fn add_rows(columns: &[u16], x: &[i8], weights: &[i32], sums: &mut [i32]) {
+    let Some([heads, part]) = heads(columns.len(), sums.len(), weights.len()) else { return };
+    let (width, read, written) = (sums.len(), weights.as_ptr().cast(), sums.as_mut_ptr());
+    let rows = Rows { x: x.as_ptr(), count: x.len() / width, width, heads, part, read, written, zero_points: 0 };
+    let range = columns.as_ptr_range();
+    // SAFETY: reads the columns and, for each that `x` has, `heads` weights, which is what there are, and
+    // `heads * part <= width` codes of its row; reads and writes as many sums, of which there are `width`.
+    unsafe { niwaki_add_rows_i8(range.start, range.end, &raw const rows) };
 }
 
-/// [`RowSums::add_heads`](crate::kernels::nodes::RowSums::add_heads)
-pub(super) fn add_heads(sums: &mut [i32], weights: &[i32], x: &[i8]) {
-    let Some(part) = head_channels(x, sums.len(), weights.len()) else { return };
-    let range = weights.as_ptr_range();
-    // SAFETY: reads the weights and for each of them `part` codes of `x`, which has them; reads and writes as many sums.
-    unsafe { niwaki_add_heads_i8(sums.as_mut_ptr(), x.as_ptr(), range.start, range.end, part) };
-}
-
-/// [`RowSums::weigh`](crate::kernels::nodes::RowSums::weigh), if the multipliers are slopes.
-pub(super) fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> Option<i32> {
-    let (slopes, step) = (scoring.slopes()?, heads.checked_mul(size_of::<i32>()).filter(|&step| step > 0)?);
-    let (scores, range) = (Scores { offset: scoring.offset, slopes }, products.as_mut_ptr_range());
-    // SAFETY: reads and writes every `heads`-th of `products`, from the first one to the last one before its end; reads `scores`.
-    let largest = unsafe { niwaki_scores(range.start, range.end, step, &raw const scores) };
+/// [`RowSums::weigh`](crate::kernels::nodes::RowSums::weigh)
+pub(super) fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> i32 {
+    let (step, range) = (heads.max(1).saturating_mul(size_of::<i32>()), products.as_mut_ptr_range());
+    // SAFETY: reads and writes every `heads`-th of `products`, from the first one to the last one before its end; reads
+    // `scoring`.
+    let largest = unsafe { niwaki_scores(range.start, range.end, step, scoring) };
     // SAFETY: as above; reads pairs of the table at 0 to 511, as no score is larger than `largest`.
     let sum = unsafe { niwaki_exponentials(range.start, range.end, step, largest, &raw const EXP) };
     let Normalizer { reciprocal, half, shift } = Normalizer::new(sum);
     // SAFETY: as above.
-    Some(unsafe { niwaki_weights(range.start, range.end, step, reciprocal, half, shift) })
+    unsafe { niwaki_weights(range.start, range.end, step, reciprocal, half, shift) }
 }

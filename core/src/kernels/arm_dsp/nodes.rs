@@ -5,7 +5,7 @@
 use super::attention;
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Columns, LayerWeights, RowOperator, RowSums, Scoring, weigh};
+use crate::kernels::nodes::{BLOCK, Columns, LayerWeights, RowOperator, RowSums, Scoring};
 use crate::kernels::portable::nodes::{add_row, compute_rows};
 use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, Weighted, portable};
 use crate::shape::expect_len;
@@ -240,16 +240,16 @@ impl RowSums for NodeSums {
         sums
     }
 
-    fn add_heads(sums: &mut [i32], weights: &[i32], x: &[i8]) {
-        attention::add_heads(sums, weights, x);
+    fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], products: &mut [i32]) {
+        attention::dot_rows(columns, x, zero_point, v, products);
     }
 
-    fn dot_heads(x: &[i8], v: &[i8], products: &mut [i32]) {
-        attention::dot_heads(x, v, products);
+    fn add_rows(columns: &[u16], x: &[i8], weights: &[i32], sums: &mut [i32]) {
+        attention::add_rows(columns, x, weights, sums);
     }
 
     fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> i32 {
-        attention::weigh(products, heads, scoring).unwrap_or_else(|| weigh(products, heads, scoring))
+        attention::weigh(products, heads, scoring)
     }
 
     fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {

@@ -1,9 +1,10 @@
 //! Rows on demand: an operator computes the rows of its operand when it needs them, through as many operators as are
 //! not stored.
 
-use super::weighted_row::{weigh, weighted_row};
+use super::weighted_row::weighted_row;
 use super::{
-    Columns, CompressedWeights, Kept, LayerWeights, NodeDense, Propagate, RowScaling, Scoring, SparseDense, Weighted,
+    Columns, CompressedWeights, Kept, LayerWeights, NodeDense, Normalizer, Propagate, RowScaling, Scoring, SparseDense,
+    Weighted, exponential,
 };
 use crate::graph::Index;
 
@@ -22,25 +23,55 @@ pub trait RowSums {
     /// `Σ_k (values[k] - zero_point) * x[k]`: rows one after the other.
     fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
 
-    /// `sums[c] += weights[head of c] * x[c]`: as many channels for each head.
-    fn add_heads(sums: &mut [i32], weights: &[i32], x: &[i8]) {
-        let part = head_channels(x, weights.len());
-        for ((sums, x), &weight) in sums.chunks_mut(part).zip(x.chunks(part)).zip(weights) {
-            sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum = sum.wrapping_add(weight.wrapping_mul(x.into())));
+    /// `products[k, head] = Σ_c v[c] (x[columns[k], c] - zero_point)` over the channels of each head.
+    ///
+    /// # Shapes
+    /// `x: [rows, v.len()]` · `products: [columns, heads]`
+    fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], products: &mut [i32]) {
+        let Some([heads, part]) = heads(columns.len(), v.len(), products.len()) else { return };
+        for (&column, products) in columns.iter().zip(products.chunks_mut(heads)) {
+            for ((x, v), product) in row_of(x, v.len(), column).chunks(part).zip(v.chunks(part)).zip(products) {
+                let terms = x.iter().zip(v).map(|(&x, &v)| (i32::from(x) - zero_point) * i32::from(v));
+                *product = terms.fold(0, i32::wrapping_add);
+            }
         }
     }
 
-    /// `products[head] = Σ_c x[c] * v[c]` over the channels of a head, as many for each.
-    fn dot_heads(x: &[i8], v: &[i8], products: &mut [i32]) {
-        let part = head_channels(x, products.len());
-        for ((x, v), product) in x.chunks(part).zip(v.chunks(part)).zip(products) {
-            *product = x.iter().zip(v).fold(0, |sum, (&x, &v)| sum.wrapping_add(i32::from(x) * i32::from(v)));
+    /// `sums[c] += Σ_k weights[k, head of c] * x[columns[k], c]`
+    ///
+    /// # Shapes
+    /// `x: [rows, sums.len()]` · `weights: [columns, heads]`
+    fn add_rows(columns: &[u16], x: &[i8], weights: &[i32], sums: &mut [i32]) {
+        let Some([heads, part]) = heads(columns.len(), sums.len(), weights.len()) else { return };
+        for (&column, weights) in columns.iter().zip(weights.chunks(heads)) {
+            let x = row_of(x, sums.len(), column).chunks(part);
+            for ((sums, x), &weight) in sums.chunks_mut(part).zip(x).zip(weights) {
+                sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum = sum.wrapping_add(weight.wrapping_mul(x.into())));
+            }
         }
     }
 
     /// Turns every `heads`-th product, from the first one on, into what it counts in its row; returns their sum.
     fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> i32 {
-        weigh(products, heads, scoring)
+        let (mut largest, [rising, falling]) = (i32::MIN, scoring.slopes);
+        for product in products.iter_mut().step_by(heads) {
+            let q = product.wrapping_add(scoring.offset);
+            *product = if q > 0 { rising } else { falling }.apply(q);
+            largest = largest.max(*product);
+        }
+        let mut sum = 0_u32;
+        for score in products.iter_mut().step_by(heads) {
+            let exponential = exponential(*score, largest);
+            sum = sum.wrapping_add(exponential);
+            *score = exponential.cast_signed();
+        }
+        let normalizer = Normalizer::new(sum);
+        let mut total = 0_i32;
+        for score in products.iter_mut().step_by(heads) {
+            *score = normalizer.weight(score.cast_unsigned());
+            total = total.wrapping_add(*score);
+        }
+        total
     }
 
     /// [`sum_weighted_rows`](Self::sum_weighted_rows) of compressed weights, once where there are no values.
@@ -77,9 +108,16 @@ pub trait RowSums {
     }
 }
 
-/// Channels of each of `heads` heads of a row.
-pub(crate) fn head_channels(x: &[i8], heads: usize) -> usize {
-    x.len().checked_div(heads).unwrap_or(0).max(1)
+/// The number of heads, and the channels of each, where `columns` rows of `channels` channels have `products` products;
+/// none if either is zero.
+pub(crate) fn heads(columns: usize, channels: usize, products: usize) -> Option<[usize; 2]> {
+    let heads = products.checked_div(columns).filter(|&heads| heads > 0)?;
+    Some([heads, channels / heads]).filter(|&[_, part]| part > 0)
+}
+
+fn row_of(x: &[i8], width: usize, row: u16) -> &[i8] {
+    let start = usize::from(row) * width;
+    x.get(start..start + width).unwrap_or_default()
 }
 
 /// One operator of a chain, with its weights.

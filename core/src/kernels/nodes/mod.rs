@@ -21,7 +21,7 @@ pub use weighted::{
 };
 
 #[cfg(arm_dsp)]
-pub(crate) use weighted_row::weigh;
+pub(crate) use chain::heads;
 
 use super::Clamp;
 use crate::error::ShapeError;

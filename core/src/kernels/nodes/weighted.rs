@@ -56,73 +56,67 @@ impl<'a> Attention<'a> {
     #[inline]
     pub fn multipliers(&self, head: usize) -> [Multiplier; 2] {
         let word = |row: usize| self.slopes.get(row * self.heads() + head).copied().unwrap_or(0);
-        [0, 2].map(|row| Multiplier { mantissa_q31: word(row), shift: word(row + 1) })
+        let rising = Multiplier { mantissa_q31: word(0), shift: word(1) };
+        [rising, Multiplier { mantissa_q31: word(2), shift: word(3) }]
     }
 }
 
 /// The score of a sum `q` in units of 1 / 6553.5.
 #[inline]
-pub fn score([rising, falling]: [Multiplier; 2], q: i32, rounding: Rounding) -> i32 {
+pub fn score([rising, falling]: [Multiplier; 2], q: i32) -> i32 {
     let slope = if q > 0 { rising } else { falling };
-    slope.apply(q, rounding)
+    slope.apply(q, Rounding::Double)
 }
 
-/// A multiplier as a few words and no branches: `round(q * multiplier)` for sums `|q| <=` [`MAX_SUM`], rounded twice.
+/// A multiplier as a few words and no branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Slope {
     /// In `[2^31, 2^32)`.
     mantissa_q32: u32,
     left: u32,
-    /// -1 where what is shifted right goes away from zero at halves, 0 where nothing is shifted.
+    /// -1 where halves below zero go away from it, 0 where nothing is shifted to the right.
     below_zero: i32,
     half: i32,
     right: u32,
 }
 
 impl Slope {
-    /// The same multiplier, if its mantissa is at least 2^30 and its shift at least -28.
-    pub const fn new(multiplier: Multiplier) -> Option<Self> {
-        let Multiplier { mantissa_q31, shift } = multiplier;
-        if mantissa_q31 < 1 << 30 || shift < -28 || shift > 30 {
-            return None;
-        }
-        let mantissa_q32 = (mantissa_q31 as u32) << 1;
-        let (left, right) = if shift > 0 { (shift as u32, 0) } else { (0, shift.unsigned_abs()) };
-        let half = if right > 0 { 1 << (right - 1) } else { 0 };
-        Some(Self { mantissa_q32, left, below_zero: if right > 0 { -1 } else { 0 }, half, right })
+    /// The smallest multiplier that can be one.
+    pub const MIN: f64 = 1.0 / (1_u64 << 29) as f64;
+
+    /// Whether `multiplier` can be one: a mantissa of at least 2^30, a shift in `-28..=30`.
+    pub const fn fits(multiplier: Multiplier) -> bool {
+        multiplier.mantissa_q31 >= 1 << 30 && multiplier.shift >= -28 && multiplier.shift <= 30
     }
 
-    /// `round(q * multiplier)`, as [`Multiplier::apply`] has it.
+    /// The same multiplier, which must fit.
+    #[inline]
+    pub const fn new(multiplier: Multiplier) -> Self {
+        let Multiplier { mantissa_q31, shift } = multiplier;
+        let (left, right) = if shift > 0 { (shift as u32, 0) } else { (0, shift.unsigned_abs()) };
+        let below_zero = if right > 0 { -1 } else { 0 };
+        Self { mantissa_q32: (mantissa_q31 as u32) << 1, left, below_zero, half: (1 << (right & 31)) >> 1, right }
+    }
+
+    /// `round(q * multiplier)` as [`Multiplier::apply`] rounds it, twice, for `|q| <=` [`MAX_SUM`].
     #[inline]
     pub const fn apply(self, q: i32) -> i32 {
         let product = q.wrapping_shl(self.left) as i64 * self.mantissa_q32 as i64;
         let high = (product.wrapping_add(1 << 31) >> 32) as i32;
-        (high + (self.below_zero & (high >> 31)) + self.half) >> (self.right & 31)
+        let rounded = high.wrapping_add(self.below_zero & (high >> 31)).wrapping_add(self.half);
+        rounded >> (self.right & 31)
     }
 }
 
 /// How the products of one head become the scores of one row.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub struct Scoring {
-    /// `rising` and `falling`.
-    pub multipliers: [Multiplier; 2],
     /// What the node that gathers adds to every product.
     pub offset: i32,
-    /// How multipliers round.
-    pub rounding: Rounding,
-}
-
-impl Scoring {
-    /// The multipliers as slopes, if both can be.
-    #[inline]
-    pub const fn slopes(&self) -> Option<[Slope; 2]> {
-        let [rising, falling] = self.multipliers;
-        match (Slope::new(rising), Slope::new(falling), self.rounding) {
-            (Some(rising), Some(falling), Rounding::Double) => Some([rising, falling]),
-            _ => None,
-        }
-    }
+    /// `rising` and `falling`.
+    pub slopes: [Slope; 2],
 }
 
 /// `exp` of the distance between a score and the largest one, Q0.15.

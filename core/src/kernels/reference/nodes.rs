@@ -70,7 +70,7 @@ fn attention_score(
         i32::from(at(source, c)).wrapping_mul(distance(j, c)).wrapping_add(own)
     });
     let sum = terms.fold(0_i32, i32::wrapping_add);
-    score(attention.multipliers(head), sum, op.scaling.constants().rounding)
+    score(attention.multipliers(head), sum)
 }
 
 /// int8 sparse features times dense weights; shapes and numerics at [`SparseDense`].

@@ -12,7 +12,7 @@ use crate::graph::{Activation, Adjacency, Data, Features, Graph, Node, Op, Propa
 use niwaki_core::format::DType;
 use niwaki_core::graph::{Csr, propagate};
 use niwaki_core::kernels::Gathering;
-use niwaki_core::kernels::nodes::MAX_SUM;
+use niwaki_core::kernels::nodes::{MAX_SUM, Slope};
 use niwaki_core::num::{Multiplier, Rounding, quantize_i8, round_away};
 
 /// `d^-1/2` of every node, as GCN counts degrees.
@@ -166,7 +166,7 @@ impl Graph {
                     let id = node.inputs[index];
                     self[id].f32s().ok_or_else(|| format!("vector `{}` is not f32", self[id].name))
                 };
-                (attention([vector(1)?, vector(2)?], heads, slope, scale, self.rounding), scale / f64::from(1 << 22))
+                (attention([vector(1)?, vector(2)?], heads, slope, scale), scale / f64::from(1 << 22))
             }
             _ => {
                 let (factors, unit) = factors_by_degree(longest);
@@ -269,7 +269,7 @@ fn factors_by_degree(longest: u32) -> (Vec<u16>, f64) {
 
 /// Both vectors of each head in codes of one scale, and the multipliers that make scores in core's units of their products
 /// with codes of scale `x`.
-fn attention(vectors: [&[f32]; 2], heads: usize, slope: f32, x: f64, rounding: Rounding) -> Counts {
+fn attention(vectors: [&[f32]; 2], heads: usize, slope: f32, x: f64) -> Counts {
     let part = vectors[0].len() / heads;
     let peak = |head: usize| {
         let of_head = vectors.iter().flat_map(|vector| &vector[head * part..][..part]);
@@ -280,8 +280,10 @@ fn attention(vectors: [&[f32]; 2], heads: usize, slope: f32, x: f64, rounding: R
         vector.iter().enumerate().map(|(c, &value)| quantize_i8(value, scales[c / part], 0)).collect()
     };
     // exp_i16 has 6553.5 steps for 1.
-    let multiplier =
-        |scale: &f32, slope: f32| Multiplier::from_real(f64::from(*scale) * x * 6553.5 * f64::from(slope), rounding);
+    let multiplier = |scale: &f32, slope: f32| {
+        let real = f64::from(*scale) * x * 6553.5 * f64::from(slope);
+        Multiplier::from_real(real.max(Slope::MIN), Rounding::Double)
+    };
     let of = |slope: f32| scales.iter().map(move |scale| multiplier(scale, slope)).collect::<Vec<_>>();
     let slopes = [of(1.0), of(slope)].into_iter().flat_map(|of_heads| {
         let shifts: Vec<i32> = of_heads.iter().map(|m| m.shift).collect();

@@ -9,7 +9,7 @@ use super::{Outcome, operator};
 use crate::error::{GraphError, OperatorError};
 use crate::format::{DType, Element, NONE, OpCode, Operator, Overlap, Place, Step, TensorRecord, param};
 use crate::kernels::best as kernels;
-use crate::kernels::nodes::{NeighbourWeights, compute_row, keep_edges};
+use crate::kernels::nodes::{NeighbourWeights, Slope, compute_row, keep_edges};
 use crate::kernels::{Kept, RowScaling, Sparse, Weighted};
 use crate::num::Multiplier;
 use crate::shape::expect_len;
@@ -100,7 +100,7 @@ fn check_weighted(step: &Step<'_>, op: &Weighted<'_>) -> Outcome {
     op.check(x, step.output()?.element_count())?;
     if let NeighbourWeights::Attention(attention) = &op.weights {
         for multiplier in (0..attention.heads()).flat_map(|head| attention.multipliers(head)) {
-            check_multiplier(multiplier)?;
+            check_multiplier(multiplier, Slope::fits(multiplier))?;
         }
     }
     if op.graph.has_diagonal() {
@@ -143,16 +143,17 @@ fn check_node_dense(step: &Step<'_>) -> Outcome {
     check_rows(step)
 }
 
-fn check_multiplier(multiplier: Multiplier) -> Outcome {
+fn check_multiplier(multiplier: Multiplier, fits: bool) -> Outcome {
     let value = multiplier.shift;
-    if multiplier.is_valid() { Ok(()) } else { Err(OperatorError::Param { name: "multiplier", value }) }
+    if fits { Ok(()) } else { Err(OperatorError::Param { name: "multiplier", value }) }
 }
 
 /// Checks that every multiplier is defined and that no sum is too large for one.
 fn check_sums(scaling: &RowScaling<'_>, exact: bool) -> Outcome {
     let constants = scaling.constants();
     for (&mantissa_q31, &shift) in constants.multipliers_q31.iter().zip(constants.shifts) {
-        check_multiplier(Multiplier { mantissa_q31, shift })?;
+        let multiplier = Multiplier { mantissa_q31, shift };
+        check_multiplier(multiplier, multiplier.is_valid())?;
     }
     // The largest sum itself may not fit into a number that could be shown.
     if exact { Ok(()) } else { Err(OperatorError::Param { name: "largest sum", value: i32::MAX }) }
