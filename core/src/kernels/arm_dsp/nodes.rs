@@ -5,14 +5,14 @@
 use super::attention;
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Columns, LayerWeights, RowOperator, RowSums, Scoring};
+use crate::kernels::nodes::{BLOCK, Block, Columns, LayerWeights, RowOperator, RowScale, RowSums, Scoring, Sums};
 use crate::kernels::portable::nodes::{add_row, compute_rows};
 use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, Weighted, portable};
 use crate::shape::expect_len;
-use core::arch::global_asm;
+use core::{arch::global_asm, ptr::null};
 
 // Sums of rows: r0 columns, r1 their end, r2 first element, r3 width; r4-r11 sums; on the stack the first column that may
-// not be read, and where the sums go.
+// not be read, where the sums go, and a row to begin with, or none.
 // Products: r0 codes, r2 first element, r3 width; r4-r11 sums; on the stack the end of the codes, the zero point, and
 // where the sums go.
 global_asm!(
@@ -22,6 +22,12 @@ global_asm!(
     ldr r12, [lr], #4
     sxtab16 \even, \even, r12
     sxtab16 \odd, \odd, r12, ror #8
+.endm
+
+.macro niwaki_take_four even, odd
+    ldr r12, [lr], #4
+    sxtb16 \even, r12
+    sxtb16 \odd, r12, ror #8
 .endm
 
 .macro niwaki_store_four even, odd
@@ -50,7 +56,15 @@ global_asm!(
 .balign 4
 niwaki_sum_rows_i8:
     push {{r4-r11, lr}}
-    niwaki_clear_sums
+    ldr lr, [sp, #44]
+    cmp lr, #0
+    beq 3f
+    niwaki_take_four r4, r5
+    niwaki_take_four r6, r7
+    niwaki_take_four r8, r9
+    niwaki_take_four r10, r11
+    b 2f
+3:  niwaki_clear_sums
     b 2f
 1:  ldrh r12, [r0], #2
     ldr lr, [sp, #36]
@@ -110,10 +124,12 @@ niwaki_sum_all_rows_i8:
 .balign 4
 niwaki_row_codes_i8:
     push {{r4-r11, lr}}
-    ldm r3, {{r7-r12, lr}}
+    ldm r3!, {{r7-r12, lr}}
+    ldr r3, [r3]
     b 2f
 1:  ldr r4, [r0], #4
     ldr r5, [r7], #4
+    add r4, r4, r3
     mla r4, r4, r10, r5
     ldr r5, [r8], #4
     lsl r5, r5, #1                  @ the mantissa has 32 bits: as a signed number it is 2^32 too small
@@ -150,6 +166,7 @@ struct Constants {
     zero_point_and_half: i32,
     min: i32,
     max: i32,
+    offset: i32,
 }
 
 unsafe extern "C" {
@@ -161,6 +178,7 @@ unsafe extern "C" {
         width: usize,
         rows: usize,
         sums: *mut i32,
+        own: *const i8,
     );
     fn niwaki_sum_all_rows_i8(
         values: *const i8,
@@ -177,54 +195,66 @@ unsafe extern "C" {
 #[derive(Debug, Clone, Copy)]
 pub struct NodeSums;
 
-/// Rows that can be added before a half of a word may overflow: `256 * -128 = -2^15`.
-const ROWS_MAX: usize = 256;
+/// Rows that can be added before a half of a word may overflow: `256 * -128 = -2^15`, one of them a node's own.
+const ROWS_MAX: usize = 255;
 
 /// Channels of one pass of products.
 const LANES: usize = 8;
 
 /// How many rows have `len` elements from channel `first` on inside `x`, those that belong to the next row included.
-fn whole_rows(x: &[i8], width: usize, first: usize, len: usize) -> usize {
-    let room = x.len().checked_sub(first.saturating_add(len));
-    room.and_then(|room| room.checked_div(width)).map_or(0, |rows| rows + 1)
+#[inline(always)]
+fn whole_rows(x: &[i8], at: Block, len: usize) -> usize {
+    let room = x.len().checked_sub(at.first.saturating_add(len));
+    room.and_then(|room| room.checked_div(at.width)).map_or(0, |rows| rows + 1)
+}
+
+/// Sums of at most [`ROWS_MAX`] rows and an own one, those below `rows`, which `whole_rows` counted.
+#[inline(always)]
+fn sum_part(columns: &[u16], own: Option<usize>, x: &[i8], at: Block, rows: usize, sums: &mut Sums) {
+    let (range, x) = (columns.as_ptr_range(), x.as_ptr().wrapping_add(at.first));
+    let own = own.filter(|&own| own < rows).map_or(null(), |own| x.wrapping_add(own * at.width));
+    // SAFETY: reads the columns in `range`, and of `own` and each column below `rows` the sixteen elements of `x` that
+    // `whole_rows` counted; writes sixteen words. Without rows the pointer into `x` is not used.
+    unsafe { niwaki_sum_rows_i8(range.start, range.end, x, at.width, rows, sums.as_mut_ptr(), own) };
+}
+
+/// Adds the sums of columns beyond the first [`ROWS_MAX`].
+#[inline(never)]
+fn add_parts(columns: &[u16], x: &[i8], at: Block, rows: usize, sums: &mut Sums) {
+    let mut of_part = [0; BLOCK];
+    for columns in columns.chunks(ROWS_MAX) {
+        sum_part(columns, None, x, at, rows, &mut of_part);
+        sums.iter_mut().zip(of_part).for_each(|(sum, of_part)| *sum = sum.wrapping_add(of_part));
+    }
 }
 
 impl RowSums for NodeSums {
-    fn sum_rows(columns: Columns<'_>, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
-        let Columns::Narrow(columns) = columns else { return portable::NodeSums::sum_rows(columns, x, width, first) };
-        let rows = whole_rows(x, width, first, BLOCK);
-        let mut sums = [0; BLOCK];
-        for (part, columns) in columns.chunks(ROWS_MAX).enumerate() {
-            let mut of_part = [0; BLOCK];
-            let range = columns.as_ptr_range();
-            // SAFETY: reads the columns in `range`, and of each column below `rows` the sixteen elements of `x` that
-            // `whole_rows` counted; writes sixteen words. Without rows the pointer into `x` is not used.
-            unsafe {
-                let x = x.as_ptr().wrapping_add(first);
-                niwaki_sum_rows_i8(range.start, range.end, x, width, rows, of_part.as_mut_ptr());
-            }
-            if part == 0 {
-                sums = of_part;
-            } else {
-                sums.iter_mut().zip(of_part).for_each(|(sum, of_part)| *sum = sum.wrapping_add(of_part));
+    fn sum_rows(columns: Columns<'_>, own: Option<usize>, x: &[i8], at: Block, sums: &mut Sums) {
+        let Columns::Narrow(columns) = columns else { return portable::NodeSums::sum_rows(columns, own, x, at, sums) };
+        let rows = whole_rows(x, at, BLOCK);
+        match columns.split_at_checked(ROWS_MAX) {
+            None => sum_part(columns, own, x, at, rows, sums),
+            Some((columns, more)) => {
+                sum_part(columns, own, x, at, rows, sums);
+                add_parts(more, x, at, rows, sums);
             }
         }
         // Columns rise: those whose rows end too early for a whole block are the last ones.
-        for column in columns.iter().rev().map(|column| column.to_usize()).take_while(|&column| column >= rows) {
-            add_row(&mut sums, 1, x, column, [width, first]);
+        let too_short = columns.iter().rev().map(|column| column.to_usize()).take_while(|&column| column >= rows);
+        for row in too_short.chain(own.filter(|&own| own >= rows)) {
+            add_row(sums, 1, x, row, at);
         }
-        sums
     }
 
-    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
-        portable::NodeSums::sum_weighted_rows(columns, values, x, width, first)
+    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], at: Block, sums: &mut Sums) {
+        portable::NodeSums::sum_weighted_rows(columns, values, x, at, sums);
     }
 
-    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
-        let mut sums = [0; BLOCK];
-        let starts = (0..).map(|part| first + part * LANES).take_while(|&first| first < width);
+    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], at: Block, sums: &mut Sums) {
+        let starts = (0..).map(|part| at.first + part * LANES).take_while(|&first| first < at.width);
         for (sums, first) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip(starts) {
-            let rows = whole_rows(x, width, first, LANES);
+            let (width, at) = (at.width, Block { first, ..at });
+            let rows = whole_rows(x, at, LANES);
             let (whole, rest) = values.split_at_checked(rows).unwrap_or((values, &[]));
             let range = whole.as_ptr_range();
             // SAFETY: reads the codes in `range`, and for each of them, at most `rows`, the eight elements of `x` that
@@ -234,10 +264,9 @@ impl RowSums for NodeSums {
                 niwaki_sum_all_rows_i8(range.start, range.end, x, width, zero_point, range.end, sums.as_mut_ptr());
             }
             for (row, &value) in (whole.len()..).zip(rest) {
-                add_row(sums, i32::from(value) - zero_point, x, row, [width, first]);
+                add_row(sums, i32::from(value) - zero_point, x, row, at);
             }
         }
-        sums
     }
 
     fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], products: &mut [i32]) {
@@ -252,18 +281,19 @@ impl RowSums for NodeSums {
         attention::weigh(products, heads, scoring)
     }
 
-    fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
+    fn codes(scaling: &RowScaling<'_>, row: RowScale, first: usize, sums: &[i32], y: &mut [i8]) {
         let &RowConstants { bias, multipliers_q31, shifts, output_zero_point, clamp, .. } = scaling.constants();
         let len = sums.len().min(y.len());
         let part = |values: &'_ [i32]| values.get(first..).filter(|rest| rest.len() >= len).map(<[i32]>::as_ptr);
         let (Some(bias), Some(multipliers_q31), Some(shifts), true) =
             (part(bias), part(multipliers_q31), part(shifts), scaling.is_small())
         else {
-            return scaling.codes(factor, first, sums, y);
+            return scaling.codes(row, first, sums, y);
         };
         let zero_point_and_half = 2 * output_zero_point + 1;
         let (min, max) = (clamp.min, clamp.max);
-        let constants = Constants { bias, multipliers_q31, shifts, factor, zero_point_and_half, min, max };
+        let RowScale { factor, offset } = row;
+        let constants = Constants { bias, multipliers_q31, shifts, factor, zero_point_and_half, min, max, offset };
         let range = sums.get(..len).unwrap_or_default().as_ptr_range();
         // SAFETY: reads the `len` sums in `range`, as many biases, multipliers and shifts, which are there as was just
         // looked at, and the constants; writes as many codes, which `y` has.

@@ -3,25 +3,37 @@
 
 use super::weighted_row::weighted_row;
 use super::{
-    Columns, CompressedWeights, Kept, LayerWeights, NodeDense, Normalizer, Propagate, RowScaling, Scoring, SparseDense,
-    Weighted, exponential,
+    Columns, CompressedWeights, Kept, LayerWeights, NodeDense, Normalizer, Propagate, RowScale, RowScaling, Scoring,
+    SparseDense, Weighted, exponential,
 };
 use crate::graph::Index;
 
 /// Channels that are summed in one pass over the rows.
 pub const BLOCK: usize = 16;
 
-/// How a back end adds up rows of a matrix of `width` channels, from channel `first` on. Channels past the width have any
-/// value, and rows past the last one count nothing.
-pub trait RowSums {
-    /// `Σ_k x[columns[k]]`, columns rising.
-    fn sum_rows(columns: Columns<'_>, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+/// The channels of a block in a matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// Channels of the matrix.
+    pub width: usize,
+    /// The first channel of the block.
+    pub first: usize,
+}
 
-    /// The same with row `k` times `values[k]`, or once where there is no such value.
-    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+/// Sums of a block of channels.
+pub type Sums = [i32; BLOCK];
+
+/// How a back end adds up rows of a matrix of `width` channels, from channel `first` on. What `sums` held before does not
+/// matter. Channels past the width have any value, and rows past the last one count nothing.
+pub trait RowSums {
+    /// `Σ_k x[columns[k]]`, columns rising, and row `own` once more.
+    fn sum_rows(columns: Columns<'_>, own: Option<usize>, x: &[i8], at: Block, sums: &mut Sums);
+
+    /// `Σ_k values[k] * x[columns[k]]`; a row without a value counts once.
+    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], at: Block, sums: &mut Sums);
 
     /// `Σ_k (values[k] - zero_point) * x[k]`: rows one after the other.
-    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK];
+    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], at: Block, sums: &mut Sums);
 
     /// `products[k, head] = Σ_c v[c] (x[columns[k], c] - zero_point)` over the channels of each head.
     ///
@@ -74,37 +86,37 @@ pub trait RowSums {
         total
     }
 
-    /// [`sum_weighted_rows`](Self::sum_weighted_rows) of compressed weights, once where there are no values.
+    /// [`sum_weighted_rows`](Self::sum_weighted_rows) of compressed weights from channel `first` on.
     fn sum_compressed_rows(
         columns: Columns<'_>,
         values: &[i8],
         w: &CompressedWeights<'_>,
         first: usize,
-    ) -> [i32; BLOCK] {
-        let (mut sums, mut values) = ([0; BLOCK], values.iter());
+        sums: &mut Sums,
+    ) {
+        sums.fill(0);
+        let mut values = values.iter();
         for column in (0..columns.len()).filter_map(|at| columns.get(at)) {
             let value = values.next().map_or(1, |&value| value.into());
-            w.add_row(&mut sums, value, column, first);
+            w.add_row(sums, value, column, first);
         }
-        sums
     }
 
-    /// [`sum_all_rows`](Self::sum_all_rows) of compressed weights.
-    fn sum_all_compressed(values: &[i8], zero_point: i32, w: &CompressedWeights<'_>, first: usize) -> [i32; BLOCK] {
-        let mut sums = [0; BLOCK];
+    /// [`sum_all_rows`](Self::sum_all_rows) of compressed weights from channel `first` on.
+    fn sum_all_compressed(values: &[i8], zero_point: i32, w: &CompressedWeights<'_>, first: usize, sums: &mut Sums) {
+        sums.fill(0);
         for (row, &value) in values.iter().enumerate() {
             // Behind a ReLU most codes are the zero point.
             let value = i32::from(value) - zero_point;
             if value != 0 {
-                w.add_row(&mut sums, value, row, first);
+                w.add_row(sums, value, row, first);
             }
         }
-        sums
     }
 
     /// [`RowScaling::codes`].
-    fn codes(scaling: &RowScaling<'_>, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
-        scaling.codes(factor, first, sums, y);
+    fn codes(scaling: &RowScaling<'_>, row: RowScale, first: usize, sums: &[i32], y: &mut [i8]) {
+        scaling.codes(row, first, sums, y);
     }
 }
 
@@ -195,7 +207,7 @@ pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i
                 compute_row::<S>(below, row, x, rest);
             }
             op.gathering.finish_row(sums, x, op.input_zero_point, op.graph.kept_count(op.kept, row));
-            S::codes(&op.scaling, op.scaling.factor(row), 0, sums, y);
+            S::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);
         }
         (RowOperator::Weighted(op), below) => weighted_row::<S>(op, below, row, y, scratch),
     }
@@ -209,21 +221,25 @@ pub(super) fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
 }
 
 fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8]) {
-    let (neighbours, factor) = (op.graph.row(row), op.scaling.factor(row));
-    let degree = op.graph.kept_count(op.kept, row);
-    let mut own = x.get(row * op.channels..).unwrap_or_default().chunks(BLOCK);
-    let mut first = 0;
-    for y in y.chunks_mut(BLOCK) {
-        let mut sums = if op.kept.is_all() {
-            S::sum_rows(neighbours, x, op.channels, first)
-        } else {
-            sum_kept_rows::<S>(op, row, x, first)
-        };
-        let own = own.next().and_then(|own| own.get(..y.len())).unwrap_or_default();
-        op.gathering.finish_row(&mut sums, own, op.input_zero_point, degree);
-        S::codes(&op.scaling, factor, first, &sums, y);
-        first += BLOCK;
+    let neighbours = op.graph.row(row);
+    let (degree, own) = (op.graph.kept_count(op.kept, row), op.gathering.is_plain().then_some(row));
+    let mut scale = op.scaling.of_row(row);
+    if own.is_some() {
+        scale.offset = op.gathering.finish(0, 0, op.input_zero_point, degree);
     }
+    let mut rest = x.get(row * op.channels..).unwrap_or_default().chunks(BLOCK);
+    for_each_block::<S>(&op.scaling, scale, y, |first, sums| {
+        let at = Block { width: op.channels, first };
+        if op.kept.is_all() {
+            S::sum_rows(neighbours, own, x, at, sums);
+        } else {
+            sum_kept_rows::<S>(op, row, own, x, at, sums);
+        }
+        let codes = rest.next().unwrap_or_default();
+        if own.is_none() {
+            op.gathering.finish_row(sums, codes, op.input_zero_point, degree);
+        }
+    });
 }
 
 /// Columns of a row that are looked through before those that are kept are summed.
@@ -232,12 +248,17 @@ const KEPT_COLUMNS: usize = 64;
 /// The sums over the neighbours of a node whose edges are kept. Never inlined: its columns are not on the stack where every
 /// edge counts.
 #[inline(never)]
-fn sum_kept_rows<S: RowSums>(op: &Propagate<'_>, row: usize, x: &[i8], first: usize) -> [i32; BLOCK] {
+fn sum_kept_rows<S: RowSums>(op: &Propagate<'_>, row: usize, own: Option<usize>, x: &[i8], at: Block, sums: &mut Sums) {
     let (kept, entry) = (op.kept, op.graph.span(row).unwrap_or_default().start);
-    let sum = |columns: Columns<'_>| S::sum_rows(columns, x, op.channels, first);
+    let sum = |columns: Columns<'_>, own, of_chunk: &mut Sums| S::sum_rows(columns, own, x, at, of_chunk);
+    sum(Columns::Narrow(&[]), own, sums);
     match op.graph.row(row) {
-        Columns::Narrow(columns) => sum_kept(kept, columns, entry, |columns| sum(Columns::Narrow(columns))),
-        Columns::Wide(columns) => sum_kept(kept, columns, entry, |columns| sum(Columns::Wide(columns))),
+        Columns::Narrow(columns) => {
+            sum_kept(kept, columns, entry, sums, |columns, of_chunk| sum(Columns::Narrow(columns), None, of_chunk));
+        }
+        Columns::Wide(columns) => {
+            sum_kept(kept, columns, entry, sums, |columns, of_chunk| sum(Columns::Wide(columns), None, of_chunk));
+        }
     }
 }
 
@@ -245,54 +266,58 @@ fn sum_kept<I: Index + Default>(
     kept: Kept<'_>,
     columns: &[I],
     mut entry: usize,
-    sum: impl Fn(&[I]) -> [i32; BLOCK],
-) -> [i32; BLOCK] {
-    let mut sums = [0_i32; BLOCK];
+    sums: &mut Sums,
+    sum: impl Fn(&[I], &mut Sums),
+) {
+    let mut of_chunk = [0; BLOCK];
     for columns in columns.chunks(KEPT_COLUMNS) {
-        let (mut of_chunk, mut count) = ([I::default(); KEPT_COLUMNS], 0);
+        let (mut stay, mut count) = ([I::default(); KEPT_COLUMNS], 0);
         for &column in columns {
             if kept.has(entry)
-                && let Some(slot) = of_chunk.get_mut(count)
+                && let Some(slot) = stay.get_mut(count)
             {
                 *slot = column;
                 count += 1;
             }
             entry += 1;
         }
-        let of_chunk = sum(of_chunk.get(..count).unwrap_or_default());
+        sum(stay.get(..count).unwrap_or_default(), &mut of_chunk);
         sums.iter_mut().zip(of_chunk).for_each(|(sum, part)| *sum = sum.wrapping_add(part));
     }
-    sums
 }
 
 fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &LayerWeights<'_>, row: usize, y: &mut [i8]) {
     let (columns, values) = (op.features.row(row), op.row_values(row));
-    for_each_block::<S>(&op.scaling, row, y, |first| match (w, values) {
-        (LayerWeights::Whole(w), []) => S::sum_rows(columns, w, op.channels, first),
-        (LayerWeights::Whole(w), values) => S::sum_weighted_rows(columns, values, w, op.channels, first),
-        (LayerWeights::Compressed(w), values) => S::sum_compressed_rows(columns, values, w, first),
+    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, |first, sums| {
+        let at = Block { width: op.channels, first };
+        match (w, values) {
+            (LayerWeights::Whole(w), []) => S::sum_rows(columns, None, w, at, sums),
+            (LayerWeights::Whole(w), values) => S::sum_weighted_rows(columns, values, w, at, sums),
+            (LayerWeights::Compressed(w), values) => S::sum_compressed_rows(columns, values, w, first, sums),
+        }
     });
 }
 
 fn node_dense_row<S: RowSums>(op: &NodeDense<'_>, w: &LayerWeights<'_>, row: usize, x: &[i8], y: &mut [i8]) {
     let zero_point = op.input_zero_point;
-    for_each_block::<S>(&op.scaling, row, y, |first| match w {
-        LayerWeights::Whole(w) => S::sum_all_rows(x, zero_point, w, op.channels, first),
-        LayerWeights::Compressed(w) => S::sum_all_compressed(x, zero_point, w, first),
+    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, |first, sums| match w {
+        LayerWeights::Whole(w) => S::sum_all_rows(x, zero_point, w, Block { width: op.channels, first }, sums),
+        LayerWeights::Compressed(w) => S::sum_all_compressed(x, zero_point, w, first, sums),
     });
 }
 
-/// Fills a row with the codes of the sums that `sums` gives for the block from each channel on.
+/// Fills a row with the codes of the sums that `sum` gives for the block from each channel on.
 #[inline(always)]
 fn for_each_block<S: RowSums>(
     scaling: &RowScaling<'_>,
-    row: usize,
+    row: RowScale,
     y: &mut [i8],
-    sums: impl Fn(usize) -> [i32; BLOCK],
+    mut sum: impl FnMut(usize, &mut Sums),
 ) {
-    let (factor, mut first) = (scaling.factor(row), 0);
+    let (mut sums, mut first) = ([0; BLOCK], 0);
     for y in y.chunks_mut(BLOCK) {
-        S::codes(scaling, factor, first, &sums(first), y);
+        sum(first, &mut sums);
+        S::codes(scaling, row, first, &sums, y);
         first += BLOCK;
     }
 }

@@ -12,7 +12,7 @@ mod sparse;
 mod weighted;
 mod weighted_row;
 
-pub use chain::{BLOCK, RowOperator, RowSums, compute_row, scratch_words};
+pub use chain::{BLOCK, Block, RowOperator, RowSums, Sums, compute_row, scratch_words};
 pub use compressed::{CompressedWeights, LayerWeights};
 pub use kept::{Kept, Ranks, keep_edges};
 pub use sparse::{Columns, Sparse};
@@ -97,10 +97,10 @@ impl<'a> RowScaling<'a> {
         expect_len("shifts", channels, shifts.len())
     }
 
-    /// The factor of `row`.
+    /// What the sums of `row` are scaled by, nothing added.
     #[inline]
-    pub fn factor(&self, row: usize) -> i32 {
-        self.constants.factors.get(row).map_or(1, |&factor| factor.into())
+    pub fn of_row(&self, row: usize) -> RowScale {
+        RowScale { factor: self.constants.factors.get(row).map_or(1, |&factor| factor.into()), offset: 0 }
     }
 
     /// The largest magnitude of a bias.
@@ -108,22 +108,22 @@ impl<'a> RowScaling<'a> {
         self.constants.bias.iter().map(|&bias| i64::from(bias).abs()).max().unwrap_or(0)
     }
 
-    /// The code of `sum` in a row with this factor.
-    pub fn code(&self, factor: i32, channel: usize, sum: i32) -> i8 {
+    /// The code of `sum` in a row with this scale.
+    pub fn code(&self, row: RowScale, channel: usize, sum: i32) -> i8 {
         let mut code = [0];
-        self.codes(factor, channel, &[sum], &mut code);
+        self.codes(row, channel, &[sum], &mut code);
         let [code] = code;
         code
     }
 
-    /// The codes of `sums` from channel `first` on in a row with this factor.
+    /// The codes of `sums` from channel `first` on in a row with this scale.
     #[inline]
-    pub fn codes(&self, factor: i32, first: usize, sums: &[i32], y: &mut [i8]) {
+    pub fn codes(&self, row: RowScale, first: usize, sums: &[i32], y: &mut [i8]) {
         let RowConstants { bias, multipliers_q31, shifts, output_zero_point, clamp, rounding, .. } = self.constants;
         let from = |values: &'a [i32]| values.get(first..).unwrap_or_default().iter();
         let constants = from(bias).zip(from(multipliers_q31)).zip(from(shifts));
         for ((y, &sum), ((&bias, &mantissa_q31), &shift)) in y.iter_mut().zip(sums).zip(constants) {
-            let sum = sum.wrapping_mul(factor).wrapping_add(bias);
+            let sum = sum.wrapping_add(row.offset).wrapping_mul(row.factor).wrapping_add(bias);
             let code = if self.small {
                 let exponent = (-1_i32).wrapping_sub(shift) as u8;
                 SmallMultiplier { mantissa_q32: (mantissa_q31 as u32) << 1, exponent }.code(sum, output_zero_point)
@@ -133,6 +133,15 @@ impl<'a> RowScaling<'a> {
             *y = saturate_i8(clamp.apply(code));
         }
     }
+}
+
+/// What the sums of one row become before their bias: `factor * (sum + offset)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowScale {
+    /// In `0..=65535`, or 1 where there are none.
+    pub factor: i32,
+    /// The same for every channel.
+    pub offset: i32,
 }
 
 /// What the sum over a node's neighbours is combined with and divided by.
@@ -157,6 +166,11 @@ impl Gathering {
     /// Whether the node itself counts.
     pub const fn counts_own(self) -> bool {
         matches!(self, Self::Sum { own_weight, .. } if own_weight != 0)
+    }
+
+    /// Whether the node itself counts what each of its neighbours does.
+    pub const fn is_plain(self) -> bool {
+        matches!(self, Self::Sum { own_weight: 1, fraction_bits: 0 })
     }
 
     /// The largest magnitude of what `degree` neighbours give.
@@ -239,7 +253,7 @@ impl Propagate<'_> {
         let bias = self.scaling.largest_bias();
         (0..self.graph.row_count()).all(|row| {
             let largest = self.gathering.largest(self.graph.row(row).len());
-            largest.saturating_mul(self.scaling.factor(row).into()).saturating_add(bias) <= MAX_SUM
+            largest.saturating_mul(self.scaling.of_row(row).factor.into()).saturating_add(bias) <= MAX_SUM
         })
     }
 }
@@ -288,7 +302,7 @@ impl SparseDense<'_> {
         let value = if self.values.is_empty() { 1 } else { 128 };
         (0..self.features.row_count()).all(|row| {
             let largest = self.features.row(row).len() as i64 * value * 128;
-            largest.saturating_mul(self.scaling.factor(row).into()).saturating_add(bias) <= MAX_SUM
+            largest.saturating_mul(self.scaling.of_row(row).factor.into()).saturating_add(bias) <= MAX_SUM
         })
     }
 }

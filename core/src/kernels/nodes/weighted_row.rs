@@ -66,7 +66,7 @@ pub(super) fn weighted_row<S: RowSums>(
             sum_by_attention::<S>(op, attention, row, sums, scores, &mut Rows { below, codes, scratch });
         }
     }
-    S::codes(&op.scaling, 1, 0, sums, y);
+    S::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);
 }
 
 /// The sums of rows that count `total` together begin with what takes the zero point away.

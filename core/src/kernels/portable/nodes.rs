@@ -2,7 +2,7 @@
 
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Columns, LayerWeights, RowOperator, RowSums, compute_row};
+use crate::kernels::nodes::{Block, Columns, LayerWeights, RowOperator, RowSums, Sums, compute_row};
 use crate::kernels::{NodeDense, Propagate, SparseDense, Weighted};
 use crate::shape::expect_len;
 
@@ -21,8 +21,8 @@ fn add_scaled(sums: &mut [i32], factor: i32, x: &[i8]) {
 
 /// Adds the rest of row `row` from channel `first` on, `factor` times.
 #[inline(always)]
-pub(crate) fn add_row(sums: &mut [i32], factor: i32, x: &[i8], row: usize, [width, first]: [usize; 2]) {
-    let Some(rest) = row.checked_mul(width).and_then(|start| x.get(start + first..)) else { return };
+pub(crate) fn add_row(sums: &mut [i32], factor: i32, x: &[i8], row: usize, at: Block) {
+    let Some(rest) = row.checked_mul(at.width).and_then(|start| x.get(start + at.first..)) else { return };
     match (sums.len(), rest.first_chunk::<LANES>()) {
         (LANES, Some(x)) => add_scaled(sums, factor, x),
         // Other lengths, and the last row, which may end before the block does.
@@ -32,17 +32,16 @@ pub(crate) fn add_row(sums: &mut [i32], factor: i32, x: &[i8], row: usize, [widt
 
 /// A block of sums, a few channels at a time as far as the rows have them.
 #[inline(always)]
-fn each_part(width: usize, first: usize, mut part: impl FnMut(&mut [i32; LANES], [usize; 2])) -> [i32; BLOCK] {
-    let mut sums = [0; BLOCK];
-    let mut at = first;
+fn each_part(at: Block, sums: &mut Sums, mut part: impl FnMut(&mut [i32; LANES], Block)) {
+    sums.fill(0);
+    let mut at = at;
     for part_of_sums in sums.as_chunks_mut::<LANES>().0 {
-        if at >= width {
+        if at.first >= at.width {
             break;
         }
-        part(part_of_sums, [width, at]);
-        at += LANES;
+        part(part_of_sums, at);
+        at.first += LANES;
     }
-    sums
 }
 
 /// Calls `visit` with every column.
@@ -56,22 +55,25 @@ macro_rules! for_each_column {
 }
 
 impl RowSums for NodeSums {
-    fn sum_rows(columns: Columns<'_>, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
-        each_part(width, first, |sums, at| for_each_column!(columns, column => add_row(sums, 1, x, column, at)))
+    fn sum_rows(columns: Columns<'_>, own: Option<usize>, x: &[i8], at: Block, sums: &mut Sums) {
+        each_part(at, sums, |sums, at| {
+            own.into_iter().for_each(|own| add_row(sums, 1, x, own, at));
+            for_each_column!(columns, column => add_row(sums, 1, x, column, at));
+        });
     }
 
-    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
-        each_part(width, first, |sums, at| {
+    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], at: Block, sums: &mut Sums) {
+        each_part(at, sums, |sums, at| {
             let mut values = values.iter();
             for_each_column!(columns, column => {
                 let value = values.next().map_or(1, |&value| value.into());
                 add_row(sums, value, x, column, at);
             });
-        })
+        });
     }
 
-    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], width: usize, first: usize) -> [i32; BLOCK] {
-        each_part(width, first, |sums, at| {
+    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], at: Block, sums: &mut Sums) {
+        each_part(at, sums, |sums, at| {
             for (row, &value) in values.iter().enumerate() {
                 // Behind a ReLU most codes are the zero point.
                 let value = i32::from(value) - zero_point;
@@ -79,7 +81,7 @@ impl RowSums for NodeSums {
                     add_row(sums, value, x, row, at);
                 }
             }
-        })
+        });
     }
 }
 

@@ -17,7 +17,7 @@ pub fn propagate_int8(op: &Propagate<'_>, x: &[i8], y: &mut [i8]) -> Result<(), 
             let sum = codes.fold(0_i32, |sum, code| sum.wrapping_add(code.into()));
             let own = at(x, node * op.channels + c);
             let sum = op.gathering.finish(sum, own, op.input_zero_point, op.graph.kept_count(op.kept, node));
-            put(y, node * op.channels + c, op.scaling.code(op.scaling.factor(node), c, sum));
+            put(y, node * op.channels + c, op.scaling.code(op.scaling.of_row(node), c, sum));
         }
     }
     Ok(())
@@ -48,7 +48,7 @@ pub fn weighted_int8(op: &Weighted<'_>, x: &[i8], y: &mut [i8]) -> Result<(), Sh
                     all().fold(0_i32, |sum, j| sum.wrapping_add(term(j)))
                 }
             };
-            put(y, node * op.channels + c, op.scaling.code(1, c, sum));
+            put(y, node * op.channels + c, op.scaling.code(op.scaling.of_row(node), c, sum));
         }
     }
     Ok(())
@@ -87,7 +87,7 @@ pub fn sparse_dense_int8(op: &SparseDense<'_>, w: &LayerWeights<'_>, y: &mut [i8
                 let value = op.row_values(row).get(k).map_or(1, |&value| value.into());
                 sum = sum.wrapping_add(i32::from(w.weight(column, c, op.channels)) * value);
             }
-            put(y, row * op.channels + c, op.scaling.code(op.scaling.factor(row), c, sum));
+            put(y, row * op.channels + c, op.scaling.code(op.scaling.of_row(row), c, sum));
         }
     }
     Ok(())
@@ -106,7 +106,7 @@ pub fn node_dense_int8(op: &NodeDense<'_>, x: &[i8], w: &LayerWeights<'_>, y: &m
                 let x = i32::from(at(x, row * op.inputs + i)) - op.input_zero_point;
                 sum = sum.wrapping_add(x * i32::from(w.weight(i, c, op.channels)));
             }
-            put(y, row * op.channels + c, op.scaling.code(op.scaling.factor(row), c, sum));
+            put(y, row * op.channels + c, op.scaling.code(op.scaling.of_row(row), c, sum));
         }
     }
     Ok(())
