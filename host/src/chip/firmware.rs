@@ -59,7 +59,6 @@ pub(super) fn build(
 ) -> Result<Image, ChipError> {
     let folder = folder()?;
     setup::rust_target(&folder, board.target, progress)?;
-    progress(Step::Doing("building the firmware (the first time takes a minute)"));
     let target_dir = folder.join("target").join(board.name);
     let mut cargo = setup::tool("cargo", &folder);
     cargo.args(["build", "--release", "-p", "niwaki-firmware", "-p", "niwaki-footprint"]);
@@ -74,7 +73,18 @@ pub(super) fn build(
     } else {
         cargo.env("NIWAKI_OPERATORS", Vec::from_iter(operators.iter().map(String::as_str)).join(","));
     }
-    setup::stream(cargo, progress)?;
+    let mut is_told = false;
+    setup::stream(cargo, &mut |step| {
+        // A build that finds everything done is not worth a word.
+        if let Step::Tool(line) = &step
+            && !is_told
+            && !line.trim_start().starts_with("Finished")
+        {
+            is_told = true;
+            progress(Step::Doing("building the firmware (the first time takes a minute)"));
+        }
+        progress(step);
+    })?;
     let images = target_dir.join(board.target).join("release");
     let runner = images.join("runner");
     for marker in ["bench_begin", "bench_end"] {
