@@ -124,12 +124,11 @@ niwaki_sum_all_rows_i8:
 .balign 4
 niwaki_row_codes_i8:
     push {{r4-r11, lr}}
-    ldm r3!, {{r7-r12, lr}}
-    ldr r3, [r3]
+    ldm r3, {{r7-r12, lr}}
     b 2f
 1:  ldr r4, [r0], #4
     ldr r5, [r7], #4
-    add r4, r4, r3
+    add r4, r4, lr
     mla r4, r4, r10, r5
     ldr r5, [r8], #4
     lsl r5, r5, #1                  @ the mantissa has 32 bits: as a signed number it is 2^32 too small
@@ -141,12 +140,10 @@ niwaki_row_codes_i8:
     add r5, r5, r4
     asr r5, r5, r6
     asr r5, r5, #1
+    ssat r5, #8, r5
     cmp r5, r12
     it lt
     movlt r5, r12
-    cmp r5, lr
-    it gt
-    movgt r5, lr
     strb r5, [r2], #1
 2:  cmp r0, r1
     blo 1b
@@ -165,7 +162,6 @@ struct Constants {
     /// `2 * z + 1`: the zero point and a half, at one fraction bit.
     zero_point_and_half: i32,
     min: i32,
-    max: i32,
     offset: i32,
 }
 
@@ -251,21 +247,24 @@ impl RowSums for NodeSums {
     }
 
     fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], at: Block, sums: &mut Sums) {
-        let starts = (0..).map(|part| at.first + part * LANES).take_while(|&first| first < at.width);
-        for (sums, first) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip(starts) {
-            let (width, at) = (at.width, Block { first, ..at });
+        let (width, mut at) = (at.width, at);
+        for sums in sums.as_chunks_mut::<LANES>().0 {
+            if at.first >= width {
+                break;
+            }
             let rows = whole_rows(x, at, LANES);
             let (whole, rest) = values.split_at_checked(rows).unwrap_or((values, &[]));
             let range = whole.as_ptr_range();
             // SAFETY: reads the codes in `range`, and for each of them, at most `rows`, the eight elements of `x` that
             // `whole_rows` counted; writes eight words. Without rows the pointer into `x` is not used.
             unsafe {
-                let x = x.as_ptr().wrapping_add(first);
+                let x = x.as_ptr().wrapping_add(at.first);
                 niwaki_sum_all_rows_i8(range.start, range.end, x, width, zero_point, range.end, sums.as_mut_ptr());
             }
             for (row, &value) in (whole.len()..).zip(rest) {
                 add_row(sums, i32::from(value) - zero_point, x, row, at);
             }
+            at.first += LANES;
         }
     }
 
@@ -284,21 +283,27 @@ impl RowSums for NodeSums {
     fn codes(scaling: &RowScaling<'_>, row: RowScale, first: usize, sums: &[i32], y: &mut [i8]) {
         let &RowConstants { bias, multipliers_q31, shifts, output_zero_point, clamp, .. } = scaling.constants();
         let len = sums.len().min(y.len());
-        let part = |values: &'_ [i32]| values.get(first..).filter(|rest| rest.len() >= len).map(<[i32]>::as_ptr);
-        let (Some(bias), Some(multipliers_q31), Some(shifts), true) =
-            (part(bias), part(multipliers_q31), part(shifts), scaling.is_small())
-        else {
-            return scaling.codes(row, first, sums, y);
-        };
-        let zero_point_and_half = 2 * output_zero_point + 1;
-        let (min, max) = (clamp.min, clamp.max);
-        let RowScale { factor, offset } = row;
-        let constants = Constants { bias, multipliers_q31, shifts, factor, zero_point_and_half, min, max, offset };
-        let range = sums.get(..len).unwrap_or_default().as_ptr_range();
-        // SAFETY: reads the `len` sums in `range`, as many biases, multipliers and shifts, which are there as was just
-        // looked at, and the constants; writes as many codes, which `y` has.
-        unsafe { niwaki_row_codes_i8(range.start, range.end, y.as_mut_ptr(), &raw const constants) };
+        let end = first.saturating_add(len);
+        let has_all = bias.len() >= end && multipliers_q31.len() >= end && shifts.len() >= end;
+        if !(scaling.is_small() && clamp.max == 127 && has_all) {
+            return portable_codes(scaling, row, first, sums, y);
+        }
+        let from = |values: &[i32]| values.as_ptr().wrapping_add(first);
+        let (bias, multipliers_q31, shifts) = (from(bias), from(multipliers_q31), from(shifts));
+        let (zero_point_and_half, RowScale { factor, offset }) = (2 * output_zero_point + 1, row);
+        let min = clamp.min;
+        let constants = Constants { bias, multipliers_q31, shifts, factor, zero_point_and_half, min, offset };
+        let sums_end = sums.as_ptr().wrapping_add(len);
+        // SAFETY: reads the first `len` sums, as many biases, multipliers and shifts from `first` on, which are there as was
+        // just looked at, and the constants; writes as many codes, which `y` has.
+        unsafe { niwaki_row_codes_i8(sums.as_ptr(), sums_end, y.as_mut_ptr(), &raw const constants) };
     }
+}
+
+/// Never inlined, so that its registers are not saved where it is not needed.
+#[inline(never)]
+fn portable_codes(scaling: &RowScaling<'_>, row: RowScale, first: usize, sums: &[i32], y: &mut [i8]) {
+    scaling.codes(row, first, sums, y);
 }
 
 portable::nodes::whole_matrices!(NodeSums);

@@ -178,38 +178,49 @@ pub fn scratch_words(chain: &[RowOperator<'_>]) -> usize {
 /// # Shapes
 /// `y: [channels]` of the first operator · `scratch` at least [`scratch_words`]
 pub fn compute_row<S: RowSums>(chain: &[RowOperator<'_>], row: usize, y: &mut [i8], scratch: &mut [i32]) {
+    compute_row_with::<S>(chain, row, y, scratch, &mut [0; BLOCK]);
+}
+
+/// [`compute_row`] with memory for the sums of every operator in turn: one block for all rows and the whole chain.
+pub(crate) fn compute_row_with<S: RowSums>(
+    chain: &[RowOperator<'_>],
+    row: usize,
+    y: &mut [i8],
+    scratch: &mut [i32],
+    block: &mut Sums,
+) {
     let Some((first, below)) = chain.split_first() else { return };
     match (first, below) {
         (RowOperator::Stored { x, width }, _) => {
             let stored = x.get(row * width..).unwrap_or_default();
             y.iter_mut().zip(stored).for_each(|(y, &x)| *y = x);
         }
-        (RowOperator::SparseDense(op, w), _) => sparse_dense_row::<S>(op, w, row, y),
+        (RowOperator::SparseDense(op, w), _) => sparse_dense_row::<S>(op, w, row, y, block),
         (RowOperator::NodeDense(op, w), [RowOperator::Stored { x, width }, ..]) => {
             let x = x.get(row * width..(row + 1) * width).unwrap_or_default();
-            node_dense_row::<S>(op, w, row, x, y);
+            node_dense_row::<S>(op, w, row, x, y, block);
         }
         (RowOperator::NodeDense(op, w), _) => {
             let (x, rest) = codes(scratch, op.inputs);
-            compute_row::<S>(below, row, x, rest);
-            node_dense_row::<S>(op, w, row, x, y);
+            compute_row_with::<S>(below, row, x, rest, block);
+            node_dense_row::<S>(op, w, row, x, y, block);
         }
-        (RowOperator::Propagate(op), [RowOperator::Stored { x, .. }, ..]) => propagate_row::<S>(op, x, row, y),
+        (RowOperator::Propagate(op), [RowOperator::Stored { x, .. }, ..]) => propagate_row::<S>(op, x, row, y, block),
         (RowOperator::Propagate(op), _) => {
             let (sums, rest) = scratch.split_at_mut_checked(op.channels).unwrap_or_default();
             let (x, rest) = codes(rest, op.channels);
             sums.fill(0);
             for neighbour in op.graph.kept_row(op.kept, row) {
-                compute_row::<S>(below, neighbour, x, rest);
+                compute_row_with::<S>(below, neighbour, x, rest, block);
                 sums.iter_mut().zip(&*x).for_each(|(sum, &x)| *sum = sum.wrapping_add(x.into()));
             }
             if op.gathering.counts_own() {
-                compute_row::<S>(below, row, x, rest);
+                compute_row_with::<S>(below, row, x, rest, block);
             }
             op.gathering.finish_row(sums, x, op.input_zero_point, op.graph.kept_count(op.kept, row));
             S::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);
         }
-        (RowOperator::Weighted(op), below) => weighted_row::<S>(op, below, row, y, scratch),
+        (RowOperator::Weighted(op), below) => weighted_row::<S>(op, below, row, y, scratch, block),
     }
 }
 
@@ -220,7 +231,7 @@ pub(super) fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
     (codes.get_mut(..len).unwrap_or_default(), rest)
 }
 
-fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8]) {
+fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8], block: &mut Sums) {
     let neighbours = op.graph.row(row);
     let (degree, own) = (op.graph.kept_count(op.kept, row), op.gathering.is_plain().then_some(row));
     let mut scale = op.scaling.of_row(row);
@@ -228,7 +239,7 @@ fn propagate_row<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [
         scale.offset = op.gathering.finish(0, 0, op.input_zero_point, degree);
     }
     let mut rest = x.get(row * op.channels..).unwrap_or_default().chunks(BLOCK);
-    for_each_block::<S>(&op.scaling, scale, y, |first, sums| {
+    for_each_block::<S>(&op.scaling, scale, y, block, |first, sums| {
         let at = Block { width: op.channels, first };
         if op.kept.is_all() {
             S::sum_rows(neighbours, own, x, at, sums);
@@ -286,9 +297,15 @@ fn sum_kept<I: Index + Default>(
     }
 }
 
-fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &LayerWeights<'_>, row: usize, y: &mut [i8]) {
+fn sparse_dense_row<S: RowSums>(
+    op: &SparseDense<'_>,
+    w: &LayerWeights<'_>,
+    row: usize,
+    y: &mut [i8],
+    block: &mut Sums,
+) {
     let (columns, values) = (op.features.row(row), op.row_values(row));
-    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, |first, sums| {
+    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
         let at = Block { width: op.channels, first };
         match (w, values) {
             (LayerWeights::Whole(w), []) => S::sum_rows(columns, None, w, at, sums),
@@ -298,9 +315,16 @@ fn sparse_dense_row<S: RowSums>(op: &SparseDense<'_>, w: &LayerWeights<'_>, row:
     });
 }
 
-fn node_dense_row<S: RowSums>(op: &NodeDense<'_>, w: &LayerWeights<'_>, row: usize, x: &[i8], y: &mut [i8]) {
+fn node_dense_row<S: RowSums>(
+    op: &NodeDense<'_>,
+    w: &LayerWeights<'_>,
+    row: usize,
+    x: &[i8],
+    y: &mut [i8],
+    block: &mut Sums,
+) {
     let zero_point = op.input_zero_point;
-    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, |first, sums| match w {
+    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| match w {
         LayerWeights::Whole(w) => S::sum_all_rows(x, zero_point, w, Block { width: op.channels, first }, sums),
         LayerWeights::Compressed(w) => S::sum_all_compressed(x, zero_point, w, first, sums),
     });
@@ -312,12 +336,13 @@ fn for_each_block<S: RowSums>(
     scaling: &RowScaling<'_>,
     row: RowScale,
     y: &mut [i8],
+    block: &mut Sums,
     mut sum: impl FnMut(usize, &mut Sums),
 ) {
-    let (mut sums, mut first) = ([0; BLOCK], 0);
+    let mut first = 0;
     for y in y.chunks_mut(BLOCK) {
-        sum(first, &mut sums);
-        S::codes(scaling, row, first, &sums, y);
+        sum(first, block);
+        S::codes(scaling, row, first, block, y);
         first += BLOCK;
     }
 }

@@ -20,6 +20,7 @@ pub use weighted::{
     Attention, NeighbourWeights, Normalizer, Scoring, Slope, Weighted, degree_weight, exponential, score,
 };
 
+pub(crate) use chain::compute_row_with;
 #[cfg(arm_dsp)]
 pub(crate) use chain::heads;
 

@@ -1,6 +1,6 @@
 //! One row of weighted sums, over rows that lie in memory or are computed when they are read.
 
-use super::chain::{RowOperator, RowSums, codes, compute_row};
+use super::chain::{RowOperator, RowSums, Sums, codes, compute_row_with};
 use super::{Attention, Columns, NeighbourWeights, Scoring, Slope, Weighted, degree_weight};
 
 /// The rows that are summed.
@@ -10,6 +10,7 @@ struct Rows<'r> {
     codes: &'r mut [i8],
     /// What that needs.
     scratch: &'r mut [i32],
+    block: &'r mut Sums,
 }
 
 impl Rows<'_> {
@@ -17,7 +18,7 @@ impl Rows<'_> {
         if let Some(RowOperator::Stored { x, width }) = self.below.first() {
             return x.get(row * width..(row + 1) * width).unwrap_or_default();
         }
-        compute_row::<S>(self.below, row, self.codes, self.scratch);
+        compute_row_with::<S>(self.below, row, self.codes, self.scratch, self.block);
         self.codes
     }
 
@@ -52,18 +53,19 @@ pub(super) fn weighted_row<S: RowSums>(
     row: usize,
     y: &mut [i8],
     scratch: &mut [i32],
+    block: &mut Sums,
 ) {
     let stored = matches!(below.first(), Some(RowOperator::Stored { .. }));
     let (sums, rest) = scratch.split_at_mut_checked(op.channels).unwrap_or_default();
     let (codes, rest) = codes(rest, if stored { 0 } else { op.channels });
     match &op.weights {
         NeighbourWeights::ByDegree(factors) => {
-            sum_by_degree::<S>(op, factors, row, sums, &mut Rows { below, codes, scratch: rest });
+            sum_by_degree::<S>(op, factors, row, sums, &mut Rows { below, codes, scratch: rest, block });
         }
         NeighbourWeights::Attention(attention) => {
             let words = (op.graph.kept_count(op.kept, row) + 2) * attention.heads();
             let (scores, scratch) = rest.split_at_mut_checked(words).unwrap_or_default();
-            sum_by_attention::<S>(op, attention, row, sums, scores, &mut Rows { below, codes, scratch });
+            sum_by_attention::<S>(op, attention, row, sums, scores, &mut Rows { below, codes, scratch, block });
         }
     }
     S::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);

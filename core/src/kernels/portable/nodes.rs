@@ -2,7 +2,7 @@
 
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{Block, Columns, LayerWeights, RowOperator, RowSums, Sums, compute_row};
+use crate::kernels::nodes::{BLOCK, Block, Columns, LayerWeights, RowOperator, RowSums, Sums, compute_row_with};
 use crate::kernels::{NodeDense, Propagate, SparseDense, Weighted};
 use crate::shape::expect_len;
 
@@ -87,8 +87,9 @@ impl RowSums for NodeSums {
 
 /// Every row of the first operator of `chain`.
 pub(crate) fn compute_rows<S: RowSums>(chain: &[RowOperator<'_>], channels: usize, y: &mut [i8], scratch: &mut [i32]) {
+    let mut block = [0; BLOCK];
     for (row, y) in y.chunks_mut(channels.max(1)).enumerate() {
-        compute_row::<S>(chain, row, y, scratch);
+        compute_row_with::<S>(chain, row, y, scratch, &mut block);
     }
 }
 
