@@ -58,9 +58,11 @@ pub(super) fn weighted_row<S: RowSums>(
     let stored = matches!(below.first(), Some(RowOperator::Stored { .. }));
     let (sums, rest) = scratch.split_at_mut_checked(op.channels).unwrap_or_default();
     let (codes, rest) = codes(rest, if stored { 0 } else { op.channels });
+    let mut scale = op.scaling.of_row(row);
     match &op.weights {
         NeighbourWeights::ByDegree(factors) => {
-            sum_by_degree::<S>(op, factors, row, sums, &mut Rows { below, codes, scratch: rest, block });
+            let total = sum_by_degree::<S>(op, factors, row, sums, &mut Rows { below, codes, scratch: rest, block });
+            scale.offset = zeros(op, total);
         }
         NeighbourWeights::Attention(attention) => {
             let words = (op.graph.kept_count(op.kept, row) + 2) * attention.heads();
@@ -68,24 +70,31 @@ pub(super) fn weighted_row<S: RowSums>(
             sum_by_attention::<S>(op, attention, row, sums, scores, &mut Rows { below, codes, scratch, block });
         }
     }
-    S::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);
+    S::codes(&op.scaling, scale, 0, sums, y);
 }
 
-/// The sums of rows that count `total` together begin with what takes the zero point away.
-fn begin(op: &Weighted<'_>, sums: &mut [i32], total: i32) {
-    let start = total.wrapping_mul(op.input_zero_point).wrapping_neg();
-    sums.iter_mut().for_each(|sum| *sum = start);
+/// What takes the zero point out of the sums of rows that count `total` together.
+const fn zeros(op: &Weighted<'_>, total: i32) -> i32 {
+    total.wrapping_mul(op.input_zero_point).wrapping_neg()
 }
 
-fn sum_by_degree<S: RowSums>(op: &Weighted<'_>, factors: &[u16], row: usize, sums: &mut [i32], rows: &mut Rows<'_>) {
+/// Returns what the rows count together.
+fn sum_by_degree<S: RowSums>(
+    op: &Weighted<'_>,
+    factors: &[u16],
+    row: usize,
+    sums: &mut [i32],
+    rows: &mut Rows<'_>,
+) -> i32 {
     let factor = |node: usize| factors.get(op.graph.kept_count(op.kept, node)).copied().unwrap_or(0);
-    let own = factor(row);
-    let mut total = 0_i32;
-    for_each_neighbour(op, row, &mut |other| total = total.wrapping_add(degree_weight(own, factor(other))));
-    begin(op, sums, total);
+    let (own, mut total) = (factor(row), 0_i32);
+    sums.fill(0);
     for_each_neighbour(op, row, &mut |other| {
-        S::add_rows(&[0], rows.get::<S>(other), &[degree_weight(own, factor(other))], sums);
+        let weight = degree_weight(own, factor(other));
+        total = total.wrapping_add(weight);
+        S::add_rows(&[0], rows.get::<S>(other), &[weight], sums);
     });
+    total
 }
 
 /// `scores: [kept neighbours + 2, heads]`: of the neighbours, of the node itself, and what it adds to them all.
@@ -111,7 +120,8 @@ fn sum_by_attention<S: RowSums>(
     for (head, (&mut offset, sums)) in of_target.iter_mut().zip(sums.chunks_mut(part)).enumerate() {
         let [rising, falling] = attention.multipliers(head);
         let scoring = Scoring { offset, slopes: [Slope::new(rising), Slope::new(falling)] };
-        begin(op, sums, S::weigh(scores.get_mut(head..).unwrap_or_default(), heads, &scoring));
+        let total = S::weigh(scores.get_mut(head..).unwrap_or_default(), heads, &scoring);
+        sums.iter_mut().for_each(|sum| *sum = zeros(op, total));
     }
     let mut rest = &*scores;
     rows.for_each::<S>(op, row, &mut |columns, x| {
