@@ -235,7 +235,16 @@ pub(super) fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], pro
     let (width, halves) = (v.len(), zero_point as u32 & 0xFFFF);
     let (read, written) = (v.as_ptr().cast(), products.as_mut_ptr());
     let zero_points = halves << 16 | halves;
-    let rows = Rows { x: x.as_ptr(), count: x.len() / width, width, heads, part, read, written, zero_points };
+    let rows = Rows {
+        x: x.as_ptr(),
+        count: x.len().checked_div(width).unwrap_or(0),
+        width,
+        heads,
+        part,
+        read,
+        written,
+        zero_points,
+    };
     let range = columns.as_ptr_range();
     // SAFETY: reads the columns and, for each that `x` has, `heads * part <= width` codes of its row and of `v`; writes at
     // most `heads` products a column, which is what there are.
@@ -246,7 +255,16 @@ pub(super) fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], pro
 pub(super) fn add_rows(columns: &[u16], x: &[i8], weights: &[i32], sums: &mut [i32]) {
     let Some([heads, part]) = heads(columns.len(), sums.len(), weights.len()) else { return };
     let (width, read, written) = (sums.len(), weights.as_ptr().cast(), sums.as_mut_ptr());
-    let rows = Rows { x: x.as_ptr(), count: x.len() / width, width, heads, part, read, written, zero_points: 0 };
+    let rows = Rows {
+        x: x.as_ptr(),
+        count: x.len().checked_div(width).unwrap_or(0),
+        width,
+        heads,
+        part,
+        read,
+        written,
+        zero_points: 0,
+    };
     let range = columns.as_ptr_range();
     // SAFETY: reads the columns and, for each that `x` has, `heads` weights, which is what there are, and
     // `heads * part <= width` codes of its row; reads and writes as many sums, of which there are `width`.
