@@ -19,9 +19,11 @@ pub(super) struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// No operators.
-    pub(super) const EMPTY: Self =
-        Self { operators: [RowOperator::Stored { x: &[], width: 0 }; DEPTH_MAX + 1], len: 0 };
+    /// No operators. Made where it is used: as a constant it would lie in flash, and be moved.
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { operators: core::array::from_fn(|_| RowOperator::Stored { x: &[], width: 0 }), len: 0 }
+    }
 
     /// Becomes the chain of `step`: its own operator and those of its operand, for a gather those of the operand alone.
     /// What lies in the arena is read from `shared`.

@@ -161,7 +161,7 @@ fn check_sums(scaling: &RowScaling<'_>, exact: bool) -> Outcome {
 
 /// Checks the operators that make the rows of operand 0, and the working memory for them.
 fn check_rows(step: &Step<'_>) -> Outcome {
-    let mut chain = Chain::EMPTY;
+    let mut chain = Chain::new();
     chain.read(step, &Shared::NONE)?;
     if step.output()?.location() == Some(Place::OnDemand) {
         return Ok(());
@@ -178,7 +178,7 @@ fn run(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     }
     let [_, channels] = matrix(&output, usize::MAX)?;
     let (y, scratch, shared) = split(step, arena)?;
-    let mut chain = Chain::EMPTY;
+    let mut chain = Chain::new();
     chain.read(step, &shared)?;
     kernels::compute_rows::<kernels::NodeSums>(chain.operators(), channels, elements(y), scratch);
     Ok(())
@@ -196,7 +196,7 @@ fn run_gather(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let ([rows, _], output) = (matrix(&step.input(0)?, 0)?, step.output()?);
     let [_, channels] = matrix(&output, usize::MAX)?;
     let (y, scratch, shared) = split(step, arena)?;
-    let mut chain = Chain::EMPTY;
+    let mut chain = Chain::new();
     chain.read(step, &shared)?;
     let mut rest: &mut [i8] = elements(y);
     for &number in shared.elements::<i32>(step.input(1)?.span()) {
