@@ -46,8 +46,9 @@ pub fn over_nodes(
         reference::weighted_int8(&weighted, x, y)?;
         portable::weighted_int8(&weighted, x, y, &mut [0; 9])?;
         best::weighted_int8(&weighted, x, y, &mut [0; 9])?;
-        let chain = unknown([nodes::RowOperator::Weighted(weighted), nodes::RowOperator::Propagate(propagate)]);
-        nodes::compute_row::<best::NodeSums>(&chain, unknown(1), y, &mut [0; 9]);
+        let chain = [nodes::RowOperator::Weighted(weighted), nodes::RowOperator::Propagate(propagate)];
+        let chain = chain.map(nodes::Link::new::<best::NodeSums>);
+        nodes::compute_row(unknown(&chain), unknown(1), y, &mut [0; 9]);
     }
     nodes::keep_edges(nodes::Ranks::Narrow(unknown(&[1, 2])), unknown(3), y)?;
     nodes::keep_edges(nodes::Ranks::Wide(unknown(&[1, 2])), unknown(3), y)?;
@@ -56,8 +57,8 @@ pub fn over_nodes(
         nodes::RowOperator::NodeDense(node_dense, *w),
         nodes::RowOperator::SparseDense(sparse_dense, *w),
     ];
-    black_box(nodes::scratch_words(&chain));
-    nodes::compute_row::<portable::NodeSums>(&chain, unknown(1), y, scratch);
-    nodes::compute_row::<best::NodeSums>(unknown(&chain), unknown(1), y, scratch);
+    black_box(nodes::scratch_words(chain.iter()));
+    nodes::compute_row(&chain.map(nodes::Link::new::<portable::NodeSums>), unknown(1), y, scratch);
+    nodes::compute_row(unknown(&chain.map(nodes::Link::new::<best::NodeSums>)), unknown(1), y, scratch);
     Ok(())
 }

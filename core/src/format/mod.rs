@@ -5,6 +5,7 @@ mod model;
 mod op_code;
 mod operator;
 mod records;
+mod shared;
 mod verify;
 
 pub use crc32::crc32;
@@ -16,6 +17,7 @@ pub use records::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, PARAM_COUNT, Place, TENSOR_BYTES,
     TensorRecord, VERSION, param,
 };
+pub(crate) use shared::Shared;
 
 /// Puts a value at a 16-byte boundary, which models and arenas need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

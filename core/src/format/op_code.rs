@@ -184,12 +184,6 @@ impl OpCode {
         Self::ALL.iter().find(|row| row.0.code() == code).map(|row| row.0)
     }
 
-    /// Whether it can compute single rows of its output, so that the output may be on demand.
-    pub const fn makes_rows(self) -> bool {
-        self.gathers()
-            || matches!(self, Self::SparseDense | Self::NodeDense | Self::SparseCompressed | Self::NodeCompressed)
-    }
-
     /// Whether operand 0 may be on demand.
     pub const fn reads_rows(self) -> bool {
         self.gathers() || matches!(self, Self::NodeDense | Self::NodeCompressed | Self::Gather)

@@ -1,7 +1,8 @@
 //! One row of the table of kernels that a model may use; `session::operators` builds the rows.
 
-use super::{DType, OpCode, Step};
+use super::{DType, OpCode, Shared, Step};
 use crate::error::OperatorError;
+use crate::kernels::nodes::Link;
 
 /// Which memory an operator's output may share with its operands; each form is safe because of how the kernel runs.
 #[derive(Clone, Copy)]
@@ -15,6 +16,9 @@ pub enum Overlap {
     Lead(fn(&Step<'_>) -> Result<isize, OperatorError>),
 }
 
+/// Reads a verified operator as a link of a chain of rows; what lies in the arena is read from the memory given.
+pub(crate) type RowsOf = for<'a> fn(&Step<'a>, &Shared<'a>) -> Result<Link<'a>, OperatorError>;
+
 /// One operator for one element type.
 #[derive(Clone, Copy)]
 pub struct Operator {
@@ -27,6 +31,8 @@ pub struct Operator {
     /// Checks every operand; once this is `Ok`, so is `run`.
     pub(crate) check: fn(&Step<'_>) -> Result<(), OperatorError>,
     pub(crate) run: fn(&Step<'_>, &mut [u8]) -> Result<(), OperatorError>,
+    /// What computes single rows of its output, if it can.
+    pub(crate) rows: Option<RowsOf>,
 }
 
 impl core::fmt::Debug for Operator {

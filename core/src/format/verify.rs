@@ -135,7 +135,7 @@ fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
     }
     match step.output() {
         Ok(t) if t.location() == Some(Place::Arena) => {}
-        Ok(t) if t.location() == Some(Place::OnDemand) && step.code().makes_rows() => {}
+        Ok(t) if t.location() == Some(Place::OnDemand) && step.kernel.rows.is_some() => {}
         _ => return bad("output", record.output.into()),
     }
     let reserved = used_reserve(model.operator_bytes(index).unwrap_or(&[]), OperatorRecord::RESERVED);

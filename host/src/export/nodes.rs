@@ -174,7 +174,7 @@ fn arena(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> Arena {
     let memory = |&n: &usize| match kernels[n].nodes() {
         None => kernels[n].memory(&graph.nodes[n]),
         Some(_) => Memory {
-            scratch_bytes: scratch_words(&chain(graph, kernels, on_demand, n)) * size_of::<i32>(),
+            scratch_bytes: scratch_words(chain(graph, kernels, on_demand, n).iter()) * size_of::<i32>(),
             share: Share::Nothing,
         },
     };

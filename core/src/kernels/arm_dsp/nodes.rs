@@ -5,7 +5,7 @@
 use super::attention;
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Block, Columns, LayerWeights, RowOperator, RowScale, RowSums, Scoring, Sums};
+use crate::kernels::nodes::{BLOCK, Block, Columns, LayerWeights, Link, RowOperator, RowScale, RowSums, Scoring, Sums};
 use crate::kernels::portable::nodes::{add_row, compute_rows};
 use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, Weighted, portable};
 use crate::shape::expect_len;

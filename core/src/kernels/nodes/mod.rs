@@ -8,21 +8,24 @@
 mod chain;
 mod compressed;
 mod kept;
+mod rows;
 mod sparse;
+mod sums;
 mod weighted;
 mod weighted_row;
 
-pub use chain::{BLOCK, Block, RowOperator, RowSums, Sums, compute_row, scratch_words};
+pub use chain::{Link, RowOperator, compute_row, scratch_words};
 pub use compressed::{CompressedWeights, LayerWeights};
 pub use kept::{Kept, Ranks, keep_edges};
 pub use sparse::{Columns, Sparse};
+pub use sums::{BLOCK, Block, RowSums, Sums};
 pub use weighted::{
     Attention, NeighbourWeights, Normalizer, Scoring, Slope, Weighted, degree_weight, exponential, score,
 };
 
 pub(crate) use chain::compute_row_with;
 #[cfg(arm_dsp)]
-pub(crate) use chain::heads;
+pub(crate) use sums::heads;
 
 use super::Clamp;
 use crate::error::ShapeError;

@@ -2,7 +2,7 @@
 
 use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Block, Columns, LayerWeights, RowOperator, RowSums, Sums, compute_row_with};
+use crate::kernels::nodes::{BLOCK, Block, Columns, LayerWeights, Link, RowOperator, RowSums, Sums, compute_row_with};
 use crate::kernels::{NodeDense, Propagate, SparseDense, Weighted};
 use crate::shape::expect_len;
 
@@ -86,10 +86,10 @@ impl RowSums for NodeSums {
 }
 
 /// Every row of the first operator of `chain`.
-pub(crate) fn compute_rows<S: RowSums>(chain: &[RowOperator<'_>], channels: usize, y: &mut [i8], scratch: &mut [i32]) {
+pub(crate) fn compute_rows(chain: &[Link<'_>], channels: usize, y: &mut [i8], scratch: &mut [i32]) {
     let mut block = [0; BLOCK];
     for (row, y) in y.chunks_mut(channels.max(1)).enumerate() {
-        compute_row_with::<S>(chain, row, y, scratch, &mut block);
+        compute_row_with(chain, row, y, scratch, &mut block);
     }
 }
 
@@ -102,8 +102,8 @@ macro_rules! whole_matrices {
         /// [`ShapeError`] names the operand with the wrong length.
         pub fn propagate_int8(op: &Propagate<'_>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
             op.check(x.len(), y.len())?;
-            let chain = [RowOperator::Propagate(*op), RowOperator::Stored { x, width: op.channels }];
-            compute_rows::<$sums>(&chain, op.channels, y, &mut []);
+            let chain = [Link::propagate::<$sums>(*op), Link::stored(x, op.channels)];
+            compute_rows(&chain, op.channels, y, &mut []);
             Ok(())
         }
 
@@ -116,8 +116,8 @@ macro_rules! whole_matrices {
         pub fn weighted_int8(op: &Weighted<'_>, x: &[i8], y: &mut [i8], scratch: &mut [i32]) -> Result<(), ShapeError> {
             op.check(x.len(), y.len())?;
             expect_len("scratch", op.scratch_words(), scratch.len())?;
-            let chain = [RowOperator::Weighted(*op), RowOperator::Stored { x, width: op.channels }];
-            compute_rows::<$sums>(&chain, op.channels, y, scratch);
+            let chain = [Link::new::<$sums>(RowOperator::Weighted(*op)), Link::stored(x, op.channels)];
+            compute_rows(&chain, op.channels, y, scratch);
             Ok(())
         }
 
@@ -127,7 +127,7 @@ macro_rules! whole_matrices {
         /// [`ShapeError`] names the operand with the wrong length.
         pub fn sparse_dense_int8(op: &SparseDense<'_>, w: &LayerWeights<'_>, y: &mut [i8]) -> Result<(), ShapeError> {
             op.check(w.matrix_len(), y.len())?;
-            compute_rows::<$sums>(&[RowOperator::SparseDense(*op, *w)], op.channels, y, &mut []);
+            compute_rows(&[Link::new::<$sums>(RowOperator::SparseDense(*op, *w))], op.channels, y, &mut []);
             Ok(())
         }
 
@@ -142,8 +142,8 @@ macro_rules! whole_matrices {
             y: &mut [i8],
         ) -> Result<(), ShapeError> {
             op.check(x.len(), w.matrix_len(), y.len())?;
-            let chain = [RowOperator::NodeDense(*op, *w), RowOperator::Stored { x, width: op.inputs }];
-            compute_rows::<$sums>(&chain, op.channels, y, &mut []);
+            let chain = [Link::new::<$sums>(RowOperator::NodeDense(*op, *w)), Link::stored(x, op.inputs)];
+            compute_rows(&chain, op.channels, y, &mut []);
             Ok(())
         }
     };

@@ -4,7 +4,9 @@ use super::Lcg;
 use super::nodes_weighted::Bits;
 use crate::error::GraphError;
 use crate::graph::Csr;
-use crate::kernels::nodes::{BLOCK, CompressedWeights, LayerWeights, MAX_SUM, RowOperator, compute_row, scratch_words};
+use crate::kernels::nodes::{
+    BLOCK, CompressedWeights, LayerWeights, Link, MAX_SUM, RowOperator, compute_row, scratch_words,
+};
 use crate::kernels::portable::NodeSums;
 use crate::kernels::{
     Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, portable, reference,
@@ -220,11 +222,16 @@ fn rows_on_demand_are_the_rows_that_would_be_stored() {
             on_demand[..from].iter().chain(&stored).copied().collect::<Vec<_>>()
         };
         for chain in [over(&x3, classes, 1), over(&x2, hidden, 2), over(&x1, hidden, 3), on_demand.to_vec()] {
-            let words = scratch_words(&chain);
+            let words = scratch_words(chain.iter());
             for row in (0..nodes).rev() {
                 // Working memory of just the length, with something in it.
                 let (mut scratch, mut y) = (vec![-1; words], vec![9; classes]);
-                compute_row::<NodeSums>(&chain, row, &mut y, &mut scratch);
+                compute_row(
+                    &chain.iter().map(|&op| Link::new::<NodeSums>(op)).collect::<Vec<_>>(),
+                    row,
+                    &mut y,
+                    &mut scratch,
+                );
                 assert_eq!(y, want[row * classes..(row + 1) * classes], "row {row}");
             }
         }
@@ -334,8 +341,13 @@ fn compressed_weights_give_what_the_whole_matrix_gives() {
             RowOperator::SparseDense(first, LayerWeights::Compressed(packed)),
         ];
         for row in 0..nodes {
-            let (mut scratch, mut y) = (vec![-1; scratch_words(&chain)], [9; 3]);
-            compute_row::<NodeSums>(&chain, row, &mut y, &mut scratch);
+            let (mut scratch, mut y) = (vec![-1; scratch_words(chain.iter())], [9; 3]);
+            compute_row(
+                &chain.iter().map(|&op| Link::new::<NodeSums>(op)).collect::<Vec<_>>(),
+                row,
+                &mut y,
+                &mut scratch,
+            );
             assert_eq!(y, want[row * 3..][..3], "row {row}");
         }
     }

@@ -4,7 +4,7 @@ use super::Lcg;
 use super::nodes::{Constants, Matrix, same};
 use crate::graph::{Csr, propagate};
 use crate::kernels::nodes::{
-    Attention, LayerWeights, NeighbourWeights, Ranks, RowOperator, Slope, compute_row, keep_edges, scratch_words,
+    Attention, LayerWeights, Link, NeighbourWeights, Ranks, RowOperator, Slope, compute_row, keep_edges, scratch_words,
 };
 use crate::kernels::portable::NodeSums;
 use crate::kernels::{
@@ -116,8 +116,8 @@ fn weighted_sums_equal_the_reference_stored_and_on_demand() {
             RowOperator::Stored { x: &z, width: inputs },
         ];
         for row in (0..nodes).rev() {
-            let (mut scratch, mut got) = (vec![-1; scratch_words(&chain)], vec![9; channels]);
-            compute_row::<NodeSums>(&chain, row, &mut got, &mut scratch);
+            let (mut scratch, mut got) = (vec![-1; scratch_words(chain.iter())], vec![9; channels]);
+            compute_row(&chain.map(Link::new::<NodeSums>), row, &mut got, &mut scratch);
             assert_eq!(got, y[row * channels..(row + 1) * channels], "row {row}");
         }
         y.into_iter().for_each(|code| codes[usize::from(code.cast_unsigned())] = true);

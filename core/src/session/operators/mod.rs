@@ -163,6 +163,9 @@ pub const ALL: &[Operator] = &[
 
 macro_rules! operator {
     ($(#[$doc:meta])* $name:ident = $code:ident, $dtype:ident, $overlap:expr, $check:expr, $run:expr) => {
+        operator!($(#[$doc])* $name = $code, $dtype, $overlap, $check, $run, None);
+    };
+    ($(#[$doc:meta])* $name:ident = $code:ident, $dtype:ident, $overlap:expr, $check:expr, $run:expr, $rows:expr) => {
         $(#[$doc])*
         pub const $name: Operator = Operator {
             code: OpCode::$code,
@@ -170,6 +173,7 @@ macro_rules! operator {
             overlap: $overlap,
             check: $check,
             run: $run,
+            rows: $rows,
         };
     };
 }

@@ -1,21 +1,7 @@
 //! The arena while an operator over nodes runs: what it writes, and everything else to read from.
 
 use crate::error::OperatorError;
-use crate::format::Step;
-
-/// The parts of an arena that are not written, with the place where each one begins.
-pub(super) struct Shared<'a>([(usize, &'a [u8]); 3]);
-
-impl<'a> Shared<'a> {
-    /// Nothing to read from: lengths are as recorded, elements are not there.
-    pub(super) const NONE: Self = Self([(0, &[]); 3]);
-
-    /// The elements at a place; none where it is written or not aligned.
-    pub(super) fn elements<T: bytemuck::Pod>(&self, (start, end): (usize, usize)) -> &'a [T] {
-        let inside = |&(first, part): &(usize, &'a [u8])| part.get(start.checked_sub(first)?..end.checked_sub(first)?);
-        self.0.iter().find_map(inside).and_then(|bytes| bytemuck::try_cast_slice(bytes).ok()).unwrap_or_default()
-    }
-}
+use crate::format::{Shared, Step};
 
 /// The place of the working memory of `step`; one that is empty may lie anywhere.
 fn scratch_span(step: &Step<'_>) -> (usize, usize) {

@@ -1,11 +1,10 @@
 //! Graphs, features, weights and scalings as files store them.
 
-use super::arena::Shared;
 use super::{matrix, output_matrix};
 use crate::error::OperatorError;
-use crate::format::{Element, NONE, OpCode, Step, StoredClamp, param};
+use crate::format::{Element, NONE, OpCode, Shared, Step, StoredClamp, param};
 use crate::graph::{Csr, Index};
-use crate::kernels::nodes::{Attention, CompressedWeights, LayerWeights, NeighbourWeights, Ranks};
+use crate::kernels::nodes::{Attention, CompressedWeights, NeighbourWeights, Ranks};
 use crate::kernels::{Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted};
 use crate::shape::expect_len;
 
@@ -172,7 +171,7 @@ pub(super) fn ranks<'m>(step: &Step<'m>) -> Result<Ranks<'m>, OperatorError> {
 }
 
 /// Features that a product reads.
-fn feature_count(step: &Step<'_>) -> Result<usize, OperatorError> {
+pub(super) fn feature_count(step: &Step<'_>) -> Result<usize, OperatorError> {
     if step.code() != OpCode::SparseCompressed {
         return Ok(step.input(0)?.dim(0));
     }
@@ -180,19 +179,18 @@ fn feature_count(step: &Step<'_>) -> Result<usize, OperatorError> {
     usize::try_from(value).map_err(|_| OperatorError::Param { name: "features", value })
 }
 
-/// The weights of a product with features or of a layer of each node.
-pub(super) fn weights<'m>(step: &Step<'m>, proof: Proof) -> Result<LayerWeights<'m>, OperatorError> {
-    let (index, inputs) = match step.code() {
-        OpCode::SparseDense => return Ok(LayerWeights::Whole(step.constant(0)?)),
-        OpCode::SparseCompressed => (0, feature_count(step)?),
-        OpCode::NodeCompressed => (1, matrix(&step.input(0)?, 0)?[1]),
-        _ => return Ok(LayerWeights::Whole(step.constant(1)?)),
-    };
+/// The weights that are not zero in operand `index`, of a layer that reads `inputs` elements.
+pub(super) fn compressed<'m>(
+    step: &Step<'m>,
+    index: usize,
+    inputs: usize,
+    proof: Proof,
+) -> Result<CompressedWeights<'m>, OperatorError> {
     let ([_, channels], packed) = (output_matrix(step)?, unsigned::<i16, u16>(step, index)?);
-    Ok(LayerWeights::Compressed(match proof {
-        Proof::Whole => CompressedWeights::try_new(packed, inputs, channels).map_err(OperatorError::Graph)?,
-        Proof::Done => CompressedWeights::proved(packed, inputs, channels),
-    }))
+    match proof {
+        Proof::Whole => CompressedWeights::try_new(packed, inputs, channels).map_err(OperatorError::Graph),
+        Proof::Done => Ok(CompressedWeights::proved(packed, inputs, channels)),
+    }
 }
 
 pub(super) fn sparse_dense<'m>(step: &Step<'m>, proof: Proof) -> Result<SparseDense<'m>, OperatorError> {

@@ -7,32 +7,34 @@ mod constants;
 use super::super::operands::{activation, output};
 use super::{Outcome, operator};
 use crate::error::{GraphError, OperatorError};
-use crate::format::{DType, Element, NONE, OpCode, Operator, Overlap, Place, Step, TensorRecord, param};
-use crate::kernels::best as kernels;
-use crate::kernels::nodes::{NeighbourWeights, Slope, compute_row, keep_edges};
+use crate::format::{DType, Element, NONE, OpCode, Operator, Overlap, Place, Shared, Step, TensorRecord, param};
+use crate::kernels::best::{self as kernels, NodeSums};
+use crate::kernels::nodes::{Link, NeighbourWeights, Slope, compute_row, keep_edges};
 use crate::kernels::{Kept, RowScaling, Sparse, Weighted};
 use crate::num::Multiplier;
 use crate::shape::expect_len;
-use arena::{Shared, elements, split};
+use arena::{elements, split};
 use chain::Chain;
-use constants::{KEPT, Proof, attend, by_degree, node_dense, propagate, ranks, sparse_dense, weights};
+use constants::{
+    KEPT, Proof, attend, by_degree, compressed, feature_count, node_dense, propagate, ranks, sparse_dense,
+};
 
 operator!(/// int8 sums over neighbours, [`Propagate`](crate::kernels::Propagate)
-    PROPAGATE_I8 = Propagate, I8, Overlap::Never, check_propagate, run);
+    PROPAGATE_I8 = Propagate, I8, Overlap::Never, check_propagate, run, Some(propagate_rows));
 operator!(/// int8 sums over neighbours that count by the degrees that are left, [`Weighted`]
-    PROPAGATE_BY_DEGREE_I8 = PropagateByDegree, I8, Overlap::Never, check_by_degree, run);
+    PROPAGATE_BY_DEGREE_I8 = PropagateByDegree, I8, Overlap::Never, check_by_degree, run, Some(by_degree_rows));
 operator!(/// int8 sums over neighbours by attention, [`Weighted`]
-    ATTEND_I8 = Attend, I8, Overlap::Never, check_attend, run);
+    ATTEND_I8 = Attend, I8, Overlap::Never, check_attend, run, Some(attend_rows));
 operator!(/// which edges of a graph count, [`keep_edges`]
     KEEP_EDGES_I32 = KeepEdges, I32, Overlap::Never, check_keep_edges, run_keep_edges);
 operator!(/// int8 sparse features times dense weights, [`SparseDense`](crate::kernels::SparseDense)
-    SPARSE_DENSE_I8 = SparseDense, I8, Overlap::Never, check_sparse_dense, run);
+    SPARSE_DENSE_I8 = SparseDense, I8, Overlap::Never, check_sparse_dense, run, Some(sparse_dense_rows));
 operator!(/// int8 fully connected layer for each node, [`NodeDense`](crate::kernels::NodeDense)
-    NODE_DENSE_I8 = NodeDense, I8, Overlap::Never, check_node_dense, run);
+    NODE_DENSE_I8 = NodeDense, I8, Overlap::Never, check_node_dense, run, Some(node_dense_rows));
 operator!(/// int8 sparse features times sparse weights, [`SparseDense`](crate::kernels::SparseDense)
-    SPARSE_COMPRESSED_I16 = SparseCompressed, I16, Overlap::Never, check_sparse_dense, run);
+    SPARSE_COMPRESSED_I16 = SparseCompressed, I16, Overlap::Never, check_sparse_compressed, run, Some(sparse_compressed_rows));
 operator!(/// int8 fully connected layer for each node with sparse weights, [`NodeDense`](crate::kernels::NodeDense)
-    NODE_COMPRESSED_I8 = NodeCompressed, I8, Overlap::Never, check_node_dense, run);
+    NODE_COMPRESSED_I8 = NodeCompressed, I8, Overlap::Never, check_node_compressed, run, Some(node_compressed_rows));
 operator!(/// int8 rows by number
     GATHER_I8 = Gather, I8, Overlap::Never, check_gather, run_gather);
 
@@ -123,24 +125,69 @@ fn run_keep_edges(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
 }
 
 fn check_sparse_dense(step: &Step<'_>) -> Outcome {
+    matrix(&step.input(0)?, 0)?;
+    check_product(step, step.constant::<i8>(0)?.len())
+}
+
+fn check_sparse_compressed(step: &Step<'_>) -> Outcome {
+    check_product(step, compressed(step, 0, feature_count(step)?, Proof::Whole)?.matrix_len())
+}
+
+/// Checks a product of features with this many weights.
+fn check_product(step: &Step<'_>, weights: usize) -> Outcome {
     let op = sparse_dense(step, Proof::Whole)?;
-    if step.code() == OpCode::SparseDense {
-        matrix(&step.input(0)?, 0)?;
-    }
-    let weights = weights(step, Proof::Whole)?.matrix_len();
     op.check(weights, step.output()?.element_count())?;
     check_sums(&op.scaling, op.is_exact())?;
     check_rows(step)
 }
 
 fn check_node_dense(step: &Step<'_>) -> Outcome {
+    check_layer(step, step.constant::<i8>(1)?.len())
+}
+
+fn check_node_compressed(step: &Step<'_>) -> Outcome {
+    let [_, inputs] = matrix(&step.input(0)?, 0)?;
+    check_layer(step, compressed(step, 1, inputs, Proof::Whole)?.matrix_len())
+}
+
+/// Checks a layer of each node with this many weights.
+fn check_layer(step: &Step<'_>, weights: usize) -> Outcome {
     let op = node_dense(step)?;
     let ([rows, inputs], y) = (matrix(&step.input(0)?, 0)?, step.output()?.element_count());
     expect_len("rows", op.rows, rows)?;
-    let weights = weights(step, Proof::Whole)?.matrix_len();
     op.check(rows * inputs, weights, y)?;
     check_sums(&op.scaling, op.is_exact())?;
     check_rows(step)
+}
+
+fn propagate_rows<'a>(step: &Step<'a>, shared: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
+    Ok(Link::propagate::<NodeSums>(propagate(step, Proof::Done, shared)?))
+}
+
+fn by_degree_rows<'a>(step: &Step<'a>, shared: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
+    Ok(Link::by_degree::<NodeSums>(by_degree(step, Proof::Done, shared)?))
+}
+
+fn attend_rows<'a>(step: &Step<'a>, shared: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
+    Ok(Link::attention::<NodeSums>(attend(step, Proof::Done, shared)?))
+}
+
+fn sparse_dense_rows<'a>(step: &Step<'a>, _: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
+    Ok(Link::sparse_dense::<NodeSums>(sparse_dense(step, Proof::Done)?, step.constant(0)?))
+}
+
+fn sparse_compressed_rows<'a>(step: &Step<'a>, _: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
+    let op = sparse_dense(step, Proof::Done)?;
+    Ok(Link::sparse_compressed::<NodeSums>(op, compressed(step, 0, feature_count(step)?, Proof::Done)?))
+}
+
+fn node_dense_rows<'a>(step: &Step<'a>, _: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
+    Ok(Link::node_dense::<NodeSums>(node_dense(step)?, step.constant(1)?))
+}
+
+fn node_compressed_rows<'a>(step: &Step<'a>, _: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
+    let op = node_dense(step)?;
+    Ok(Link::node_compressed::<NodeSums>(op, compressed(step, 1, op.inputs, Proof::Done)?))
 }
 
 fn check_multiplier(multiplier: Multiplier, fits: bool) -> Outcome {
@@ -180,7 +227,7 @@ fn run(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let (y, scratch, shared) = split(step, arena)?;
     let mut chain = Chain::new();
     chain.read(step, &shared)?;
-    kernels::compute_rows::<kernels::NodeSums>(chain.operators(), channels, elements(y), scratch);
+    kernels::compute_rows(chain.links(), channels, elements(y), scratch);
     Ok(())
 }
 
@@ -203,7 +250,7 @@ fn run_gather(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
         let Some((y, after)) = core::mem::take(&mut rest).split_at_mut_checked(channels) else { break };
         rest = after;
         let row = usize::try_from(number).unwrap_or(0).min(rows.saturating_sub(1));
-        compute_row::<kernels::NodeSums>(chain.operators(), row, y, scratch);
+        compute_row(chain.links(), row, y, scratch);
     }
     Ok(())
 }
