@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 /// Least accuracy on the karate club's test members, dense and sparse: all but two of 22.
 const ACCURACY: f64 = 0.9;
-/// Longest demo, on one busy core.
+/// Longest demo on this machine alone, on one busy core.
 const SECONDS: f64 = 60.0;
 const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/karate-gcn-teddy.toml");
 
@@ -33,7 +33,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn the_graph_demo_prunes_the_karate_club_in_seconds() {
+fn the_graph_demo_takes_the_karate_club_to_the_chip_in_seconds() {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().join("demo");
     let demo = json(niwaki(&["demo", "--graph", "--json", "--out", text(&dir)]));
@@ -43,7 +43,16 @@ fn the_graph_demo_prunes_the_karate_club_in_seconds() {
     }
     let weights = |at: usize| stages[at]["params"].as_u64().expect("a number");
     assert!(weights(1) * 10 < weights(0) * 5, "four in ten of the weights are left: {} of {}", weights(1), weights(0));
-    assert!(demo["seconds"].as_f64().expect("a number") < SECONDS);
+    let here = stages.iter().filter(|stage| stage["name"] != "int8-cortex-m4");
+    assert!(here.map(|stage| stage["seconds"].as_f64().expect("a number")).sum::<f64>() < SECONDS);
+    match demo["skipped"].as_str() {
+        Some(missing) => println!("skipped: {missing}"),
+        None => {
+            assert_eq!(demo["bytes_equal"], true);
+            assert_eq!(stages[3]["accuracy"], stages[2]["accuracy"]);
+            assert!(demo["instructions"].as_u64() > Some(10_000) && stages[3]["est_cycles"].as_u64() > Some(10_000));
+        }
+    }
     let page = fs::read_to_string(dir.join("report.html")).expect("a report");
     assert!(page.contains("Neighbours of a node: 156 edges") && page.contains("After pruning"));
 }

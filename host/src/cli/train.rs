@@ -16,7 +16,7 @@ pub(super) struct DemoArgs {
     /// Folder for the model and the report; whatever an earlier demo left there is replaced
     #[arg(long, default_value = "runs/demo")]
     out: PathBuf,
-    /// A graph network on Zachary's karate club, with TEDDY: seconds, no chip
+    /// A graph network on Zachary's karate club, with TEDDY, in place of the digits
     #[arg(long)]
     graph: bool,
     /// Decides initial weights, sample order and augmentation
@@ -70,12 +70,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), CliError> {
             _ => {}
         }
     }
-    let run = Run {
-        dir: &args.out,
-        threads: args.threads,
-        chip: (!args.graph).then_some(Chip::CortexM4),
-        verbose: args.verbose,
-    };
+    let run = Run { dir: &args.out, threads: args.threads, chip: Some(Chip::CortexM4), verbose: args.verbose };
     let finished = run.go(&recipe, DeviceArg::Auto)?;
     if args.json { print_json(&demo_json(&finished)) } else { print_table(&args.out, &finished) }
 }

@@ -80,10 +80,13 @@ pub(super) fn deploy(
             Ok(measured) => {
                 let cost = measured.cost;
                 let of = |field: fn(&Cost) -> u64| cost.as_ref().map(field);
+                let [input] = &input;
+                let estimate = chip::estimate_cycles(chip, &file, input, &mut |step| tell(Event::Chip(step)))?;
                 deployed.stages.push(Stage {
                     name: format!("int8-{chip}"),
                     accuracy: accuracy(&measured.outputs, &task.test),
                     instructions: of(|c| c.instructions),
+                    est_cycles: estimate.map(|estimate| estimate.cycles),
                     arena_bytes: of(|c| c.arena_bytes),
                     stack_bytes: of(|c| c.stack_bytes),
                     code_bytes: of(|c| c.code_bytes),
