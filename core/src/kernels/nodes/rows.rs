@@ -1,4 +1,4 @@
-//! One row of every operator that adds up rows without weights of their own, or makes them of features or a row below.
+//! One row of each operator but the weighted sums: sums over neighbours, features times weights, a layer of the row below.
 
 use super::chain::{Link, RowOperator, codes, compute_row_with};
 use super::sums::{BLOCK, Block, RowSums, Sums};

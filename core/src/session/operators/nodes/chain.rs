@@ -25,11 +25,10 @@ impl<'a> Chain<'a> {
     /// In place and never inlined, so that what it needs is not on the stack below the kernels.
     #[inline(never)]
     pub(super) fn read(&mut self, step: &Step<'a>, shared: &Shared<'a>) -> Result<(), OperatorError> {
-        let chain = self;
         let mut step = *step;
         loop {
             if let Some(rows) = step.kernel.rows {
-                chain.push(rows(&step, shared)?)?;
+                self.push(rows(&step, shared)?)?;
             }
             if !step.code().reads_rows() {
                 return Ok(());
@@ -44,11 +43,11 @@ impl<'a> Chain<'a> {
                     step = step.model.step(producer).ok_or(missing)?;
                 }
                 Place::Data => {
-                    chain.push(Link::stored(step.constant(0)?, width))?;
+                    self.push(Link::stored(step.constant(0)?, width))?;
                     return Ok(());
                 }
                 Place::Arena => {
-                    chain.push(Link::stored(shared.elements(x.span()), width))?;
+                    self.push(Link::stored(shared.elements(x.span()), width))?;
                     return Ok(());
                 }
             }
