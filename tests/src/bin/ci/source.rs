@@ -6,6 +6,7 @@ use crate::text::sources;
 /// Files of core that may contain `unsafe`: one instruction set each.
 const ISA_FILES: &[&str] = &[
     "kernels/arm_dsp/add.rs",
+    "kernels/arm_dsp/attention.rs",
     "kernels/arm_dsp/blocks.rs",
     "kernels/arm_dsp/codebook.rs",
     "kernels/arm_dsp/compressed.rs",
@@ -24,6 +25,9 @@ const STD_LINES: &[(&str, &str, &str)] = &[("real.rs", "extern crate std;", "hos
 /// Names that bring an allocator or the standard library in.
 const ALLOCATING: [&str; 6] = ["extern crate alloc", "extern crate std", "alloc::", "std::", "Box<", "Vec<"];
 
+/// What looks like one of them and is none: a list in the memory that holds it.
+const LIST: &str = "heapless::Vec<";
+
 /// core: no `unsafe` outside the instruction-set files, no allocator, no std.
 pub(crate) fn core_source(context: &Context) -> Outcome {
     let mut wrong = Vec::new();
@@ -35,7 +39,8 @@ pub(crate) fn core_source(context: &Context) -> Outcome {
                 wrong.push(format!("core/src/{path}:{number}: unsafe outside an instruction-set file: {line}"));
             }
             let allowed = STD_LINES.iter().any(|(file, text, _)| *file == path && *text == line.trim());
-            if ALLOCATING.iter().any(|name| line.contains(name)) && !allowed {
+            let others = line.replace(LIST, "");
+            if ALLOCATING.iter().any(|name| others.contains(name)) && !allowed {
                 wrong.push(format!("core/src/{path}:{number}: std or an allocator in core: {line}"));
             }
         }

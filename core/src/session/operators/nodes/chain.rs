@@ -5,18 +5,17 @@ use crate::error::OperatorError;
 use crate::format::{Place, Shared, Step};
 use crate::kernels::nodes::{Link, scratch_words};
 use crate::session::operands::activation;
-use heapless::Vec;
 
 /// Most operators that one may run, itself included.
 const DEPTH_MAX: usize = 6;
 
 /// An operator and those below it that are on demand, and what lies in memory, if the last one reads that.
-pub(super) struct Chain<'a>(Vec<Link<'a>, { DEPTH_MAX + 1 }>);
+pub(super) struct Chain<'a>(heapless::Vec<Link<'a>, { DEPTH_MAX + 1 }>);
 
 impl<'a> Chain<'a> {
     /// No operators.
     pub(super) const fn new() -> Self {
-        Self(Vec::new())
+        Self(heapless::Vec::new())
     }
 
     /// Becomes the chain of `step`: its own operator and those of its operand, for a gather those of the operand alone.
