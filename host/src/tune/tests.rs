@@ -85,11 +85,13 @@ fn the_plan_is_the_best_of_all_choices_within_the_flash() {
     let planner = Planner::new(&graph, table, &Limits::default()).expect("plans");
     let all = all_choices(&planner);
     assert!(all.len() > 100, "{} choices are no choice", all.len());
-    let most = all.iter().map(|(flash, _)| *flash).max().expect("there are some");
-    let least = all.iter().map(|(flash, _)| *flash).min().expect("there are some");
+    // Where a larger limit begins to help, and a byte before the next one.
+    let beats = |other: &(u64, u64), choice: &(u64, u64)| other.0 <= choice.0 && other.1 <= choice.1 && other != choice;
+    let helps = all.iter().filter(|choice| !all.iter().any(|other| beats(other, choice))).map(|choice| choice.0);
+    let helps: BTreeSet<u64> = helps.collect();
+    let ends = helps.iter().skip(1).map(|flash| flash - 1);
     let mut seen = BTreeSet::new();
-    for step in 0..=40 {
-        let flash = least + (most - least) * step / 40;
+    for flash in helps.iter().copied().chain(ends) {
         let plan = planned(&graph, &Limits { flash: Some(flash), ..Limits::default() }).expect("the least fits");
         let within = all.iter().filter(|choice| choice.0 <= flash);
         assert_eq!(plan.needs.instructions, within.map(|choice| choice.1).min().expect("the least"), "{flash} bytes");
