@@ -10,7 +10,7 @@ mod verify;
 
 pub use crc32::crc32;
 pub(crate) use model::StoredClamp;
-pub use model::{Element, Model, Step};
+pub use model::{Element, Model, Reads, Step};
 pub use op_code::OpCode;
 pub use operator::{Operator, Overlap};
 pub use records::{

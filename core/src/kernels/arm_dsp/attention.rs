@@ -14,24 +14,39 @@ use core::{arch::global_asm, ffi::c_void};
 global_asm!(
     ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
     r#"
+.macro niwaki_begin_rows
+    push {{r1, r4-r11, lr}}
+    mov r11, r0
+    mov r3, r2
+.endm
+
+.macro niwaki_next_row x
+    ldrh r4, [r11], #2
+    ldm r3, {{\x, r5, r6, r10}}     @ x, its rows, their width, heads
+    cmp r4, r5
+    bhs 8f
+    mla \x, r4, r6, \x
+.endm
+
+.macro niwaki_end_rows
+    ldr r4, [sp]
+    cmp r11, r4
+    blo 1b
+8:  pop {{r1, r4-r11, pc}}
+.endm
+
 .section .text.niwaki_dot_rows_i8,"ax",%progbits
 .global niwaki_dot_rows_i8
 .type niwaki_dot_rows_i8, %function
 .thumb_func
 .balign 4
 niwaki_dot_rows_i8:
-    push {{r1, r4-r11, lr}}
-    mov r11, r0
-    mov r3, r2
+    niwaki_begin_rows
     ldr r2, [r3, #24]
     ldr r8, [r3, #16]
     ldr r9, [r3, #28]
     b 7f
-1:  ldrh r4, [r11], #2
-    ldm r3, {{r0, r5, r6, r10}}     @ x, its rows, their width, heads
-    cmp r4, r5
-    bhs 8f
-    mla r0, r4, r6, r0
+1:  niwaki_next_row r0
     ldr r1, [r3, #20]
 2:  mov r12, #0
     subs lr, r8, #4
@@ -59,10 +74,7 @@ niwaki_dot_rows_i8:
 6:  str r12, [r2], #4
     subs r10, r10, #1
     bne 2b
-7:  ldr r4, [sp]
-    cmp r11, r4
-    blo 1b
-8:  pop {{r1, r4-r11, pc}}
+7:  niwaki_end_rows
 
 .section .text.niwaki_add_rows_i8,"ax",%progbits
 .global niwaki_add_rows_i8
@@ -70,16 +82,10 @@ niwaki_dot_rows_i8:
 .thumb_func
 .balign 4
 niwaki_add_rows_i8:
-    push {{r1, r4-r11, lr}}
-    mov r11, r0
-    mov r3, r2
+    niwaki_begin_rows
     ldr r2, [r3, #20]
     b 7f
-1:  ldrh r4, [r11], #2
-    ldm r3, {{r1, r5, r6, r10}}     @ x, its rows, their width, heads
-    cmp r4, r5
-    bhs 8f
-    mla r1, r4, r6, r1
+1:  niwaki_next_row r1
     ldr r0, [r3, #24]
 2:  ldr r12, [r2], #4
     ldr lr, [r3, #16]
@@ -108,10 +114,7 @@ niwaki_add_rows_i8:
     bne 5b
 6:  subs r10, r10, #1
     bne 2b
-7:  ldr r4, [sp]
-    cmp r11, r4
-    blo 1b
-8:  pop {{r1, r4-r11, pc}}
+7:  niwaki_end_rows
 
 .section .text.niwaki_scores,"ax",%progbits
 .global niwaki_scores
@@ -220,6 +223,14 @@ struct Rows {
     zero_points: u32,
 }
 
+impl Rows {
+    /// Rows of `width` elements, no zero point.
+    fn new(x: &[i8], width: usize, [heads, part]: [usize; 2], read: *const c_void, written: *mut i32) -> Self {
+        let count = x.len().checked_div(width).unwrap_or(0);
+        Self { x: x.as_ptr(), count, width, heads, part, read, written, zero_points: 0 }
+    }
+}
+
 unsafe extern "C" {
     fn niwaki_dot_rows_i8(columns: *const u16, columns_end: *const u16, rows: *const Rows);
     fn niwaki_add_rows_i8(columns: *const u16, columns_end: *const u16, rows: *const Rows);
@@ -231,19 +242,11 @@ unsafe extern "C" {
 
 /// [`RowSums::dot_rows`](crate::kernels::nodes::RowSums::dot_rows)
 pub(super) fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], products: &mut [i32]) {
-    let Some([heads, part]) = heads(columns.len(), v.len(), products.len()) else { return };
-    let (width, halves) = (v.len(), zero_point as u32 & 0xFFFF);
-    let (read, written) = (v.as_ptr().cast(), products.as_mut_ptr());
-    let zero_points = halves << 16 | halves;
+    let Some(parts) = heads(columns.len(), v.len(), products.len()) else { return };
+    let halves = zero_point as u32 & 0xFFFF;
     let rows = Rows {
-        x: x.as_ptr(),
-        count: x.len().checked_div(width).unwrap_or(0),
-        width,
-        heads,
-        part,
-        read,
-        written,
-        zero_points,
+        zero_points: halves << 16 | halves,
+        ..Rows::new(x, v.len(), parts, v.as_ptr().cast(), products.as_mut_ptr())
     };
     let range = columns.as_ptr_range();
     // SAFETY: reads the columns and, for each that `x` has, `heads * part <= width` codes of its row and of `v`; writes at
@@ -253,18 +256,8 @@ pub(super) fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], pro
 
 /// [`RowSums::add_rows`](crate::kernels::nodes::RowSums::add_rows)
 pub(super) fn add_rows(columns: &[u16], x: &[i8], weights: &[i32], sums: &mut [i32]) {
-    let Some([heads, part]) = heads(columns.len(), sums.len(), weights.len()) else { return };
-    let (width, read, written) = (sums.len(), weights.as_ptr().cast(), sums.as_mut_ptr());
-    let rows = Rows {
-        x: x.as_ptr(),
-        count: x.len().checked_div(width).unwrap_or(0),
-        width,
-        heads,
-        part,
-        read,
-        written,
-        zero_points: 0,
-    };
+    let Some(parts) = heads(columns.len(), sums.len(), weights.len()) else { return };
+    let rows = Rows::new(x, sums.len(), parts, weights.as_ptr().cast(), sums.as_mut_ptr());
     let range = columns.as_ptr_range();
     // SAFETY: reads the columns and, for each that `x` has, `heads` weights, which is what there are, and
     // `heads * part <= width` codes of its row; reads and writes as many sums, of which there are `width`.

@@ -63,7 +63,6 @@ fn propagate_stored<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mu
     if own.is_some() {
         scale.offset = op.gathering.finish(0, 0, op.input_zero_point, degree);
     }
-    let mut rest = x.get(row * op.channels..).unwrap_or_default().chunks(BLOCK);
     for_each_block::<S>(&op.scaling, scale, y, block, |first, sums| {
         let at = Block { width: op.channels, first };
         if op.kept.is_all() {
@@ -71,8 +70,8 @@ fn propagate_stored<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mu
         } else {
             sum_kept_rows::<S>(op, row, own, x, at, sums);
         }
-        let codes = rest.next().unwrap_or_default();
         if own.is_none() {
+            let codes = x.get(row * op.channels + first..).unwrap_or_default();
             op.gathering.finish_row(sums, codes, op.input_zero_point, degree);
         }
     });

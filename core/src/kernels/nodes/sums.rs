@@ -17,8 +17,10 @@ pub struct Block {
 /// Sums of a block of channels.
 pub type Sums = [i32; BLOCK];
 
-/// How a back end adds up rows of a matrix of `width` channels, from channel `first` on. What `sums` held before does not
-/// matter. Channels past the width have any value, and rows past the last one count nothing.
+/// How a back end adds up rows of a matrix and turns sums into codes.
+///
+/// Where a [`Block`] is summed, what `sums` held before does not matter; channels past the width have any value, and rows
+/// past the last one count nothing.
 pub trait RowSums {
     /// `Σ_k x[columns[k]]`, columns rising, and row `own` once more.
     fn sum_rows(columns: Columns<'_>, own: Option<usize>, x: &[i8], at: Block, sums: &mut Sums);

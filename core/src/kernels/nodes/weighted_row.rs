@@ -120,7 +120,7 @@ fn sum_by_attention<S: RowSums>(
         let [rising, falling] = attention.multipliers(head);
         let scoring = Scoring { offset, slopes: [Slope::new(rising), Slope::new(falling)] };
         let total = S::weigh(scores.get_mut(head..).unwrap_or_default(), heads, &scoring);
-        sums.iter_mut().for_each(|sum| *sum = zeros(op, total));
+        sums.fill(zeros(op, total));
     }
     let mut rest = &*scores;
     rows.for_each(op, row, &mut |columns, x| {

@@ -223,15 +223,11 @@ fn rows_on_demand_are_the_rows_that_would_be_stored() {
         };
         for chain in [over(&x3, classes, 1), over(&x2, hidden, 2), over(&x1, hidden, 3), on_demand.to_vec()] {
             let words = scratch_words(chain.iter());
+            let links: Vec<_> = chain.into_iter().map(Link::new::<NodeSums>).collect();
             for row in (0..nodes).rev() {
                 // Working memory of just the length, with something in it.
                 let (mut scratch, mut y) = (vec![-1; words], vec![9; classes]);
-                compute_row(
-                    &chain.iter().map(|&op| Link::new::<NodeSums>(op)).collect::<Vec<_>>(),
-                    row,
-                    &mut y,
-                    &mut scratch,
-                );
+                compute_row(&links, row, &mut y, &mut scratch);
                 assert_eq!(y, want[row * classes..(row + 1) * classes], "row {row}");
             }
         }
@@ -340,14 +336,10 @@ fn compressed_weights_give_what_the_whole_matrix_gives() {
             RowOperator::NodeDense(second, LayerWeights::Compressed(packed2)),
             RowOperator::SparseDense(first, LayerWeights::Compressed(packed)),
         ];
+        let links = chain.map(Link::new::<NodeSums>);
         for row in 0..nodes {
             let (mut scratch, mut y) = (vec![-1; scratch_words(chain.iter())], [9; 3]);
-            compute_row(
-                &chain.iter().map(|&op| Link::new::<NodeSums>(op)).collect::<Vec<_>>(),
-                row,
-                &mut y,
-                &mut scratch,
-            );
+            compute_row(&links, row, &mut y, &mut scratch);
             assert_eq!(y, want[row * 3..][..3], "row {row}");
         }
     }
