@@ -1,7 +1,8 @@
 //! Train a network on a workstation, prune and quantise it until it fits, plant it on a microcontroller.
 //!
 //! A folder a step, in the order in which they may use each other (each only those before it):
-//! `data, graph, import, simplify, zoo, engine, sparsify, quantize, train, plan, export, chip, report, tune, pipeline, cli`.
+//! `data, graph, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, chip, report, tune,
+//! pipeline, cli`.
 
 pub mod data;
 pub mod graph;
@@ -11,6 +12,7 @@ pub mod zoo;
 
 pub mod engine;
 pub mod quantize;
+pub mod recipe;
 pub mod sparsify;
 pub mod train;
 

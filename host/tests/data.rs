@@ -1,6 +1,6 @@
 //! Data sets from the command line, and the recipes that name them.
 
-use niwaki::{data, train::recipe::Recipe, zoo};
+use niwaki::{data, recipe::Recipe, zoo};
 use serde_json::Value;
 use std::{
     fs,

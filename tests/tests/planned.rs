@@ -4,7 +4,7 @@
 use niwaki::chip::{self, Chip};
 use niwaki::graph::{Data, Graph};
 use niwaki::quantize::{Calibration, post_training};
-use niwaki::train::recipe::{Least, Limits};
+use niwaki::recipe::{Least, Limits};
 use niwaki::tune::cost::CostTable;
 use niwaki::tune::export_planned;
 use niwaki::zoo;

@@ -4,7 +4,7 @@ use niwaki::chip::{self, Chip, ChipError};
 use niwaki::data::npy::{self, AnyArray};
 use niwaki::export::export;
 use niwaki::graph::Graph;
-use niwaki::train::recipe::Limits;
+use niwaki::recipe::Limits;
 use niwaki::tune::read_planned;
 use niwaki::{import, simplify::simplify};
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip::{self, Chip, Cost, cycles};
 use crate::export::read::{Description, ModelFile, OperatorInfo};
+use crate::recipe::Limits;
 use crate::report::{console, format};
-use crate::train::recipe::Limits;
 use crate::tune::read_planned;
 use clap::Args;
 use serde_json::json;

@@ -3,9 +3,9 @@
 use super::{CliError, DeviceArg, model::input_arrays, print, print_json, train};
 use crate::data::npy;
 use crate::pipeline::{RECIPE_FILE, imported::quantize_imported};
+use crate::recipe::{Model, Precision, Recipe};
 use crate::report::format;
 use crate::sparsify::options::Method;
-use crate::train::recipe::{Model, Precision, Recipe};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 

@@ -4,8 +4,9 @@ use crate::chip::ChipError;
 use crate::data::{DataError, atomic::WriteError, get::GetError};
 use crate::export::read::ReadError;
 use crate::pipeline::PipelineError;
+use crate::recipe::RecipeError;
 use crate::report::ReportError;
-use crate::train::{TrainError, recipe::RecipeError};
+use crate::train::TrainError;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]

@@ -3,8 +3,9 @@
 use super::{CliError, DeviceArg, print, print_json, progress::Progress};
 use crate::chip::Chip;
 use crate::pipeline::{self, Finished, MODEL_FILE, Options};
+use crate::recipe;
 use crate::report::{HTML_FILE, console};
-use crate::train::{CHECKPOINT_FILE, DENSE_FILE, METRICS_FILE, SPARSE_FILE, recipe};
+use crate::train::{CHECKPOINT_FILE, DENSE_FILE, METRICS_FILE, SPARSE_FILE};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

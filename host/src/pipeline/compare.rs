@@ -5,11 +5,12 @@ mod tests;
 
 use super::{Device, PipelineError, open_folder};
 use crate::chip::{Chip, ChipError, setup::Machine};
+use crate::recipe::{Model, Recipe};
 use crate::report::Report;
 use crate::report::compare::{Cell, Comparison, Failure, unit_words};
 use crate::sparsify::Sparsity;
 use crate::sparsify::options::{Budget, GroupKind, Method, Unit};
-use crate::train::{TrainError, recipe::Model, recipe::Recipe};
+use crate::train::TrainError;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;

@@ -3,8 +3,8 @@
 use crate::chip::Cost;
 use crate::graph::Graph;
 use crate::plan::Arena;
+use crate::recipe::Target;
 use crate::report::{ArenaMap, ArenaTensor, OperatorRow, format};
-use crate::train::recipe::Target;
 
 /// Bytes of a multiplier and a shift.
 const REQUANT_BYTES: usize = 5;

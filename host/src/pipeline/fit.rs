@@ -6,8 +6,8 @@
 use super::PipelineError;
 use crate::graph::Graph;
 use crate::quantize::{Quantize, fidelity::fidelity, prepare, quantize};
+use crate::recipe::{Least, Limits, Recipe};
 use crate::sparsify::knapsack::{Choice, solve};
-use crate::train::recipe::{Least, Limits, Recipe};
 use crate::tune::{Plan, export_planned};
 
 /// Samples by which changes of the scores are measured.
@@ -76,7 +76,7 @@ mod tests {
     fn recipe(flash: u64, more: &[String]) -> Recipe {
         let mut sets = vec!["quantize.fit=true".to_owned(), format!("target.flash={flash}")];
         sets.extend_from_slice(more);
-        Recipe::parse(crate::train::recipe::DEMO, "demo", &sets).expect("a recipe")
+        Recipe::parse(crate::recipe::DEMO, "demo", &sets).expect("a recipe")
     }
 
     fn smallest(graph: &Graph) -> u64 {

@@ -2,8 +2,8 @@
 
 use super::{MODEL_FILE, PipelineError, fit::fitted, planned, source};
 use crate::quantize::fidelity::{Fidelity, fidelity};
+use crate::recipe::Recipe;
 use crate::simplify::simplify;
-use crate::train::recipe::Recipe;
 use std::path::{Path, PathBuf};
 
 /// A float network that was quantised.

@@ -5,8 +5,8 @@ use crate::data::Dataset;
 use crate::export::AlignedBytes;
 use crate::graph::Graph;
 use crate::quantize::{Calibration, post_training};
+use crate::recipe::{Limits, Recipe};
 use crate::sparsify::{cost::Meter, options::Unit};
-use crate::train::recipe::{Limits, Recipe};
 use crate::tune::export_planned;
 use std::collections::HashMap;
 

@@ -4,10 +4,10 @@ use super::deploy::deploy;
 use super::{Event, Finished, Options, PipelineError};
 use crate::data::{graph, npy};
 use crate::graph::{Adjacency, Graph, Role};
+use crate::recipe::Recipe;
 use crate::report::{GraphSparsity, Report, Stage};
 use crate::sparsify::teddy::degree_histogram;
 use crate::train::nodes::{Fitted, NodeTask, TrainedNodes, edge_list, nonzero_macs, train_nodes};
-use crate::train::recipe::Recipe;
 use std::time::Instant;
 
 /// The edges that are left, in a run's folder: `[edges, 2]`, as `edges.npy` of a data set.

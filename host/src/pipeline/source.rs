@@ -3,7 +3,8 @@
 use super::{PipelineError, RECIPE_FILE};
 use crate::data::Dataset;
 use crate::graph::{Graph, GraphError};
-use crate::train::{DENSE_FILE, recipe::Recipe, weights};
+use crate::recipe::Recipe;
+use crate::train::{DENSE_FILE, weights};
 use crate::{import, zoo};
 use std::path::Path;
 

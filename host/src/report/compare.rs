@@ -8,7 +8,7 @@ mod tests;
 
 use super::ReportError;
 use crate::data::atomic;
-use crate::train::recipe::Unit;
+use crate::recipe::Unit;
 use serde::Serialize;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Augmentation: training samples, changed a little at random.
 
-use super::recipe;
+use crate::recipe;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
 /// Appends `sample` to `batch`, moved by up to `train.shift` pixels along rows and columns (zeros move in) and, with

@@ -2,7 +2,6 @@
 //! resumable, the same bits every time.
 
 pub mod nodes;
-pub mod recipe;
 pub mod weights;
 
 mod augment;
@@ -19,13 +18,13 @@ pub use qat::QAT_FILE;
 use crate::data::{Dataset, Split, atomic::WriteError};
 use crate::engine::{Engine, EngineError};
 use crate::graph::{Graph, GraphError};
+use crate::recipe::Recipe;
 use crate::sparsify::SparsifyError;
 use crate::sparsify::cost::Meter;
 use crate::sparsify::options::Method;
 use crate::sparsify::wgsef::Prox;
 use checkpoint::Checkpoint;
 use niwaki_core::error::OptimError;
-use recipe::Recipe;
 use run::Run;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};

@@ -2,11 +2,11 @@
 
 use super::checkpoint::{Checkpoint, Progress};
 use super::qat::Rounding;
-use super::recipe::{Optimizer, OptimizerName, Recipe, Schedule};
 use super::{CHECKPOINT_FILE, EpochRow, Event, METRICS_FILE, Phase, TrainError, augment, evaluate};
 use crate::data::{Dataset, atomic};
 use crate::engine::{Distillation, Engine, EngineError, Loss, Options as EngineOptions};
 use crate::graph::Graph;
+use crate::recipe::{Optimizer, OptimizerName, Recipe, Schedule};
 use crate::sparsify::alive::Alive;
 use crate::sparsify::family::Families;
 use crate::sparsify::method::{Method, Moment, Stage, Update};

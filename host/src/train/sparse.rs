@@ -2,9 +2,9 @@
 
 use super::TrainError;
 use super::checkpoint::Checkpoint;
-use super::recipe::{OptimizerName, Recipe};
 use super::run::{Run, Sparse};
 use crate::graph::Graph;
+use crate::recipe::{OptimizerName, Recipe};
 use crate::sparsify::alive::Alive;
 use crate::sparsify::allocate::{Global, Ranking, Spread, Uniform, choose};
 use crate::sparsify::cost::{Meter, group_weights};

@@ -17,7 +17,7 @@ use crate::export::read::{ModelFile, ReadError, read_with};
 use crate::export::{AlignedBytes, ExportError, Room, Target, export_within, is_over_graph};
 use crate::graph::Graph;
 use crate::plan::Arena;
-use crate::train::recipe::{Least, Limits};
+use crate::recipe::{Least, Limits};
 use cost::CostTable;
 use planner::Planner;
 use std::path::Path;

@@ -7,12 +7,13 @@
 
 use niwaki::data::graph;
 use niwaki::graph::Adjacency;
+use niwaki::recipe::{Optimizer, OptimizerName, Schedule};
 use niwaki::sparsify::teddy::Unit;
+use niwaki::train::Phase;
 use niwaki::train::nodes::{
     Edges, Fit, Fitted, Level, Masked, NodeTask, SingleForward, Teacher, WeightRule, Weights, iterative_masks, prune,
     train_level,
 };
-use niwaki::train::{Phase, recipe::Optimizer, recipe::OptimizerName, recipe::Schedule};
 use niwaki::zoo::{NodeEntry, NodeSizes, node_entry};
 use niwaki_core::graph::Csr;
 use niwaki_core::teddy::{self, Scores};

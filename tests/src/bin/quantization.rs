@@ -2,8 +2,8 @@
 //! quantised in every way beside each other. Each cell is a run in a folder under DIR; a finished one is only read.
 
 use niwaki::pipeline::{self, Device, Options, RECIPE_FILE};
+use niwaki::recipe::{Model, Recipe};
 use niwaki::report::Report;
-use niwaki::train::recipe::{Model, Recipe};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

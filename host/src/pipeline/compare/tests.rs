@@ -1,8 +1,8 @@
 //! What a comparison runs, in which order, and where.
 
 use super::plan;
+use crate::recipe::{DEMO, Recipe};
 use crate::sparsify::options::{GroupKind, Method, Unit};
-use crate::train::recipe::{DEMO, Recipe};
 use std::path::Path;
 
 fn recipe(sets: &[&str]) -> Recipe {

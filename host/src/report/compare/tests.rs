@@ -1,9 +1,9 @@
 //! The table, the sentences and the page of a comparison, from made-up cells.
 
 use super::{Cell, Comparison, Failure, Spread, console, html};
+use crate::recipe::Unit;
 use crate::report::console::Terminal;
 use crate::report::tests::assert_tags_balance;
-use crate::train::recipe::Unit;
 
 /// Rounding of a mean and a standard deviation of three values.
 const SPREAD: f64 = 1e-12;

@@ -3,8 +3,8 @@
 use super::NodeTask;
 use crate::engine::nodes::{NodeEngine, NodeTeacher, Objective, Randomness, softmax};
 use crate::graph::Graph;
+use crate::recipe::{Optimizer, Schedule};
 use crate::train::checkpoint::Moments;
-use crate::train::recipe::{Optimizer, Schedule};
 use crate::train::run::optimize;
 use crate::train::{Phase, TrainError};
 use std::num::NonZeroU32;

@@ -6,7 +6,7 @@ use super::{
 use crate::data::atomic;
 use crate::engine::nodes::NodeEngine;
 use crate::graph::{Adjacency, Graph, GraphError};
-use crate::train::recipe::{GraphMethod, GraphOptions, Recipe};
+use crate::recipe::{GraphMethod, GraphOptions, Recipe};
 use crate::train::{DENSE_FILE, EpochRow, Event, METRICS_FILE, Phase, SPARSE_FILE, TrainError, weights};
 use crate::zoo::{NodeEntry, NodeSizes, node_entry};
 use std::path::Path;

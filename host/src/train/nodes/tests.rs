@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::data::graph::karate;
+use crate::recipe::{Optimizer, OptimizerName, Schedule};
 use crate::sparsify::teddy::Unit;
 use crate::train::Phase;
-use crate::train::recipe::{Optimizer, OptimizerName, Schedule};
 use crate::zoo::{NodeSizes, node_entry};
 use std::sync::atomic::AtomicBool;
 

@@ -1,10 +1,10 @@
 use crate::data;
 use crate::graph::Graph;
+use crate::recipe::{DEMO, Recipe};
 use crate::sparsify::cost::Meter;
 use crate::sparsify::family::Families;
 use crate::sparsify::options::{Method, Unit};
 use crate::sparsify::wgsef::Prox;
-use crate::train::recipe::{DEMO, Recipe};
 use crate::train::{Options, Phase, TrainError, Trained, train};
 use crate::zoo;
 use std::collections::HashMap;

@@ -50,23 +50,25 @@ const HOST: Modules = &[
     // A network of another tool becomes a model file on reading.
     ("export", &["graph", "plan", "import", "simplify"]),
     ("chip", &["data", "export"]),
-    // Training applies a sparsity method at every step, and a recipe names how to quantise afterwards.
-    ("train", &["data", "zoo", "graph", "engine", "sparsify", "quantize"]),
-    ("report", &["data", "train"]),
+    // A recipe names data, a network, a sparsity method and how to quantise.
+    ("recipe", &["data", "zoo", "sparsify", "quantize"]),
+    // Training applies a sparsity method at every step.
+    ("train", &["data", "graph", "engine", "sparsify", "quantize", "recipe"]),
+    ("report", &["data", "recipe", "train"]),
     // Layouts are chosen within the limits that a recipe sets.
-    ("tune", &["data", "import", "simplify", "graph", "train", "plan", "export", "chip", "report"]),
+    ("tune", &["data", "import", "simplify", "graph", "recipe", "plan", "export", "chip", "report"]),
     (
         "pipeline",
         &[
-            "data", "zoo", "import", "simplify", "graph", "engine", "train", "sparsify", "quantize", "plan", "export",
-            "report", "chip", "tune",
+            "data", "zoo", "import", "simplify", "graph", "engine", "recipe", "train", "sparsify", "quantize", "plan",
+            "export", "report", "chip", "tune",
         ],
     ),
     (
         "cli",
         &[
-            "data", "zoo", "graph", "engine", "train", "sparsify", "quantize", "plan", "export", "report", "chip",
-            "tune", "pipeline",
+            "data", "zoo", "graph", "engine", "recipe", "train", "sparsify", "quantize", "plan", "export", "report",
+            "chip", "tune", "pipeline",
         ],
     ),
 ];

@@ -1,11 +1,11 @@
 //! The recipe of a run: a commented TOML file with a section for each step, in the order of the data.
 //!
 //! ```
-//! use niwaki::train::recipe::{DEMO, Recipe};
+//! use niwaki::recipe::{DEMO, Recipe};
 //! let recipe = Recipe::parse(DEMO, "demo", &["train.epochs=3".into()])?;
 //! assert_eq!((recipe.data.name.as_str(), recipe.train.epochs), ("digits", 3));
 //! assert_eq!(Recipe::parse(&recipe.to_toml(), "recipe.toml", &[])?, recipe);
-//! # Ok::<(), niwaki::train::recipe::RecipeError>(())
+//! # Ok::<(), niwaki::recipe::RecipeError>(())
 //! ```
 //!
 //! Only `data.name` and the one key of `[model]` have no default. What may stand in a recipe is one table, `FIELDS` in `fields.rs`.
