@@ -74,7 +74,7 @@ pub const ARENA_MAX: usize = 1 << 18;
 /// # Panics
 /// On a bug.
 pub fn import(bytes: &[u8]) -> bool {
-    let Ok(graph) = import::from_bytes(bytes) else { return false };
+    let Ok(graph) = import::tflite::from_bytes(bytes) else { return false };
     small(&graph) && simplify(&graph).is_ok_and(|graph| small(&graph) && export(&graph).is_ok())
 }
 
@@ -120,7 +120,7 @@ fn model_seeds() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
         graphs.push(models::elementwise::every_elementwise(dtype)?);
     }
     let mut files = models::nodes::every_plan()?;
-    graphs.extend(tflm::networks()?.iter().filter_map(|bytes| import::from_bytes(bytes).ok()));
+    graphs.extend(tflm::networks()?.iter().filter_map(|bytes| import::tflite::from_bytes(bytes).ok()));
     files.extend(graphs.iter().filter_map(|graph| Some(export(graph).ok()?.0.to_vec())));
     files.push(sparse::every_packing()?.to_vec());
     Ok(files)

@@ -2,7 +2,7 @@
 
 use super::{AlignedBytes, ExportError, Layout, export};
 use crate::graph::Graph;
-use crate::import::{self, ImportError};
+use crate::import::{self, Format, ImportError};
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};
@@ -25,14 +25,6 @@ pub enum ReadError {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
-    },
-    /// A network of another tool.
-    #[error("{}: reading {format} files is not built yet; give a .tflite or .niwaki file", path.display())]
-    NotBuilt {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        format: &'static str,
     },
     /// A network of another tool that cannot be used.
     #[error(transparent)]
@@ -79,15 +71,14 @@ pub fn read_with<E: std::error::Error + Send + Sync + From<ExportError> + 'stati
     path: &Path,
     export: impl FnOnce(&Graph) -> Result<AlignedBytes, E>,
 ) -> Result<ModelFile, ReadError> {
-    let bytes = match path.extension().and_then(|e| e.to_str()) {
-        Some("onnx") => return Err(ReadError::NotBuilt { path: path.into(), format: ".onnx" }),
-        Some("tflite") => {
+    let bytes = match Format::of(path) {
+        Some(_) => {
             let graph = import::read(path)?;
             let simple = simplify(&graph).map_err(|error| E::from(ExportError::from(error)));
             let exported = simple.and_then(|graph| export(&graph));
             exported.map_err(|source| ReadError::Export { path: path.into(), source: Box::new(source) })?
         }
-        _ => {
+        None => {
             let bytes = std::fs::read(path).map_err(|source| ReadError::Read { path: path.into(), source })?;
             AlignedBytes::from(bytes.as_slice())
         }

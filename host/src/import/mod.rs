@@ -1,54 +1,42 @@
-//! Networks of other tools as graphs: `.tflite` files (TensorFlow Lite schema version 3).
-//!
-//! [`read`] takes a file, [`from_bytes`] its bytes. The file is not trusted: `schema.rs` lets flatbuffers' verifier
-//! follow every offset first, and every index, size and shape is checked where it is used. The graph has no batch
-//! axis: a leading axis of 1 is dropped from every tensor of more than one axis, and axis numbers shift with it.
-//!
-//! What cannot run is refused here, by operator name, position and tensor shapes, with what to do about it.
+//! Networks of other tools as graphs: a folder a format, chosen by the ending of the file's name.
 
 mod error;
-mod names;
-mod network;
-mod operators;
-mod schema;
-mod tensors;
-#[cfg(test)]
-mod tests;
+pub mod tflite;
 
-pub use error::{Fault, ImportError};
+pub use error::ImportError;
 
 use crate::graph::Graph;
 use std::path::Path;
 
-/// Every `.tflite` file has these bytes at offset 4.
-const IDENTIFIER: &[u8] = b"TFL3";
+/// A format of another tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// TensorFlow Lite.
+    Tflite,
+    /// Open Neural Network Exchange, which is refused.
+    Onnx,
+}
 
-/// The network in a `.tflite` file.
+impl Format {
+    /// The format that the ending of a file's name says; none for niwaki's own and for unknown endings.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "tflite" => Some(Self::Tflite),
+            "onnx" => Some(Self::Onnx),
+            _ => None,
+        }
+    }
+}
+
+/// The network in a file of another tool; a file whose name says no format is read as `.tflite`.
 ///
 /// # Errors
 /// [`ImportError`] names the file, the tensor or operator, and the remedy.
 pub fn read(path: &Path) -> Result<Graph, ImportError> {
-    let bytes = std::fs::read(path).map_err(|source| ImportError::Read { path: path.into(), source })?;
-    from_bytes(&bytes).map_err(|source| ImportError::File { path: path.into(), source: Box::new(source) })
-}
-
-/// The network in the bytes of a `.tflite` file, whatever they are.
-///
-/// # Errors
-/// [`Fault`] names the tensor or operator and the remedy.
-pub fn from_bytes(bytes: &[u8]) -> Result<Graph, Fault> {
-    if bytes.get(4..8) != Some(IDENTIFIER) {
-        return Err(Fault::Format { what: "bytes 4 to 8 are not TFL3".into() });
+    if Format::of(path) == Some(Format::Onnx) {
+        return Err(ImportError::NotBuilt { path: path.into(), format: ".onnx" });
     }
-    let model = schema::model(bytes).map_err(|e| {
-        // The trace behind the first line names every table on the way.
-        Fault::Format { what: e.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_owned() }
-    })?;
-    let subgraphs: Vec<_> = model.subgraphs().iter().flatten().collect();
-    let &[subgraph] = subgraphs.as_slice() else {
-        let name = |n: Option<_>| n.map_or_else(|| "?".into(), |n| tensors::text(n));
-        let names: Vec<String> = subgraphs.iter().take(8).map(|s| name(s.name())).collect();
-        return Err(Fault::Subgraphs { count: subgraphs.len(), names: names.join(", ") });
-    };
-    network::import(&model, &subgraph)
+    let bytes = std::fs::read(path).map_err(|source| ImportError::Read { path: path.into(), source })?;
+    tflite::from_bytes(&bytes).map_err(|source| ImportError::Tflite { path: path.into(), source: Box::new(source) })
 }
