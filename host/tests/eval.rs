@@ -2,7 +2,8 @@
 
 use niwaki::data::npy;
 use niwaki::export::export;
-use niwaki::graph::{Activation, Data, Graph, Op};
+use niwaki::graph::{Activation, Data, Graph};
+use niwaki::ops;
 use std::{
     io::{self, Write as _},
     path::Path,
@@ -18,7 +19,7 @@ fn folder() -> tempfile::TempDir {
     graph[w].data = Some(Data::F32(identity));
     let b = graph.parameter("dense.bias", &[4], Vec::new());
     graph[b].data = Some(Data::F32(vec![0.0; 4]));
-    let y = graph.push("dense", Op::Dense { activation: Activation::None }, &[x, w, b]).expect("fits");
+    let y = graph.push("dense", ops::Dense { activation: Activation::None }, &[x, w, b]).expect("fits");
     graph.outputs.push(y);
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("model.niwaki"), &*export(&graph).expect("exports").0).expect("writes");

@@ -2,7 +2,8 @@
 
 mod channelwise;
 
-use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
+use niwaki::graph::{Activation, Data, Graph, GraphError, Padding, Quant, Sliding, TensorId};
+use niwaki::ops;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -67,7 +68,7 @@ impl Layers {
         let len = kernel[0] * kernel[1] * channels;
         let w = self.weights(graph, &name, &[filters, kernel[0], kernel[1], channels], filters, len);
         let b = self.bias(graph, &name, filters);
-        match graph.push(&name, Op::Conv2d { sliding, activation }, &[x, w, b]) {
+        match graph.push(&name, ops::Conv2d { sliding, activation }, &[x, w, b]) {
             Ok(y) => {
                 self.output(graph, y);
                 Ok(())
@@ -91,7 +92,7 @@ impl Layers {
         let w = self.weights(&mut graph, &name, &[outputs, inputs], outputs, inputs);
         let b = self.bias(&mut graph, &name, outputs);
         let activation = self.activation();
-        let y = graph.push(&name, Op::Dense { activation }, &[x, w, b])?;
+        let y = graph.push(&name, ops::Dense { activation }, &[x, w, b])?;
         self.output(&mut graph, y);
         self.graph = graph;
         Ok(())

@@ -2,6 +2,7 @@
 
 use niwaki::export::{AlignedBytes, Layout, Target, export_with};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
+use niwaki::ops;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -127,9 +128,11 @@ impl Network {
         let name = format!("layer{}", self.graph.nodes.len());
         let (shape, weights, op) = match layer {
             Layer::Conv2d { input, kernel: [y, x], filters } => {
-                (input.to_vec(), vec![filters, y, x, input[2]], Op::Conv2d { sliding, activation })
+                (input.to_vec(), vec![filters, y, x, input[2]], Op::from(ops::Conv2d { sliding, activation }))
             }
-            Layer::Dense { inputs, outputs } => (vec![inputs], vec![outputs, inputs], Op::Dense { activation }),
+            Layer::Dense { inputs, outputs } => {
+                (vec![inputs], vec![outputs, inputs], Op::from(ops::Dense { activation }))
+            }
         };
         let x = self.graph.input(&format!("{name}.input"), &shape);
         let zero_point = self.below(256) as i32 - 128;

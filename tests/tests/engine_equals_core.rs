@@ -2,8 +2,9 @@
 
 use niwaki::data::npy::{self, AnyArray};
 use niwaki::engine::{Distillation, Engine, Options};
-use niwaki::graph::{Activation, Graph, Op, Padding, Sliding};
+use niwaki::graph::{Activation, Graph, Padding, Sliding};
 use niwaki::import;
+use niwaki::ops;
 use niwaki_tests::models;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use std::path::Path;
@@ -49,22 +50,22 @@ fn operators_of_imported_networks_give_the_outputs_of_core() {
             let shape = [filters, kernel, kernel, channels];
             let values = models::random(&mut rng, shape.iter().product());
             let w = graph.parameter(&format!("{name}{block}.weight"), &shape, values);
-            let op = Op::Conv2d { sliding: Sliding::strided(stride, Padding::Valid), activation };
+            let op = ops::Conv2d { sliding: Sliding::strided(stride, Padding::Valid), activation };
             graph.push(&format!("{name}{block}"), op, &[x, w]).expect("fits")
         };
         let pads = vec![[1, 1], [1, 1], [0, 0]];
-        let padded = graph.push(&format!("pad{block}"), Op::Pad { pads, value: 0.0 }, &[x]).expect("fits");
+        let padded = graph.push(&format!("pad{block}"), ops::Pad { pads, value: 0.0 }, &[x]).expect("fits");
         let wide = conv(&mut graph, "wide", padded, 3, 1, Activation::None);
-        let gate = graph.push(&format!("gate{block}"), Op::Logistic, &[wide]).expect("fits");
-        let swish = graph.push(&format!("swish{block}"), Op::Mul { activation: Activation::None }, &[wide, gate]);
+        let gate = graph.push(&format!("gate{block}"), ops::Logistic, &[wide]).expect("fits");
+        let swish = graph.push(&format!("swish{block}"), ops::Mul { activation: Activation::None }, &[wide, gate]);
         let swish = swish.expect("fits");
         let narrow = conv(&mut graph, "narrow", x, 1, 1, Activation::Relu6);
-        let hard = graph.push(&format!("hard{block}"), Op::HardSwish, &[narrow]).expect("fits");
+        let hard = graph.push(&format!("hard{block}"), ops::HardSwish, &[narrow]).expect("fits");
         let operands = [swish, hard, x];
-        x = graph.push(&format!("concat{block}"), Op::Concat { axis: 2 }, &operands).expect("fits");
+        x = graph.push(&format!("concat{block}"), ops::Concat { axis: 2 }, &operands).expect("fits");
     }
-    let mean = graph.push("mean", Op::Mean { axes: vec![0, 1], keep_axes: false }, &[x]).expect("fits");
-    let y = graph.push("y", Op::Softmax, &[mean]).expect("fits");
+    let mean = graph.push("mean", ops::Mean { axes: vec![0, 1], keep_axes: false }, &[x]).expect("fits");
+    let y = graph.push("y", ops::Softmax, &[mean]).expect("fits");
     graph.outputs.push(y);
     let samples = models::random(&mut ChaCha8Rng::seed_from_u64(13), 7 * 9 * 8 * 3);
     assert_equals_core("an inception of swishes", &graph, &samples);

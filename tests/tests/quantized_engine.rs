@@ -3,6 +3,7 @@
 use niwaki::engine::{Engine, EngineOf, Options, Real};
 use niwaki::export::{AlignedBytes, export};
 use niwaki::graph::{Activation, Graph, GraphError, Op, Padding, Role, Sliding, TensorId};
+use niwaki::ops;
 use niwaki::quantize::{Calibration, Granularity, Precision, Quantize, Scheme, prepare};
 use niwaki_core::num::{dequantize, quantize_i8};
 use niwaki_core::session::{Model, Session, operators};
@@ -44,8 +45,9 @@ struct Growing {
 }
 
 impl Growing {
-    fn push(&mut self, op: Op, inputs: &[TensorId]) -> Result<TensorId, GraphError> {
+    fn push(&mut self, op: impl Into<Op>, inputs: &[TensorId]) -> Result<TensorId, GraphError> {
         self.count += 1;
+        let op = op.into();
         let name = format!("{}{}", op.name(), self.count);
         self.graph.push(&name, op, inputs)
     }
@@ -70,7 +72,7 @@ impl Growing {
         if self.dice.is() {
             inputs.push(self.constant("conv.bias", &[filters], 0.5));
         }
-        self.push(Op::Conv2d { sliding, activation }, &inputs)
+        self.push(ops::Conv2d { sliding, activation }, &inputs)
     }
 
     fn grow(&mut self, x: TensorId) -> Result<TensorId, GraphError> {
@@ -84,72 +86,72 @@ impl Growing {
                 let weights = self.constant("depthwise.weight", &[3, 3, c * multiplier], 0.7);
                 let bias = self.constant("depthwise.bias", &[c * multiplier], 0.5);
                 let sliding = Sliding::strided(stride, Padding::Same);
-                self.push(Op::DepthwiseConv2d { sliding, activation }, &[x, weights, bias])
+                self.push(ops::DepthwiseConv2d { sliding, activation }, &[x, weights, bias])
             }
             4 => {
                 let kernel = [h.min(2), w.min(2)];
                 let sliding = Sliding::strided(stride, Padding::Valid);
                 match self.dice.is() {
-                    true => self.push(Op::MaxPool2d { kernel, sliding }, &[x]),
-                    false => self.push(Op::AveragePool2d { kernel, sliding }, &[x]),
+                    true => self.push(ops::MaxPool2d { kernel, sliding }, &[x]),
+                    false => self.push(ops::AveragePool2d { kernel, sliding }, &[x]),
                 }
             }
             5 | 6 => {
                 let y = self.conv(x, c, 1)?;
                 match self.dice.below(3) {
-                    0 => self.push(Op::Sub { activation }, &[x, y]),
-                    1 => self.push(Op::Mul { activation }, &[x, y]),
-                    _ => self.push(Op::Add { activation }, &[x, y]),
+                    0 => self.push(ops::Sub { activation }, &[x, y]),
+                    1 => self.push(ops::Mul { activation }, &[x, y]),
+                    _ => self.push(ops::Add { activation }, &[x, y]),
                 }
             }
             7 => {
                 let y = self.conv(x, filters, 1)?;
-                self.push(Op::Concat { axis: 2 }, &[y, x])
+                self.push(ops::Concat { axis: 2 }, &[y, x])
             }
             8 => {
-                let gate = self.push(Op::Logistic, &[x])?;
-                self.push(Op::Mul { activation }, &[x, gate])
+                let gate = self.push(ops::Logistic, &[x])?;
+                self.push(ops::Mul { activation }, &[x, gate])
             }
             9 => {
                 let value = self.dice.of(&[0.0, 0.0, 0.75]);
-                self.push(Op::Pad { pads: vec![[1, 0], [0, 2], [0, 0]], value }, &[x])
+                self.push(ops::Pad { pads: vec![[1, 0], [0, 2], [0, 0]], value }, &[x])
             }
             10 => match self.dice.below(4) {
-                0 => self.push(Op::HardSwish, &[x]),
-                1 => self.push(Op::LeakyRelu { alpha: 0.125 }, &[x]),
-                2 => self.push(Op::Tanh, &[x]),
-                _ => self.push(Op::Activation(activation), &[x]),
+                0 => self.push(ops::HardSwish, &[x]),
+                1 => self.push(ops::LeakyRelu { alpha: 0.125 }, &[x]),
+                2 => self.push(ops::Tanh, &[x]),
+                _ => self.push(ops::Clamp(activation), &[x]),
             },
             11 => {
                 let scale = self.constant("scale", &[c], 1.5);
                 match self.dice.is() {
-                    true => self.push(Op::Mul { activation }, &[x, scale]),
-                    false => self.push(Op::Add { activation }, &[x, scale]),
+                    true => self.push(ops::Mul { activation }, &[x, scale]),
+                    false => self.push(ops::Add { activation }, &[x, scale]),
                 }
             }
             12 => {
-                let x = self.push(Op::Transpose { order: vec![1, 0, 2] }, &[x])?;
+                let x = self.push(ops::Transpose { order: vec![1, 0, 2] }, &[x])?;
                 let (begin, size) = (vec![0, 0, 0], vec![w.div_ceil(2), h, c]);
-                self.push(Op::Slice { begin, size, stride: vec![2, 1, 1] }, &[x])
+                self.push(ops::Slice { begin, size, stride: vec![2, 1, 1] }, &[x])
             }
-            _ => self.push(Op::ResizeNearest { size: [h + 1, w + 1], grid: Default::default() }, &[x]),
+            _ => self.push(ops::ResizeNearest { size: [h + 1, w + 1], grid: Default::default() }, &[x]),
         }
     }
 
     fn head(&mut self, x: TensorId) -> Result<TensorId, GraphError> {
         let x = match self.dice.below(3) {
-            0 => self.push(Op::Mean { axes: vec![0, 1], keep_axes: false }, &[x])?,
+            0 => self.push(ops::Mean { axes: vec![0, 1], keep_axes: false }, &[x])?,
             1 => {
                 let len = self.graph[x].element_count();
-                self.push(Op::Reshape { shape: vec![len] }, &[x])?
+                self.push(ops::Reshape { shape: vec![len] }, &[x])?
             }
             _ => x,
         };
         let (len, outputs) = (self.graph[x].element_count(), 2 + self.dice.below(9));
         let w = self.constant("dense.weight", &[outputs, len], 0.6);
         let bias = self.constant("dense.bias", &[outputs], 0.5);
-        let y = self.push(Op::Dense { activation: Activation::None }, &[x, w, bias])?;
-        if self.dice.is() { self.push(Op::Softmax, &[y]) } else { Ok(y) }
+        let y = self.push(ops::Dense { activation: Activation::None }, &[x, w, bias])?;
+        if self.dice.is() { self.push(ops::Softmax, &[y]) } else { Ok(y) }
     }
 }
 
@@ -279,7 +281,7 @@ fn sums_too_large_for_a_float_run_on_core() {
     let x = graph.input("x", &[1024]);
     // All weights at the largest code and all inputs at one end: 1024 * 127 * 255 > 2^24.
     let w = graph.parameter("w", &[2, 1024], [vec![1.0; 1024], dice.reals(1024, 1.0)].concat());
-    let y = graph.push("y", Op::Dense { activation: Activation::None }, &[x, w]).expect("fits");
+    let y = graph.push("y", ops::Dense { activation: Activation::None }, &[x, w]).expect("fits");
     graph.outputs.push(y);
     let sample = [vec![1.0; 1023], vec![0.0]].concat();
     let (float, scheme) = prepare(&graph, &[&sample], &Quantize::default()).expect("calibrates");

@@ -8,6 +8,7 @@ use super::real::Real;
 use super::simd::vectorize;
 use crate::graph::lower::Lowered;
 use crate::graph::{Graph, Node, Op};
+use crate::ops;
 use niwaki_core::format::DType;
 use pulp::Arch;
 
@@ -45,8 +46,8 @@ impl Movement {
         let mut numbered = node.clone();
         let border = match &mut numbered.op {
             // Number 0 is the border.
-            Op::Pad { value, .. } => std::mem::take(value),
-            Op::ResizeBilinear { .. } => return Err("interpolation cannot be trained; resize to the nearest".into()),
+            Op::Pad(ops::Pad { value, .. }) => std::mem::take(value),
+            Op::ResizeBilinear(_) => return Err("interpolation cannot be trained; resize to the nearest".into()),
             _ => 0.0,
         };
         let Lowered::Movement(movement) = graph.lower(&numbered).map_err(|e| e.to_string())? else {

@@ -11,6 +11,7 @@ use super::pool::Pool;
 use super::unary::Unary;
 use super::window::Grid;
 use crate::graph::{Activation, Data, Graph, Node, Op, Padding, Role, Sliding, TensorId};
+use crate::ops;
 use std::ops::Range;
 
 /// Where a constant operand lies.
@@ -223,16 +224,16 @@ fn refuse(node: &Node, what: String) -> EngineError {
 impl Resolver<'_> {
     /// The operator of a node, or `None` if its output is only another name for its input.
     fn node(&mut self, n: usize, node: &Node) -> Result<Option<Operator>, EngineError> {
-        if matches!(node.op, Op::Reshape { .. } | Op::Activation(Activation::None)) {
+        if matches!(node.op, Op::Reshape(_) | Op::Clamp(ops::Clamp(Activation::None))) {
             self.value_of[node.output.0] = Some(self.value(node, 0)?);
             return Ok(None);
         }
         let operands = match node.op {
-            Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } => {
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) => {
                 let [a, b] = self.pair(node)?;
                 if self.is_value(node, b) { vec![a, b] } else { vec![a] }
             }
-            Op::Concat { .. } => (0..node.inputs.len()).collect(),
+            Op::Concat(_) => (0..node.inputs.len()).collect(),
             _ => vec![0],
         };
         let inputs = operands.into_iter().map(|operand| self.value(node, operand)).collect::<Result<_, _>>()?;
@@ -246,24 +247,24 @@ impl Resolver<'_> {
         let last = |i: usize| shape(i).last().copied().unwrap_or(1);
         let biased = || Ok::<_, EngineError>((self.constant(node, 1)?, self.optional(node, 2)?));
         Ok(match node.op {
-            Op::Conv2d { ref sliding, activation } => {
+            Op::Conv2d(ops::Conv2d { ref sliding, activation }) => {
                 let (w, bias) = biased()?;
                 let grid = grid(node, sliding, shape(0), &shape(1)[1..3])?;
                 let op = Conv2d { grid, channels: last(0), filters: shape(1)[0], activation };
                 Kernel::Conv2d { op, w, bias }
             }
-            Op::DepthwiseConv2d { ref sliding, activation } => {
+            Op::DepthwiseConv2d(ops::DepthwiseConv2d { ref sliding, activation }) => {
                 let (w, bias) = biased()?;
                 let grid = grid(node, sliding, shape(0), &shape(1)[..2])?;
                 let op = Depthwise { grid, channels: last(0), multiplier: last(1) / last(0), activation };
                 Kernel::Depthwise { op, w, bias }
             }
-            Op::Dense { activation } => {
+            Op::Dense(ops::Dense { activation }) => {
                 let (w, bias) = biased()?;
                 let op = Dense { inputs: last(1), outputs: shape(1)[0], activation };
                 Kernel::Dense { op, w, bias }
             }
-            Op::BatchNorm { epsilon, momentum, activation } => {
+            Op::BatchNorm(ops::BatchNorm { epsilon, momentum, activation }) => {
                 let (epsilon, momentum) = (f64::from(epsilon), f64::from(momentum));
                 let op = BatchNorm { channels: last(0), epsilon, momentum, activation };
                 let (gamma, beta) = (self.constant(node, 1)?, self.constant(node, 2)?);
@@ -275,39 +276,39 @@ impl Resolver<'_> {
                 self.batch_norms += 1;
                 Kernel::BatchNorm { op, index: self.batch_norms - 1, gamma, beta, mean, var }
             }
-            Op::MaxPool2d { kernel, ref sliding } => {
+            Op::MaxPool2d(ops::MaxPool2d { kernel, ref sliding }) => {
                 let op = Pool { grid: grid(node, sliding, shape(0), &kernel)?, channels: last(0) };
                 self.max_pools += 1;
                 Kernel::MaxPool { op, index: self.max_pools - 1 }
             }
-            Op::AveragePool2d { kernel, ref sliding } => {
+            Op::AveragePool2d(ops::AveragePool2d { kernel, ref sliding }) => {
                 Kernel::AveragePool(Pool { grid: grid(node, sliding, shape(0), &kernel)?, channels: last(0) })
             }
-            Op::Mean { ref axes, .. } => {
+            Op::Mean(ops::Mean { ref axes, .. }) => {
                 let area = leading_area(shape(0), axes).ok_or_else(|| {
                     refuse(node, format!("its axes {axes:?} of {:?} are not all before those that stay", shape(0)))
                 })?;
                 let grid = grid(node, &Sliding::unit(Padding::Valid), &[area, 1], &[area, 1])?;
                 Kernel::AveragePool(Pool { grid, channels: self.graph[node.output].element_count() })
             }
-            Op::Activation(activation) => Kernel::Activation(activation),
-            Op::Logistic => Kernel::Unary(Unary::Logistic),
-            Op::Tanh => Kernel::Unary(Unary::Tanh),
-            Op::LeakyRelu { alpha } => Kernel::Unary(Unary::LeakyRelu { alpha }),
-            Op::HardSwish => Kernel::Unary(Unary::HardSwish),
-            Op::Add { activation } => self.pairwise(node, Arithmetic::Add, activation)?,
-            Op::Sub { activation } => self.pairwise(node, Arithmetic::Sub, activation)?,
-            Op::Mul { activation } => self.pairwise(node, Arithmetic::Mul, activation)?,
-            Op::Pad { .. }
-            | Op::Concat { .. }
-            | Op::Slice { .. }
-            | Op::Transpose { .. }
-            | Op::ResizeNearest { .. }
-            | Op::ResizeBilinear { .. } => {
+            Op::Clamp(ops::Clamp(activation)) => Kernel::Activation(activation),
+            Op::Logistic(_) => Kernel::Unary(Unary::Logistic),
+            Op::Tanh(_) => Kernel::Unary(Unary::Tanh),
+            Op::LeakyRelu(ops::LeakyRelu { alpha }) => Kernel::Unary(Unary::LeakyRelu { alpha }),
+            Op::HardSwish(_) => Kernel::Unary(Unary::HardSwish),
+            Op::Add(ops::Add { activation }) => self.pairwise(node, Arithmetic::Add, activation)?,
+            Op::Sub(ops::Sub { activation }) => self.pairwise(node, Arithmetic::Sub, activation)?,
+            Op::Mul(ops::Mul { activation }) => self.pairwise(node, Arithmetic::Mul, activation)?,
+            Op::Pad(_)
+            | Op::Concat(_)
+            | Op::Slice(_)
+            | Op::Transpose(_)
+            | Op::ResizeNearest(_)
+            | Op::ResizeBilinear(_) => {
                 Kernel::Movement(Movement::new(self.graph, node).map_err(|what| refuse(node, what))?)
             }
-            Op::Softmax => Kernel::Softmax { classes: last(0) },
-            Op::Reshape { .. } => return Err(refuse(node, "a reshape computes nothing".into())),
+            Op::Softmax(_) => Kernel::Softmax { classes: last(0) },
+            Op::Reshape(_) => return Err(refuse(node, "a reshape computes nothing".into())),
             _ => return Err(refuse(node, "it cannot be trained".into())),
         })
     }
@@ -330,7 +331,7 @@ impl Resolver<'_> {
         let smaller = operand(0).element_count() < operand(1).element_count();
         let [a, b] = if smaller || !self.is_value(node, 0) { [1, 0] } else { [0, 1] };
         let (large, small) = (operand(a), operand(b));
-        if a == 1 && matches!(node.op, Op::Sub { .. }) {
+        if a == 1 && node.op.is::<ops::Sub>() {
             return Err(refuse(node, format!("`{}`, less than the output or constant, must come second", small.name)));
         }
         let ones = small.shape.iter().take_while(|&&size| size == 1).count();

@@ -10,6 +10,7 @@ mod semantics;
 
 use super::{EngineOf, Options, Real};
 use crate::graph::{Activation, Graph, Op, TensorId};
+use crate::ops;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -66,7 +67,7 @@ impl Bench {
         self.graph.parameter(name, shape, values)
     }
 
-    fn push(&mut self, name: &str, op: Op, inputs: &[TensorId]) -> TensorId {
+    fn push(&mut self, name: &str, op: impl Into<Op>, inputs: &[TensorId]) -> TensorId {
         self.graph.push(name, op, inputs).expect("the test's shapes fit")
     }
 
@@ -77,16 +78,16 @@ impl Bench {
         let len = shape.iter().product();
         let w = self.scaled("source.weight", &[len, inputs], 6.0);
         let b = self.scaled("source.bias", &[len], 6.0);
-        let y = self.push("source", Op::Dense { activation: Activation::None }, &[x, w, b]);
-        self.push("source.shape", Op::Reshape { shape: shape.to_vec() }, &[y])
+        let y = self.push("source", ops::Dense { activation: Activation::None }, &[x, w, b]);
+        self.push("source.shape", ops::Reshape { shape: shape.to_vec() }, &[y])
     }
 
     /// A dense layer to `classes` and a softmax.
     fn finish(mut self, x: TensorId, classes: usize) -> Graph {
         let len = self.graph[x].element_count();
         let w = self.scaled("head.weight", &[classes, len], 0.1);
-        let logits = self.push("head", Op::Dense { activation: Activation::None }, &[x, w]);
-        let y = self.push("head.softmax", Op::Softmax, &[logits]);
+        let logits = self.push("head", ops::Dense { activation: Activation::None }, &[x, w]);
+        let y = self.push("head.softmax", ops::Softmax, &[logits]);
         self.graph.outputs.push(y);
         self.graph
     }

@@ -16,6 +16,7 @@ pub use tiles::Target;
 
 use crate::graph::lower::{Lowered, Scaling};
 use crate::graph::{Data, Graph, GraphError, Node, Op, Role, TensorId};
+use crate::ops;
 use crate::plan::{Arena, Memory, Placement};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
@@ -358,8 +359,8 @@ impl File<'_> {
             }
             Lowered::Over(_, op) => {
                 let axes = match &node.op {
-                    Op::Mean { axes, .. } | Op::Sum { axes, .. } => axes,
-                    Op::ArgMax { axis } => &vec![*axis],
+                    Op::Mean(ops::Mean { axes, .. }) | Op::Sum(ops::Sum { axes, .. }) => axes,
+                    Op::ArgMax(ops::ArgMax { axis }) => &vec![*axis],
                     _ => &vec![],
                 };
                 elementwise::over(&mut params, op, axes)

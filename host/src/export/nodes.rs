@@ -7,6 +7,7 @@ use super::{ExportError, File, Kernel, clamp_codes, narrow};
 use crate::graph::lower::nodes::{Counts, Indices, Pattern, Scale};
 use crate::graph::lower::{Lowered, Nodes};
 use crate::graph::{Graph, GraphError, Node, Op, Role, TensorId};
+use crate::ops;
 use crate::plan::{Arena, Memory, Placement, Share, plan};
 use niwaki_core::format::{DType, NONE, OpCode, OperatorRecord, PARAM_COUNT, param};
 use niwaki_core::kernels::Gathering;
@@ -35,7 +36,7 @@ pub(super) fn with_input(graph: &Graph) -> Cow<'_, Graph> {
 
 /// Whether `graph` has operators over nodes, whose choice is of another kind.
 pub fn is_over_graph(graph: &Graph) -> bool {
-    let over_nodes = |op: &Op| matches!(op, Op::Propagate { .. } | Op::SparseDense { .. } | Op::Gather);
+    let over_nodes = |op: &Op| matches!(op, Op::Propagate(_) | Op::SparseDense(_) | Op::Gather(_));
     graph.nodes.iter().any(|node| over_nodes(&node.op))
 }
 
@@ -50,7 +51,7 @@ pub fn query(graph: &Graph, count: usize) -> Result<Graph, GraphError> {
     for output in 0..graph.outputs.len() {
         let x = graph.outputs[output];
         let name = format!("{}.of_nodes", graph[x].name);
-        let y = graph.push(&name, Op::Gather, &[x, numbers])?;
+        let y = graph.push(&name, ops::Gather, &[x, numbers])?;
         (graph[y].element, graph[y].quant) = (graph[x].element, graph[x].quant.clone());
         graph.outputs[output] = y;
     }

@@ -5,6 +5,7 @@ mod number_formats;
 
 use super::*;
 use crate::graph::{Activation, Op};
+use crate::ops;
 use crate::quantize::{Calibration, post_training};
 use crate::{export::read::describe, zoo};
 
@@ -41,8 +42,8 @@ fn exporting_is_deterministic() {
 fn an_operand_added_to_itself_is_not_overwritten_while_it_is_read() {
     let mut graph = Graph::default();
     let x = graph.input("x", &[5]);
-    let y = graph.push("relu", Op::Activation(Activation::Relu), &[x]).expect("fits");
-    let y = graph.push("twice", Op::Add { activation: Activation::None }, &[y, y]).expect("fits");
+    let y = graph.push("relu", ops::Clamp(Activation::Relu), &[x]).expect("fits");
+    let y = graph.push("twice", ops::Add { activation: Activation::None }, &[y, y]).expect("fits");
     graph.outputs.push(y);
     let (file, _) = export(&graph).expect("exports");
     let outputs = crate::chip::run(
@@ -95,7 +96,7 @@ fn a_file_for_dsp_chips_answers_as_any_other_and_needs_no_larger_arena() {
 #[test]
 fn weights_that_do_not_fit_tiles_keep_the_plain_operator() {
     let mut graph = quantized("small-cnn", [8, 8, 1]);
-    let dense = graph.nodes.iter().position(|n| matches!(n.op, Op::Dense { .. })).expect("has one");
+    let dense = graph.nodes.iter().position(|n| n.op.is::<ops::Dense>()).expect("has one");
     let weights = graph.nodes[dense].inputs[1];
     // Next to a negative neighbour -128 is no i16.
     if let Some(Data::I8(codes)) = &mut graph[weights].data {

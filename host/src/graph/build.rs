@@ -25,9 +25,9 @@ impl Graph {
     ///
     /// # Errors
     /// [`GraphError::Shape`] when the inputs do not fit.
-    pub fn push(&mut self, name: &str, op: Op, inputs: &[TensorId]) -> Result<TensorId, GraphError> {
+    pub fn push(&mut self, name: &str, op: impl Into<Op>, inputs: &[TensorId]) -> Result<TensorId, GraphError> {
         let output = TensorId(self.tensors.len());
-        let node = Node { name: name.to_owned(), op, inputs: inputs.to_vec(), output };
+        let node = Node { name: name.to_owned(), op: op.into(), inputs: inputs.to_vec(), output };
         let shape = self.infer_node(&node)?;
         self.tensor(name, &shape, Role::Activation, None);
         self.nodes.push(node);

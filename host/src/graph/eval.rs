@@ -5,6 +5,7 @@ mod nodes;
 
 use super::lower::{Lowered, Movement, Scaling};
 use super::{Data, Graph, GraphError, Node, Op, Tensor, TensorId};
+use crate::ops;
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{Arithmetic, Clamp, Float16, reference};
@@ -131,7 +132,7 @@ impl Graph {
     pub(crate) fn evaluate_node(&self, node: &Node, values: &[Option<Value>]) -> Result<Value, GraphError> {
         let fail = |what: &str| GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name));
         let operand = |i: usize| self.operand(node, i, values);
-        if let Op::BatchNorm { epsilon, activation, .. } = node.op {
+        if let Op::BatchNorm(ops::BatchNorm { epsilon, activation, .. }) = node.op {
             let (scale, shift) = self.batch_norm_affine(node, epsilon).ok_or_else(|| fail("needs f32 statistics"))?;
             let clamp = super::lower::clamp_f32(activation);
             let x = operand(0)?;

@@ -10,6 +10,7 @@ pub use movement::Movement;
 pub use nodes::Nodes;
 
 use super::{Activation, Data, Graph, GraphError, Node, Op, Quant, Role, Tensor, TensorId};
+use crate::ops;
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{
     Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float32, Int8, Pool2d, Reduce, Softmax, SoftmaxInt8,
@@ -152,61 +153,62 @@ impl Graph {
             return Ok(Lowered::Nodes(nodes));
         }
         Ok(match &node.op {
-            Op::Conv2d { sliding, activation } => {
+            Op::Conv2d(ops::Conv2d { sliding, activation }) => {
                 let w = &self[node.inputs[1]].shape;
                 let window = sliding.window(image(x).0, [w[1], w[2]]).map_err(shape)?;
                 Lowered::Conv2d(Conv2d::try_new(window, w[3], w[0]).map_err(shape)?, self.scaling(node, *activation)?)
             }
-            Op::DepthwiseConv2d { sliding, activation } => {
+            Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, activation }) => {
                 let w = &self[node.inputs[1]].shape;
                 let (input, channels) = image(x);
                 let window = sliding.window(input, [w[0], w[1]]).map_err(shape)?;
                 let op = DepthwiseConv2d::try_new(window, channels, w[2]).map_err(shape)?;
                 Lowered::DepthwiseConv2d(op, self.scaling(node, *activation)?)
             }
-            Op::TransposeConv2d { sliding, size, activation } => {
+            Op::TransposeConv2d(ops::TransposeConv2d { sliding, size, activation }) => {
                 let w = &self[node.inputs[1]].shape;
                 let window = sliding.window(*size, [w[1], w[2]]).map_err(shape)?;
                 let op = TransposeConv2d::try_new(window, w[3], w[0]).map_err(shape)?;
                 Lowered::TransposeConv2d(op, self.scaling(node, *activation)?)
             }
-            Op::Dense { activation } => {
+            Op::Dense(ops::Dense { activation }) => {
                 let w = &self[node.inputs[1]].shape;
                 Lowered::Dense(Dense::try_new(w[1], w[0]).map_err(shape)?, self.scaling(node, *activation)?)
             }
-            Op::MaxPool2d { kernel, sliding } | Op::AveragePool2d { kernel, sliding } => {
+            Op::MaxPool2d(ops::MaxPool2d { kernel, sliding })
+            | Op::AveragePool2d(ops::AveragePool2d { kernel, sliding }) => {
                 let (input, channels) = image(x);
                 let window = sliding.window(input, *kernel).map_err(shape)?;
                 let op = Pool2d::try_new(window, channels).map_err(shape)?;
                 same_quant()?;
                 match node.op {
-                    Op::MaxPool2d { .. } => Lowered::MaxPool2d(op),
+                    Op::MaxPool2d(_) => Lowered::MaxPool2d(op),
                     _ => Lowered::AveragePool2d(op),
                 }
             }
-            Op::Dropout { .. } => Lowered::Reshape,
-            Op::Propagate { .. } | Op::KeepEdges { .. } | Op::SparseDense { .. } | Op::Gather => {
+            Op::Dropout(_) => Lowered::Reshape,
+            Op::Propagate(_) | Op::KeepEdges(_) | Op::SparseDense(_) | Op::Gather(_) => {
                 return Err(fail("has no kernel that a file can name".into()));
             }
-            Op::Softmax => self.lower_softmax(node)?,
-            Op::Reshape { .. } => {
+            Op::Softmax(_) => self.lower_softmax(node)?,
+            Op::Reshape(_) => {
                 same_quant()?;
                 Lowered::Reshape
             }
-            Op::BatchNorm { .. } => return Err(fail("fold batch norm into the operator before it first".into())),
-            Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => self.lower_binary(node)?,
-            Op::Mean { axes, .. } | Op::Sum { axes, .. } => self.lower_over(node, axes)?,
-            Op::ArgMax { axis } => self.lower_over(node, &[*axis])?,
-            Op::Activation(_) | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::HardSwish => {
+            Op::BatchNorm(_) => return Err(fail("fold batch norm into the operator before it first".into())),
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Prelu(_) => self.lower_binary(node)?,
+            Op::Mean(ops::Mean { axes, .. }) | Op::Sum(ops::Sum { axes, .. }) => self.lower_over(node, axes)?,
+            Op::ArgMax(ops::ArgMax { axis }) => self.lower_over(node, &[*axis])?,
+            Op::Clamp(_) | Op::Logistic(_) | Op::Tanh(_) | Op::LeakyRelu(_) | Op::HardSwish(_) => {
                 self.lower_activation(node)?
             }
-            Op::Quantize | Op::Dequantize => self.lower_conversion(node)?,
-            Op::Pad { .. }
-            | Op::Concat { .. }
-            | Op::Slice { .. }
-            | Op::Transpose { .. }
-            | Op::ResizeNearest { .. }
-            | Op::ResizeBilinear { .. } => Lowered::Movement(self.movement(node)?),
+            Op::Quantize(_) | Op::Dequantize(_) => self.lower_conversion(node)?,
+            Op::Pad(_)
+            | Op::Concat(_)
+            | Op::Slice(_)
+            | Op::Transpose(_)
+            | Op::ResizeNearest(_)
+            | Op::ResizeBilinear(_) => Lowered::Movement(self.movement(node)?),
         })
     }
 
@@ -244,7 +246,7 @@ impl Graph {
                 return Err(GraphError::Eval(format!("{} `{}`: {what}", node.op.name(), node.name)));
             }
         };
-        let one_scale_dense = matches!(node.op, Op::Dense { .. }) && w.scales.len() == 1;
+        let one_scale_dense = node.op.is::<ops::Dense>() && w.scales.len() == 1;
         let multiplier = |&scale: &f32| {
             let product = if one_scale_dense {
                 f64::from(x.scales[0] * scale)

@@ -5,17 +5,19 @@
 //! An operator is one row everywhere: its shape rule is in [`shape`], its evaluation in [`eval`], its gradient in
 //! `engine`, its file form in `export`.
 
+mod attributes;
 mod build;
 pub mod channels;
 pub mod eval;
 pub mod lower;
-mod operator;
 pub mod shape;
 mod sparse;
 
-pub use operator::{Activation, Grid, Op, Padding, Propagation, Sliding};
+pub use crate::ops::Op;
+pub use attributes::{Activation, Grid, Padding, Propagation, Sliding};
 pub use sparse::{Adjacency, Features, Worth};
 
+use crate::ops;
 use niwaki_core::format::DType;
 use niwaki_core::num::Rounding;
 
@@ -261,17 +263,17 @@ impl Graph {
     pub fn node_macs(&self, node: &Node) -> usize {
         let len = |i: usize| self[node.inputs[i]].element_count();
         match node.op {
-            Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } => {
+            Op::Conv2d(_) | Op::DepthwiseConv2d(_) => {
                 let out = &self[node.output].shape;
                 out[0] * out[1] * len(1)
             }
-            Op::TransposeConv2d { .. } => {
+            Op::TransposeConv2d(_) => {
                 let x = &self[node.inputs[0]].shape;
                 x[0] * x[1] * len(1)
             }
-            Op::Dense { .. } => len(1),
-            Op::SparseDense { ref features, .. } => features.entries() * self[node.output].shape[2],
-            Op::Propagate { ref adjacency, .. } => adjacency.edges() * (len(0) / adjacency.nodes()),
+            Op::Dense(_) => len(1),
+            Op::SparseDense(ops::SparseDense { ref features, .. }) => features.entries() * self[node.output].shape[2],
+            Op::Propagate(ops::Propagate { ref adjacency, .. }) => adjacency.edges() * (len(0) / adjacency.nodes()),
             _ => 0,
         }
     }

@@ -4,6 +4,7 @@ mod movement;
 mod nodes;
 
 use super::{Graph, GraphError, Node, Op, Role};
+use crate::ops;
 
 /// The output shape of `op` for these input shapes; `Err` says what does not fit.
 ///
@@ -23,7 +24,7 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         Some(other) => Err(format!("{name} must be [{len}], got {other:?}")),
     };
     match op {
-        Op::Conv2d { sliding, .. } => {
+        Op::Conv2d(ops::Conv2d { sliding, .. }) => {
             arity(2..=3)?;
             let &[h, w, c] = inputs[0] else { return Err("x must be [H, W, C]".into()) };
             let &[o, kh, kw, i] = inputs[1] else { return Err("w must be [O, KH, KW, I]".into()) };
@@ -34,7 +35,7 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
             let win = sliding.window([h, w], [kh, kw]).map_err(|e| e.to_string())?;
             Ok(vec![win.y.output(), win.x.output(), o])
         }
-        Op::DepthwiseConv2d { sliding, .. } => {
+        Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, .. }) => {
             arity(2..=3)?;
             let &[h, w, c] = inputs[0] else { return Err("x must be [H, W, C]".into()) };
             let &[kh, kw, o] = inputs[1] else { return Err("w must be [KH, KW, C * multiplier]".into()) };
@@ -45,7 +46,7 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
             let win = sliding.window([h, w], [kh, kw]).map_err(|e| e.to_string())?;
             Ok(vec![win.y.output(), win.x.output(), o])
         }
-        Op::Dense { .. } => {
+        Op::Dense(_) => {
             arity(2..=3)?;
             let &[o, i] = inputs[1] else { return Err("w must be [O, I]".into()) };
             let len: usize = inputs[0].iter().product();
@@ -55,7 +56,7 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
             vector("bias", 2, o)?;
             Ok(vec![o])
         }
-        Op::BatchNorm { .. } => {
+        Op::BatchNorm(_) => {
             arity(5..=5)?;
             let &c = inputs[0].last().ok_or("x must have a channel axis")?;
             for (i, name) in ["gamma", "beta", "running_mean", "running_var"].iter().enumerate() {
@@ -63,35 +64,36 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
             }
             Ok(inputs[0].to_vec())
         }
-        Op::Activation(_)
-        | Op::Softmax
-        | Op::Logistic
-        | Op::Tanh
-        | Op::LeakyRelu { .. }
-        | Op::HardSwish
-        | Op::Quantize
-        | Op::Dequantize => {
+        Op::Clamp(_)
+        | Op::Softmax(_)
+        | Op::Logistic(_)
+        | Op::Tanh(_)
+        | Op::LeakyRelu(_)
+        | Op::HardSwish(_)
+        | Op::Quantize(_)
+        | Op::Dequantize(_) => {
             arity(1..=1)?;
             Ok(inputs[0].to_vec())
         }
-        Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } => {
+        Op::Add(_) | Op::Sub(_) | Op::Mul(_) => {
             arity(2..=2)?;
             broadcast(inputs[0], inputs[1])
         }
-        Op::Prelu => {
+        Op::Prelu(_) => {
             arity(2..=2)?;
             let shape = broadcast(inputs[0], inputs[1])?;
             if shape == inputs[0] { Ok(shape) } else { Err("alpha must broadcast to x".into()) }
         }
-        Op::Mean { axes, keep_axes } | Op::Sum { axes, keep_axes } => {
+        Op::Mean(ops::Mean { axes, keep_axes }) | Op::Sum(ops::Sum { axes, keep_axes }) => {
             arity(1..=1)?;
             reduced(inputs[0], axes, *keep_axes)
         }
-        Op::ArgMax { axis } => {
+        Op::ArgMax(ops::ArgMax { axis }) => {
             arity(1..=1)?;
             reduced(inputs[0], &[*axis], false)
         }
-        Op::MaxPool2d { kernel, sliding } | Op::AveragePool2d { kernel, sliding } => {
+        Op::MaxPool2d(ops::MaxPool2d { kernel, sliding })
+        | Op::AveragePool2d(ops::AveragePool2d { kernel, sliding }) => {
             arity(1..=1)?;
             let &[h, w, c] = inputs[0] else { return Err("x must be [H, W, C]".into()) };
             if sliding.dilation != [1, 1] {
@@ -100,21 +102,21 @@ pub fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
             let win = sliding.window([h, w], *kernel).map_err(|e| e.to_string())?;
             Ok(vec![win.y.output(), win.x.output(), c])
         }
-        Op::Reshape { shape } => {
+        Op::Reshape(ops::Reshape { shape }) => {
             arity(1..=1)?;
             if shape.iter().product::<usize>() != inputs[0].iter().product::<usize>() {
                 return Err(format!("cannot become {shape:?}"));
             }
             Ok(shape.clone())
         }
-        Op::Pad { .. }
-        | Op::Concat { .. }
-        | Op::Slice { .. }
-        | Op::Transpose { .. }
-        | Op::ResizeNearest { .. }
-        | Op::ResizeBilinear { .. }
-        | Op::TransposeConv2d { .. } => movement::infer(op, inputs),
-        Op::Propagate { .. } | Op::KeepEdges { .. } | Op::SparseDense { .. } | Op::Gather | Op::Dropout { .. } => {
+        Op::Pad(_)
+        | Op::Concat(_)
+        | Op::Slice(_)
+        | Op::Transpose(_)
+        | Op::ResizeNearest(_)
+        | Op::ResizeBilinear(_)
+        | Op::TransposeConv2d(_) => movement::infer(op, inputs),
+        Op::Propagate(_) | Op::KeepEdges(_) | Op::SparseDense(_) | Op::Gather(_) | Op::Dropout(_) => {
             nodes::infer(op, inputs)
         }
     }
@@ -199,7 +201,7 @@ impl Graph {
     pub fn propagate_shapes(&mut self) -> Result<(), GraphError> {
         for n in 0..self.nodes.len() {
             let elements = self[self.nodes[n].inputs[0]].element_count();
-            if let Op::Reshape { shape } = &mut self.nodes[n].op
+            if let Op::Reshape(ops::Reshape { shape }) = &mut self.nodes[n].op
                 && let Some((last, rest)) = shape.split_last_mut()
             {
                 *last = elements / rest.iter().product::<usize>().max(1);

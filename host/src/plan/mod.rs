@@ -33,11 +33,9 @@ impl Memory {
     /// What the plain kernel of `node` asks and allows: no scratch, and elementwise operators work in place.
     pub fn plain(node: &Node) -> Self {
         let in_place = match node.op {
-            Op::Activation(_) | Op::Reshape { .. } | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::HardSwish => {
-                true
-            }
+            Op::Clamp(_) | Op::Reshape(_) | Op::Logistic(_) | Op::Tanh(_) | Op::LeakyRelu(_) | Op::HardSwish(_) => true,
             // Both operands may not be one tensor: it would be read after it was written.
-            Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => node.inputs[0] != node.inputs[1],
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Prelu(_) => node.inputs[0] != node.inputs[1],
             _ => false,
         };
         Self { scratch_bytes: 0, share: if in_place { Share::Place } else { Share::Nothing } }

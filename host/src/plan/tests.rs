@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::graph::Activation;
+use crate::ops;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -16,11 +17,11 @@ fn random_graph(seed: u64) -> Graph {
         let pick = |rng: &mut ChaCha8Rng| live[rng.next_u32() as usize % live.len()];
         let (a, b) = (pick(&mut rng), pick(&mut rng));
         let op = match rng.next_u32() % 3 {
-            0 => Op::Activation(Activation::Relu),
-            1 => Op::Softmax,
-            _ => Op::Add { activation: Activation::None },
+            0 => Op::from(ops::Clamp(Activation::Relu)),
+            1 => Op::from(ops::Softmax),
+            _ => Op::from(ops::Add { activation: Activation::None }),
         };
-        let inputs = if matches!(op, Op::Add { .. }) { vec![a, b] } else { vec![a] };
+        let inputs = if op.is::<ops::Add>() { vec![a, b] } else { vec![a] };
         live.push(graph.push(&format!("n{n}"), op, &inputs).expect("shapes are equal"));
     }
     graph.outputs.push(*live.last().expect("not empty"));
@@ -62,8 +63,8 @@ fn tensors_that_live_together_never_overlap_unless_one_replaces_the_other() {
 fn an_elementwise_chain_needs_one_buffer() {
     let mut graph = Graph::default();
     let x = graph.input("x", &[64]);
-    let y = graph.push("relu", Op::Activation(Activation::Relu), &[x]).expect("fits");
-    let y = graph.push("relu6", Op::Activation(Activation::Relu6), &[y]).expect("fits");
+    let y = graph.push("relu", ops::Clamp(Activation::Relu), &[x]).expect("fits");
+    let y = graph.push("relu6", ops::Clamp(Activation::Relu6), &[y]).expect("fits");
     graph.outputs.push(y);
     let arena = plan(&graph, &plain(&graph));
     assert_eq!((arena.bytes, arena.lower_bound), (256, 256));
@@ -74,7 +75,7 @@ fn chain(len: usize, lead: isize, scratch_bytes: usize) -> (Graph, Vec<Memory>) 
     let mut graph = Graph::default();
     let mut x = graph.input("x", &[64]);
     for n in 0..len {
-        x = graph.push(&format!("n{n}"), Op::Softmax, &[x]).expect("fits");
+        x = graph.push(&format!("n{n}"), ops::Softmax, &[x]).expect("fits");
     }
     graph.outputs.push(x);
     (graph, vec![Memory { scratch_bytes, share: Share::Lead(lead) }; len])
@@ -109,7 +110,7 @@ fn an_output_lies_over_its_input_as_far_as_the_kernel_allows() {
 fn an_input_that_is_read_again_is_not_overwritten() {
     let (mut graph, mut memory) = chain(1, 0, 0);
     let (x, y) = (graph.inputs[0], graph.outputs[0]);
-    let sum = graph.push("sum", Op::Add { activation: Activation::None }, &[x, y]).expect("fits");
+    let sum = graph.push("sum", ops::Add { activation: Activation::None }, &[x, y]).expect("fits");
     graph.outputs = vec![sum];
     memory.push(Memory::plain(&graph.nodes[1]));
     assert_eq!(plan(&graph, &memory).bytes, 512);

@@ -1,6 +1,7 @@
 //! Graph passes before quantisation: batch norm into weights, clamps into the operators before them.
 
 use crate::graph::{Activation, Graph, GraphError, Op, Role, TensorId};
+use crate::ops;
 
 /// Folds every batch norm into the convolution or dense layer before it.
 ///
@@ -10,9 +11,9 @@ use crate::graph::{Activation, Graph, GraphError, Op, Role, TensorId};
 /// [`GraphError::Eval`] names a batch norm that follows nothing it could be folded into.
 pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, GraphError> {
     let mut graph = graph.clone();
-    while let Some(n) = graph.nodes.iter().position(|n| matches!(n.op, Op::BatchNorm { .. })) {
+    while let Some(n) = graph.nodes.iter().position(|n| n.op.is::<ops::BatchNorm>()) {
         let norm = graph.nodes[n].clone();
-        let Op::BatchNorm { epsilon, activation, .. } = norm.op else { break };
+        let Op::BatchNorm(ops::BatchNorm { epsilon, activation, .. }) = norm.op else { break };
         let fail = |what: &str| GraphError::Eval(format!("batch_norm `{}` cannot be folded: {what}", norm.name));
         let x = norm.inputs[0];
         let p = graph.producer(x).ok_or_else(|| fail("its input is a network input"))?;
@@ -25,12 +26,14 @@ pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, GraphError> {
         let w = *graph.nodes[p].inputs.get(1).ok_or_else(|| fail("the operator before it has no weights"))?;
         let outer = match &mut graph.nodes[p].op {
             // Filters are rows of the weights …
-            Op::Conv2d { activation: a, .. } | Op::Dense { activation: a } if *a == Activation::None => {
+            Op::Conv2d(ops::Conv2d { activation: a, .. }) | Op::Dense(ops::Dense { activation: a })
+                if *a == Activation::None =>
+            {
                 *a = activation;
                 true
             }
             // … or, depthwise, their last axis.
-            Op::DepthwiseConv2d { activation: a, .. } if *a == Activation::None => {
+            Op::DepthwiseConv2d(ops::DepthwiseConv2d { activation: a, .. }) if *a == Activation::None => {
                 *a = activation;
                 false
             }
@@ -66,7 +69,7 @@ pub fn fuse_activations(graph: &Graph) -> Graph {
     while n < graph.nodes.len() {
         let node = graph.nodes[n].clone();
         let fused = match node.op {
-            Op::Activation(activation) => fuse(&mut graph, node.inputs[0], node.output, activation),
+            Op::Clamp(ops::Clamp(activation)) => fuse(&mut graph, node.inputs[0], node.output, activation),
             _ => false,
         };
         if fused {

@@ -103,7 +103,7 @@ impl Precision {
     /// What the weights of an operator get: others than convolutions and dense layers have no codebook.
     pub(super) fn of(self, op: &Op) -> Self {
         match (self, op) {
-            (Self::Codebook, Op::Conv2d { .. } | Op::Dense { .. }) => self,
+            (Self::Codebook, Op::Conv2d(_) | Op::Dense(_)) => self,
             (Self::Codebook, _) => Self::Int8,
             _ => self,
         }

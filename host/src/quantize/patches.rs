@@ -2,6 +2,7 @@
 
 use super::scheme::weight_axis;
 use crate::graph::{Graph, GraphError, Node, Op};
+use crate::ops;
 use niwaki_core::shape::Window;
 
 /// Where a node's filters look.
@@ -32,20 +33,20 @@ impl Patches {
             sliding.window([x[0], x[1]], kernel).map_err(|e| GraphError::Eval(format!("`{}`: {e}", node.name)))
         };
         Ok(Some(match &node.op {
-            Op::Conv2d { sliding, .. } => {
+            Op::Conv2d(ops::Conv2d { sliding, .. }) => {
                 let window = window(sliding, [w[1], w[2]])?;
                 let positions = window.y.output() * window.x.output();
                 let (outputs, len) = (w[0], w[1] * w[2] * w[3]);
                 Self { window: Some(window), channels: w[3], outputs, multiplier: None, positions, len }
             }
-            Op::DepthwiseConv2d { sliding, .. } => {
+            Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, .. }) => {
                 let window = window(sliding, [w[0], w[1]])?;
                 let positions = window.y.output() * window.x.output();
                 let (channels, outputs) = (x[2], w[2]);
                 let multiplier = Some(outputs / channels);
                 Self { window: Some(window), channels, outputs, multiplier, positions, len: w[0] * w[1] }
             }
-            Op::Dense { .. } => {
+            Op::Dense(_) => {
                 Self { window: None, channels: w[1], outputs: w[0], multiplier: None, positions: 1, len: w[1] }
             }
             _ => return Ok(None),

@@ -53,8 +53,8 @@ enum Scales {
 /// The axis of output channels of the weights that `op` has.
 pub(crate) fn weight_axis(op: &Op) -> Option<usize> {
     match op {
-        Op::Conv2d { .. } | Op::TransposeConv2d { .. } | Op::Dense { .. } => Some(0),
-        Op::DepthwiseConv2d { .. } => Some(2),
+        Op::Conv2d(_) | Op::TransposeConv2d(_) | Op::Dense(_) => Some(0),
+        Op::DepthwiseConv2d(_) => Some(2),
         _ => None,
     }
 }
@@ -190,19 +190,19 @@ impl Scheme {
         }
         for (n, node) in float.nodes.iter().enumerate() {
             match &node.op {
-                Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => {
+                Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Prelu(_) => {
                     for &id in &node.inputs {
                         quantize_operand(&mut graph, id)?;
                     }
                 }
-                Op::Concat { .. } => {
+                Op::Concat(_) => {
                     for &id in &node.inputs {
                         if graph[id].role != Role::Activation {
                             return Err(GraphError::Eval(format!("concat `{}` of a constant", node.name)));
                         }
                     }
                 }
-                Op::Quantize | Op::Dequantize => {
+                Op::Quantize(_) | Op::Dequantize(_) => {
                     let what = "is quantised in part already; give the float network";
                     return Err(GraphError::Eval(format!("{} `{}`: the network {what}", node.op.name(), node.name)));
                 }

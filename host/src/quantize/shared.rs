@@ -2,6 +2,7 @@
 
 use super::Quant;
 use crate::graph::{Activation, Graph, GraphError, Node, Op, Role, TensorId};
+use crate::ops;
 use niwaki_core::format::DType;
 
 /// For every tensor the one that stands for all that share its quantisation: itself where it is alone.
@@ -14,7 +15,7 @@ impl Shared {
         let mut shared = Self { leader: (0..graph.tensors.len()).collect() };
         for node in &graph.nodes {
             let moved = if moves_codes(&node.op) { &node.inputs[..1] } else { &[] };
-            let joined = if matches!(node.op, Op::Concat { .. }) { &node.inputs[..] } else { moved };
+            let joined = if node.op.is::<ops::Concat>() { &node.inputs[..] } else { moved };
             for &x in joined {
                 shared.join(x, node.output);
             }
@@ -62,7 +63,7 @@ impl Shared {
         }
         for node in &graph.nodes {
             let leader = self.leader(node.output);
-            let computed = !moves_codes(&node.op) && !matches!(node.op, Op::Concat { .. });
+            let computed = !moves_codes(&node.op) && !node.op.is::<ops::Concat>();
             if computed && fixed[leader.0].is_some() && fixed[leader.0] != fixed_quant(node) {
                 let (op, name) = (node.op.name(), &node.name);
                 return Err(GraphError::Eval(format!("{op} `{name}`: its output {what}")));
@@ -76,21 +77,21 @@ impl Shared {
 pub(super) fn moves_codes(op: &Op) -> bool {
     matches!(
         op,
-        Op::MaxPool2d { .. }
-            | Op::AveragePool2d { .. }
-            | Op::Reshape { .. }
-            | Op::Pad { .. }
-            | Op::Slice { .. }
-            | Op::Transpose { .. }
-            | Op::ResizeNearest { .. }
-            | Op::ResizeBilinear { .. }
-            | Op::Activation(Activation::None)
+        Op::MaxPool2d(_)
+            | Op::AveragePool2d(_)
+            | Op::Reshape(_)
+            | Op::Pad(_)
+            | Op::Slice(_)
+            | Op::Transpose(_)
+            | Op::ResizeNearest(_)
+            | Op::ResizeBilinear(_)
+            | Op::Clamp(ops::Clamp(Activation::None))
     )
 }
 
 /// Whether an operator that moves codes writes this activation.
 fn is_moved(graph: &Graph, id: TensorId) -> bool {
-    let by = |n: usize| moves_codes(&graph.nodes[n].op) || matches!(graph.nodes[n].op, Op::Concat { .. });
+    let by = |n: usize| moves_codes(&graph.nodes[n].op) || graph.nodes[n].op.is::<ops::Concat>();
     graph[id].role == Role::Activation && graph.producer(id).is_some_and(by)
 }
 
@@ -98,8 +99,8 @@ fn is_moved(graph: &Graph, id: TensorId) -> bool {
 fn fixed_quant(node: &Node) -> Option<Quant> {
     let quant = |scale, zero_point| Some(Quant { scales: vec![scale], zero_point, axis: None });
     match node.op {
-        Op::Softmax | Op::Logistic => quant(1.0 / 256.0, -128),
-        Op::Tanh => quant(1.0 / 128.0, 0),
+        Op::Softmax(_) | Op::Logistic(_) => quant(1.0 / 256.0, -128),
+        Op::Tanh(_) => quant(1.0 / 128.0, 0),
         _ => None,
     }
 }

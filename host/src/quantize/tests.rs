@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::export::{AlignedBytes, Layout, export, pack_layer};
-use crate::graph::{Data, Op};
+use crate::graph::Data;
 use crate::graph::{Quant, Role, eval::Value};
+use crate::ops;
 use crate::zoo;
 use niwaki_core::session::{Model, Session, operators};
 use rand_chacha::{
@@ -49,7 +50,7 @@ fn folding_batch_norm_keeps_the_function() {
     for (name, input, classes) in NETWORKS {
         let graph = network(name, &input, classes, 3);
         let folded = fuse_activations(&fold_batch_norm(&graph).expect("folds"));
-        assert!(folded.nodes.iter().all(|n| !matches!(n.op, Op::BatchNorm { .. })));
+        assert!(folded.nodes.iter().all(|n| !n.op.is::<ops::BatchNorm>()));
         folded.validate().expect("still a network");
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         for _ in 0..5 {
@@ -104,7 +105,7 @@ fn dead_filters_and_large_biases_stay_exact() {
     let x = graph.input("x", &[2, 2, 1]);
     let w = graph.parameter("w", &[3, 1, 1, 1], vec![0.0, 1e-7, 0.5]);
     let b = graph.parameter("b", &[3], vec![2.0, 3.0, -0.25]);
-    let op = Op::Conv2d {
+    let op = ops::Conv2d {
         sliding: crate::graph::Sliding::unit(crate::graph::Padding::Valid),
         activation: crate::graph::Activation::None,
     };
@@ -150,9 +151,9 @@ fn equalising_keeps_the_function_and_evens_the_ranges() {
     let mut graph = Graph::default();
     let x = graph.input("x", &[2]);
     let w1 = graph.parameter("w1", &[2, 2], vec![100.0, 50.0, 0.1, 0.05]);
-    let h = graph.push("h", Op::Dense { activation: crate::graph::Activation::Relu }, &[x, w1]).expect("fits");
+    let h = graph.push("h", ops::Dense { activation: crate::graph::Activation::Relu }, &[x, w1]).expect("fits");
     let w2 = graph.parameter("w2", &[1, 2], vec![1.0, 1.0]);
-    let y = graph.push("y", Op::Dense { activation: crate::graph::Activation::None }, &[h, w2]).expect("fits");
+    let y = graph.push("y", ops::Dense { activation: crate::graph::Activation::None }, &[h, w2]).expect("fits");
     graph.outputs.push(y);
     equalize(&mut graph);
     let of = |id: crate::graph::TensorId| graph[id].f32s().expect("is f32").to_vec();
@@ -237,7 +238,7 @@ fn inner_layers_get_a_codebook_where_there_is_a_layout_for_it() {
     for (n, node) in weighted.iter().enumerate() {
         let few = pack_layer(&integer, node, Layout::Codebook).is_ok();
         let inner = n > 0 && n + 1 < weighted.len();
-        assert_eq!(few, inner && matches!(node.op, Op::Conv2d { .. }), "{}", node.name);
+        assert_eq!(few, inner && node.op.is::<ops::Conv2d>(), "{}", node.name);
     }
     let trained = Quantize { qat_epochs: 1, ..options };
     assert!(quantize(&graph, &views, &trained).expect_err("refused").to_string().contains("after training"));
@@ -273,9 +274,9 @@ fn reconstruction_brings_four_bits_closer_to_float() {
 fn codes_of_a_fixed_meaning_cannot_be_concatenated_with_others() {
     let mut graph = Graph::default();
     let x = graph.input("x", &[2, 2, 1]);
-    let gate = graph.push("gate", Op::Logistic, &[x]).expect("fits");
-    let wide = graph.push("wide", Op::HardSwish, &[x]).expect("fits");
-    let last = graph.push("last", Op::Concat { axis: 2 }, &[wide, gate]).expect("fits");
+    let gate = graph.push("gate", ops::Logistic, &[x]).expect("fits");
+    let wide = graph.push("wide", ops::HardSwish, &[x]).expect("fits");
+    let last = graph.push("last", ops::Concat { axis: 2 }, &[wide, gate]).expect("fits");
     graph.outputs.push(last);
     let refusal = |graph: &Graph| {
         post_training(graph, &[&[0.1, 0.2, 0.3, 0.4]], Calibration::MinMax).expect_err("two meanings").to_string()

@@ -2,6 +2,7 @@
 
 use super::{only_reader, replace};
 use crate::graph::{Activation, Graph, Op};
+use crate::ops;
 
 /// Fuses clamps that clamp codes or floats as they are; whether there were any.
 ///
@@ -9,7 +10,7 @@ use crate::graph::{Activation, Graph, Op};
 pub(super) fn fuse(graph: &mut Graph) -> bool {
     let mut changed = false;
     for n in 0..graph.nodes.len() {
-        let Op::Activation(second) = graph.nodes[n].op else { continue };
+        let Op::Clamp(ops::Clamp(second)) = graph.nodes[n].op else { continue };
         let (x, y) = (graph.nodes[n].inputs[0], graph.nodes[n].output);
         let Some(producer) = graph.producer(x).filter(|_| only_reader(graph, x) == Some(n)) else { continue };
         if graph[x].quant != graph[y].quant || graph[x].element != graph[y].element {

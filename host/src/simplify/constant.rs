@@ -1,7 +1,8 @@
 //! Nodes whose operands are all constant become constants.
 
 use crate::graph::eval::Value;
-use crate::graph::{Data, Graph, Op, Role, TensorId};
+use crate::graph::{Data, Graph, Role, TensorId};
+use crate::ops;
 use niwaki_core::format::DType;
 
 /// Largest result that is computed here; a larger one costs more flash than the operators that make it.
@@ -17,7 +18,7 @@ pub(super) fn fold(graph: &mut Graph) -> bool {
         let foldable = node.inputs.iter().all(|&id| graph[id].data.is_some())
             && !graph.outputs.contains(&output)
             // The features of a graph are constant, and a network over them is still to be computed where it runs.
-            && !matches!(node.op, Op::SparseDense { .. })
+            && !node.op.is::<ops::SparseDense>()
             && graph[output].data.is_none()
             && graph[output].element_count() <= MAX_ELEMENTS;
         if let Some(data) = foldable.then(|| evaluate(graph, n)).flatten() {

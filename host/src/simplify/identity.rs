@@ -3,6 +3,7 @@
 use super::replace;
 use crate::graph::lower::clamp_codes;
 use crate::graph::{Activation, Graph, Node, Op, TensorId};
+use crate::ops;
 use niwaki_core::format::DType;
 
 /// Takes identities out and shortens chains of reshapes; whether there were any.
@@ -28,8 +29,8 @@ pub(super) fn remove(graph: &mut Graph) -> bool {
 fn shorten_reshape(graph: &mut Graph, n: usize) -> bool {
     let x = graph.nodes[n].inputs[0];
     let Some(before) = graph.producer(x) else { return false };
-    let flat = matches!(graph.nodes[n].op, Op::Reshape { .. } | Op::Dense { .. });
-    let reshape = matches!(graph.nodes[before].op, Op::Reshape { .. });
+    let flat = matches!(graph.nodes[n].op, Op::Reshape(_) | Op::Dense(_));
+    let reshape = graph.nodes[before].op.is::<ops::Reshape>();
     let first = graph.nodes[before].inputs[0];
     if !flat || !reshape || graph[first].quant != graph[x].quant {
         return false;
@@ -42,27 +43,27 @@ fn shorten_reshape(graph: &mut Graph, n: usize) -> bool {
 fn same_as(graph: &Graph, node: &Node) -> Option<TensorId> {
     let &x = node.inputs.first()?;
     let (from, to) = (&graph[x], &graph[node.output]);
-    if let Op::Quantize = node.op {
+    if let Op::Quantize(_) = node.op {
         return round_trip(graph, node);
     }
     if from.shape != to.shape || from.dtype() != to.dtype() || from.quant != to.quant {
         return None;
     }
     let identity = match &node.op {
-        Op::Reshape { .. } | Op::Dropout { .. } => true,
-        Op::Activation(Activation::None) => true,
-        Op::Activation(activation) => match &to.quant {
+        Op::Reshape(_) | Op::Dropout(_) => true,
+        Op::Clamp(ops::Clamp(Activation::None)) => true,
+        Op::Clamp(ops::Clamp(activation)) => match &to.quant {
             Some(quant) if to.element == DType::I8 => {
                 let clamp = clamp_codes::<i8>(*activation, quant);
                 clamp.min <= i8::MIN.into() && clamp.max >= i8::MAX.into()
             }
             _ => false,
         },
-        Op::Transpose { order } => order.iter().copied().eq(0..order.len()),
+        Op::Transpose(ops::Transpose { order }) => order.iter().copied().eq(0..order.len()),
         // Of one shape and one step forwards, a slice takes everything.
-        Op::Slice { stride, .. } => stride.iter().all(|&s| s == 1),
-        Op::Concat { .. } => node.inputs.len() == 1,
-        Op::Pad { pads, .. } => pads.iter().all(|p| *p == [0, 0]),
+        Op::Slice(ops::Slice { stride, .. }) => stride.iter().all(|&s| s == 1),
+        Op::Concat(_) => node.inputs.len() == 1,
+        Op::Pad(ops::Pad { pads, .. }) => pads.iter().all(|p| *p == [0, 0]),
         _ => false,
     };
     identity.then_some(x)
@@ -81,5 +82,5 @@ fn round_trip(graph: &Graph, node: &Node) -> Option<TensorId> {
     }
     let before = &graph.nodes[graph.producer(x)?];
     let codes = *before.inputs.first()?;
-    (matches!(before.op, Op::Dequantize) && equal(codes) && graph[codes].data.is_none()).then_some(codes)
+    (before.op.is::<ops::Dequantize>() && equal(codes) && graph[codes].data.is_none()).then_some(codes)
 }

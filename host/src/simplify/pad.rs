@@ -2,6 +2,7 @@
 
 use super::only_reader;
 use crate::graph::{Graph, Op, Padding, Sliding};
+use crate::ops;
 use niwaki_core::format::DType;
 
 /// Moves paddings into the operators behind them; whether there were any.
@@ -11,7 +12,7 @@ use niwaki_core::format::DType;
 pub(super) fn fuse(graph: &mut Graph) -> bool {
     let mut changed = false;
     for p in 0..graph.nodes.len() {
-        let Op::Pad { pads, value } = graph.nodes[p].op.clone() else { continue };
+        let Op::Pad(ops::Pad { pads, value }) = graph.nodes[p].op.clone() else { continue };
         let (x, y) = (graph.nodes[p].inputs[0], graph.nodes[p].output);
         let &[rows, columns, [0, 0]] = pads.as_slice() else { continue };
         if graph[x].quant != graph[y].quant || graph[x].shape.len() != 3 || graph[x].data.is_some() {
@@ -26,15 +27,16 @@ pub(super) fn fuse(graph: &mut Graph) -> bool {
             Some([*w.get(axes[0])?, *w.get(axes[1])?])
         };
         let (kernel, exact) = match &graph.nodes[reader].op {
-            Op::Conv2d { .. } => (kernel([1, 2]), value == 0.0),
-            Op::DepthwiseConv2d { .. } => (kernel([0, 1]), value == 0.0),
-            Op::MaxPool2d { kernel, .. } => (Some(*kernel), value == 0.0 && lowest),
+            Op::Conv2d(_) => (kernel([1, 2]), value == 0.0),
+            Op::DepthwiseConv2d(_) => (kernel([0, 1]), value == 0.0),
+            Op::MaxPool2d(ops::MaxPool2d { kernel, .. }) => (Some(*kernel), value == 0.0 && lowest),
             _ => continue,
         };
         let (Some(kernel), true) = (kernel, exact) else { continue };
         let mut node = graph.nodes[reader].clone();
-        let (Op::Conv2d { sliding, .. } | Op::DepthwiseConv2d { sliding, .. } | Op::MaxPool2d { sliding, .. }) =
-            &mut node.op
+        let (Op::Conv2d(ops::Conv2d { sliding, .. })
+        | Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, .. })
+        | Op::MaxPool2d(ops::MaxPool2d { sliding, .. })) = &mut node.op
         else {
             continue;
         };

@@ -3,6 +3,7 @@
 use super::*;
 use crate::graph::eval::Value;
 use crate::graph::{Activation, Data, Op, Padding, Quant, Sliding};
+use crate::ops;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -35,7 +36,7 @@ impl Net {
         Quant { scales: vec![scale], zero_point, axis: None }
     }
 
-    fn push(&mut self, op: Op, inputs: &[TensorId], quant: Quant) -> TensorId {
+    fn push(&mut self, op: impl Into<Op>, inputs: &[TensorId], quant: Quant) -> TensorId {
         let name = format!("node{}", self.graph.nodes.len());
         self.end = self.graph.push(&name, op, inputs).expect("fits");
         self.graph.quantise(self.end, quant);
@@ -43,13 +44,13 @@ impl Net {
     }
 
     /// An operator that hands its operand's quantisation on.
-    fn same(&mut self, op: Op) -> TensorId {
+    fn same(&mut self, op: impl Into<Op>) -> TensorId {
         let quant = self.graph[self.end].quant.clone().expect("quantised");
         self.push(op, &[self.end], quant)
     }
 
     /// A weighted operator whose weights have `shape` and their channels along `axis`.
-    fn weighted(&mut self, op: Op, shape: &[usize], axis: usize) -> TensorId {
+    fn weighted(&mut self, op: impl Into<Op>, shape: &[usize], axis: usize) -> TensorId {
         let (len, channels): (usize, usize) = (shape.iter().product(), shape[axis]);
         let zero: Vec<bool> = (0..channels).map(|_| self.below(8) < self.dead).collect();
         let inner: usize = shape[axis + 1..].iter().product();
@@ -72,19 +73,19 @@ impl Net {
 
     fn conv(&mut self, outputs: usize, kernel: usize, padding: Padding) -> TensorId {
         let channels = self.graph[self.end].shape[2];
-        let op = Op::Conv2d { sliding: Sliding::unit(padding), activation: self.activation() };
+        let op = ops::Conv2d { sliding: Sliding::unit(padding), activation: self.activation() };
         self.weighted(op, &[outputs, kernel, kernel, channels], 0)
     }
 
     fn depthwise(&mut self, padding: Padding) -> TensorId {
         let channels = self.graph[self.end].shape[2];
-        let op = Op::DepthwiseConv2d { sliding: Sliding::unit(padding), activation: self.activation() };
+        let op = ops::DepthwiseConv2d { sliding: Sliding::unit(padding), activation: self.activation() };
         self.weighted(op, &[3, 3, channels], 2)
     }
 
     fn dense(&mut self, outputs: usize) -> TensorId {
         let len = self.graph[self.end].element_count();
-        self.weighted(Op::Dense { activation: Activation::None }, &[outputs, len], 0)
+        self.weighted(ops::Dense { activation: Activation::None }, &[outputs, len], 0)
     }
 
     fn done(mut self) -> Graph {
@@ -129,26 +130,26 @@ fn random_network(seed: u64, dead: u32) -> Graph {
     net.conv(9, 3, Padding::Same);
     let b = net.depthwise(Padding::Same);
     let quant = net.quant(0.3);
-    net.push(Op::Add { activation: Activation::Relu }, &[a, b], quant);
-    net.same(Op::Activation(Activation::Relu6));
+    net.push(ops::Add { activation: Activation::Relu }, &[a, b], quant);
+    net.same(ops::Clamp(Activation::Relu6));
     match net.below(4) {
-        0 => net.same(Op::LeakyRelu { alpha: 0.1 }),
-        1 => net.same(Op::HardSwish),
-        2 => net.same(Op::Pad { pads: vec![[1, 0], [0, 1], [0, 0]], value: 0.0 }),
+        0 => net.same(ops::LeakyRelu { alpha: 0.1 }),
+        1 => net.same(ops::HardSwish),
+        2 => net.same(ops::Pad { pads: vec![[1, 0], [0, 1], [0, 0]], value: 0.0 }),
         _ => net.end,
     };
     net.conv(7, 2, second);
     match net.below(3) {
-        0 => net.same(Op::MaxPool2d { kernel: [2, 2], sliding: Sliding::unit(Padding::Same) }),
-        1 => net.same(Op::AveragePool2d { kernel: [2, 1], sliding: Sliding::unit(Padding::Same) }),
+        0 => net.same(ops::MaxPool2d { kernel: [2, 2], sliding: Sliding::unit(Padding::Same) }),
+        1 => net.same(ops::AveragePool2d { kernel: [2, 1], sliding: Sliding::unit(Padding::Same) }),
         _ => {
             let quant = net.quant(0.1);
-            net.push(Op::Mean { axes: vec![0, 1], keep_axes: false }, &[net.end], quant)
+            net.push(ops::Mean { axes: vec![0, 1], keep_axes: false }, &[net.end], quant)
         }
     };
     let len = net.graph[net.end].element_count();
-    net.same(Op::Reshape { shape: vec![1, len] });
-    net.same(Op::Reshape { shape: vec![len] });
+    net.same(ops::Reshape { shape: vec![1, len] });
+    net.same(ops::Reshape { shape: vec![len] });
     net.dense(6);
     net.dense(4);
     net.done()
@@ -226,7 +227,7 @@ fn channels_that_a_residual_addition_needs_stay() {
         net.dead = 7;
         let dead = net.conv(6, 3, Padding::Same);
         let quant = net.quant(0.4);
-        net.push(Op::Add { activation: Activation::None }, &[input, dead], quant);
+        net.push(ops::Add { activation: Activation::None }, &[input, dead], quant);
         net.dead = 0;
         net.conv(2, 1, Padding::Same);
         let small = simplified(&net.done());
@@ -237,28 +238,28 @@ fn channels_that_a_residual_addition_needs_stay() {
 #[test]
 fn identities_and_chains_of_reshapes_go() {
     let mut net = Net::new(1, &[4, 4, 2], 0);
-    net.same(Op::Reshape { shape: vec![4, 4, 2] });
+    net.same(ops::Reshape { shape: vec![4, 4, 2] });
     net.conv(3, 1, Padding::Same);
-    net.same(Op::Activation(Activation::None));
-    net.same(Op::Reshape { shape: vec![16, 3] });
-    net.same(Op::Reshape { shape: vec![2, 24] });
-    net.same(Op::Reshape { shape: vec![48] });
+    net.same(ops::Clamp(Activation::None));
+    net.same(ops::Reshape { shape: vec![16, 3] });
+    net.same(ops::Reshape { shape: vec![2, 24] });
+    net.same(ops::Reshape { shape: vec![48] });
     net.dense(3);
-    net.same(Op::Reshape { shape: vec![3] });
+    net.same(ops::Reshape { shape: vec![3] });
     assert_eq!(names(&simplified(&net.done())), ["conv2d", "dense"]);
 }
 
 #[test]
 fn a_clamp_moves_into_the_operator_before_it_unless_it_rescales() {
     let mut net = Net::new(2, &[4, 4, 2], 0);
-    net.weighted(Op::Conv2d { sliding: Sliding::unit(Padding::Same), activation: Activation::Relu }, &[3, 1, 1, 2], 0);
-    net.same(Op::Activation(Activation::Relu6));
-    net.weighted(Op::Conv2d { sliding: Sliding::unit(Padding::Same), activation: Activation::None }, &[3, 1, 1, 3], 0);
+    net.weighted(ops::Conv2d { sliding: Sliding::unit(Padding::Same), activation: Activation::Relu }, &[3, 1, 1, 2], 0);
+    net.same(ops::Clamp(Activation::Relu6));
+    net.weighted(ops::Conv2d { sliding: Sliding::unit(Padding::Same), activation: Activation::None }, &[3, 1, 1, 3], 0);
     let quant = Quant { scales: vec![0.123], zero_point: 3, axis: None };
-    net.push(Op::Activation(Activation::Relu), &[net.end], quant);
+    net.push(ops::Clamp(Activation::Relu), &[net.end], quant);
     let small = simplified(&net.done());
     assert_eq!(names(&small), ["conv2d", "conv2d", "relu"]);
-    assert!(matches!(small.nodes[0].op, Op::Conv2d { activation: Activation::Relu6, .. }));
+    assert!(matches!(small.nodes[0].op, Op::Conv2d(ops::Conv2d { activation: Activation::Relu6, .. })));
 }
 
 #[test]
@@ -267,13 +268,13 @@ fn a_border_of_zeros_becomes_padding_and_another_one_stays() {
     let pads = vec![[1, 0], [0, 1], [0, 0]];
     for (value, expected) in [(0.0, vec!["conv2d"]), (0.5, vec!["pad", "conv2d"])] {
         let mut net = Net::new(4, &[5, 6, 2], 0);
-        net.same(Op::Pad { pads: pads.clone(), value });
-        net.weighted(Op::Conv2d { sliding, activation: Activation::None }, &[3, 3, 3, 2], 0);
+        net.same(ops::Pad { pads: pads.clone(), value });
+        net.weighted(ops::Conv2d { sliding, activation: Activation::None }, &[3, 3, 3, 2], 0);
         assert_eq!(names(&simplified(&net.done())), expected, "border of {value}");
     }
     let mut net = Net::new(4, &[5, 6, 2], 0);
-    net.same(Op::Pad { pads, value: 0.0 });
-    net.same(Op::AveragePool2d { kernel: [2, 2], sliding });
+    net.same(ops::Pad { pads, value: 0.0 });
+    net.same(ops::AveragePool2d { kernel: [2, 2], sliding });
     assert_eq!(names(&simplified(&net.done())), ["pad", "average_pool2d"], "a mean counts the taps of the border");
 }
 
@@ -287,8 +288,8 @@ fn codes_that_were_real_values_in_between_stay_codes() {
         [(quant, vec!["conv2d", "conv2d"]), (other, vec!["conv2d", "dequantize", "quantize", "conv2d"])]
     {
         let mut net = Net { graph: net.graph.clone(), rng: net.rng.clone(), ..net };
-        let real = net.graph.push("real", Op::Dequantize, &[net.end]).expect("fits");
-        net.push(Op::Quantize, &[real], again);
+        let real = net.graph.push("real", ops::Dequantize, &[net.end]).expect("fits");
+        net.push(ops::Quantize, &[real], again);
         net.conv(2, 1, Padding::Same);
         assert_eq!(names(&simplified(&net.done())), expected);
     }
@@ -299,10 +300,10 @@ fn nodes_of_constants_become_constants_and_unread_nodes_go() {
     let mut graph = Graph::default();
     let x = graph.input("x", &[4]);
     let a = graph.parameter("a", &[2, 2], vec![1.0, -2.0, 3.0, 4.0]);
-    let a = graph.push("flat", Op::Reshape { shape: vec![4] }, &[a]).expect("fits");
-    let a = graph.push("relu", Op::Activation(Activation::Relu), &[a]).expect("fits");
-    graph.push("unread", Op::Activation(Activation::Relu), &[x]).expect("fits");
-    let y = graph.push("add", Op::Add { activation: Activation::None }, &[x, a]).expect("fits");
+    let a = graph.push("flat", ops::Reshape { shape: vec![4] }, &[a]).expect("fits");
+    let a = graph.push("relu", ops::Clamp(Activation::Relu), &[a]).expect("fits");
+    graph.push("unread", ops::Clamp(Activation::Relu), &[x]).expect("fits");
+    let y = graph.push("add", ops::Add { activation: Activation::None }, &[x, a]).expect("fits");
     graph.outputs.push(y);
     let small = simplify(&graph).expect("simplifies");
     assert_eq!(names(&small), ["add"]);
@@ -322,7 +323,7 @@ fn dead_channels_leave_a_concatenation_and_its_reader() {
             y
         };
         let (a, b) = (branch(&mut net, 5), branch(&mut net, 6));
-        let y = net.push(Op::Concat { axis: 2 }, &[a, b], quant.clone());
+        let y = net.push(ops::Concat { axis: 2 }, &[a, b], quant.clone());
         net.dead = 0;
         net.conv(4, 1, Padding::Same);
         net.graph.outputs.push(net.end);

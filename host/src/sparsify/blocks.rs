@@ -25,7 +25,7 @@ pub struct Block {
 pub fn blocks(graph: &Graph) -> Vec<Block> {
     let mut found: Vec<Block> = Vec::new();
     for (n, node) in graph.nodes.iter().enumerate() {
-        let (Op::Add { .. }, &[a, b]) = (&node.op, node.inputs.as_slice()) else { continue };
+        let (Op::Add(_), &[a, b]) = (&node.op, node.inputs.as_slice()) else { continue };
         if graph[a].shape != graph[b].shape || [a, b].iter().any(|&id| graph[id].data.is_some()) {
             continue;
         }

@@ -16,7 +16,7 @@ pub fn channel_spaces(graph: &Graph) -> Vec<ChannelSpace> {
     let zero = zero_if_masked(graph);
     spaces(graph, |node| {
         let floats = node.inputs.iter().chain([&node.output]).all(|&id| graph[id].dtype() == DType::F32);
-        let sums = matches!(node.op, Op::Conv2d { .. } | Op::TransposeConv2d { .. } | Op::Dense { .. });
+        let sums = matches!(node.op, Op::Conv2d(_) | Op::TransposeConv2d(_) | Op::Dense(_));
         floats && (!sums || zero[node.inputs[0].0])
     })
 }
@@ -38,7 +38,7 @@ fn zero_if_masked(graph: &Graph) -> Vec<bool> {
 
 /// Whether `node` may repeat a single channel.
 fn repeats(node: &Node) -> bool {
-    matches!(node.op, Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::DepthwiseConv2d { .. })
+    matches!(node.op, Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::DepthwiseConv2d(_))
 }
 
 impl ChannelSpace {

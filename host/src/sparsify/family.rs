@@ -314,9 +314,9 @@ fn weights(
         let shape = graph[w].shape.as_slice();
         // `[filters, rows, columns, channels]` of the window; a depthwise filter reads one channel.
         let (dims, strides) = match (&node.op, shape) {
-            (Op::Conv2d { .. }, &[o, h, w, i]) => ([o, h, w, i], [h * w * i, w * i, i, 1]),
-            (Op::Dense { .. }, &[o, i]) => ([o, 1, 1, i], [i, i, i, 1]),
-            (Op::DepthwiseConv2d { .. }, &[h, w, c]) => ([c, h, w, 1], [1, w * c, c, 1]),
+            (Op::Conv2d(_), &[o, h, w, i]) => ([o, h, w, i], [h * w * i, w * i, i, 1]),
+            (Op::Dense(_), &[o, i]) => ([o, 1, 1, i], [i, i, i, 1]),
+            (Op::DepthwiseConv2d(_), &[h, w, c]) => ([c, h, w, 1], [1, w * c, c, 1]),
             _ => continue,
         };
         let Some(spec) = spec(dims, strides, kind, block) else { continue };

@@ -4,6 +4,7 @@ use super::blocks::Block;
 use super::channels::Cut;
 use super::zero::is_trained;
 use crate::graph::{Activation, Graph, GraphError, Op, TensorId};
+use crate::ops;
 use std::collections::BTreeSet;
 
 pub use crate::graph::channels::prune;
@@ -66,7 +67,7 @@ pub fn drop_blocks(graph: &mut Graph, drop: &[Block]) -> Result<(), GraphError> 
             let readers = smaller.nodes.iter_mut().flat_map(|node| &mut node.inputs);
             readers.filter(|id| **id == output).for_each(|id| *id = skip);
         } else {
-            addition.op = Op::Activation(clamp);
+            addition.op = Op::from(ops::Clamp(clamp));
             addition.inputs = vec![skip];
         }
     }

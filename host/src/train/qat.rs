@@ -71,10 +71,7 @@ pub(super) fn train(run: &mut Run<'_>, at: &mut Checkpoint, float: &Graph) -> Re
 
 /// The places of the layers' weights that are zero in the engine's flat vectors.
 fn zeros(run: &Run<'_>, graph: &Graph) -> Result<Vec<usize>, EngineError> {
-    let layers = graph
-        .nodes
-        .iter()
-        .filter(|n| matches!(n.op, Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } | Op::Dense { .. }));
+    let layers = graph.nodes.iter().filter(|n| matches!(n.op, Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_)));
     let weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
     let engine = run.engine(graph)?;
     let ranges = engine.parameters().iter().filter(|p| weights.contains(&p.tensor));

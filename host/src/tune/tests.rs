@@ -2,7 +2,8 @@ use super::*;
 use crate::chip;
 use crate::chip::Chip;
 use crate::export::export_for;
-use crate::graph::{Activation, Data, Op};
+use crate::graph::{Activation, Data};
+use crate::ops;
 use crate::quantize::{Calibration, post_training};
 use crate::tune::{TuneError, export_planned, plan_of, write_planned};
 use crate::zoo;
@@ -20,7 +21,7 @@ fn dense_layers() -> Graph {
         let weights = (0..64 * 64).map(|i| ((i * 37 + layer) % 101) as f32 / 50.0 - 1.0).collect();
         let w = graph.parameter(&format!("w{layer}"), &[64, 64], weights);
         let activation = Activation::None;
-        x = graph.push(&format!("dense{layer}"), Op::Dense { activation }, &[x, w]).expect("fits");
+        x = graph.push(&format!("dense{layer}"), ops::Dense { activation }, &[x, w]).expect("fits");
     }
     graph.outputs.push(x);
     sparse(graph)

@@ -2,6 +2,7 @@
 
 use crate::export::{ExportError, Layout, PackedLayer, pack_layer};
 use crate::graph::{Graph, Node, Op};
+use crate::ops;
 use niwaki_core::format::{DType, OpCode};
 
 /// What a kernel does in one inference, in numbers that its instructions grow with.
@@ -34,8 +35,10 @@ impl Work {
         let (places, macs) = (outputs / channels, graph.node_macs(node));
         let len = match node.op {
             // Every channel has its own window.
-            Op::DepthwiseConv2d { .. } => macs / places.max(1),
-            Op::MaxPool2d { kernel, .. } | Op::AveragePool2d { kernel, .. } => channels * kernel[0] * kernel[1],
+            Op::DepthwiseConv2d(_) => macs / places.max(1),
+            Op::MaxPool2d(ops::MaxPool2d { kernel, .. }) | Op::AveragePool2d(ops::AveragePool2d { kernel, .. }) => {
+                channels * kernel[0] * kernel[1]
+            }
             _ => macs / outputs.max(1),
         };
         let lists = |packed: &PackedLayer, dtype| {
@@ -44,11 +47,13 @@ impl Work {
         };
         let kernel = |axis: usize| node.inputs.get(1).and_then(|&w| graph[w].shape.get(axis..axis + 2));
         let case = match node.op {
-            Op::Conv2d { .. } if kernel(1) == Some(&[1, 1]) => "1x1",
-            Op::DepthwiseConv2d { sliding, .. } if kernel(0) == Some(&[3, 3]) => match sliding.stride {
-                [1, 1] => "3x3",
-                _ => "3x3 strided",
-            },
+            Op::Conv2d(_) if kernel(1) == Some(&[1, 1]) => "1x1",
+            Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, .. }) if kernel(0) == Some(&[3, 3]) => {
+                match sliding.stride {
+                    [1, 1] => "3x3",
+                    _ => "3x3 strided",
+                }
+            }
             _ => ANY,
         };
         let kept = packed.filter(|p| matches!(p.code, OpCode::Conv2dKept | OpCode::DenseKept));

@@ -1,6 +1,7 @@
 //! The layers that the networks are made of, with seeded initial weights.
 
 use crate::graph::{Activation, Graph, GraphError, Op, Padding, Sliding, TensorId};
+use crate::ops;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -52,7 +53,7 @@ impl Layers<'_> {
         let values = self.init.weights(filters * fan_in, fan_in);
         let w = self.graph.parameter(&format!("{name}.weight"), &[filters, kernel[0], kernel[1], c], values);
         let sliding = Sliding::strided(stride, Padding::Same);
-        self.finish(name, |activation| Op::Conv2d { sliding, activation }, x, w, filters, then)
+        self.finish(name, |activation| ops::Conv2d { sliding, activation }, x, w, filters, then)
     }
 
     pub(super) fn depthwise(
@@ -67,14 +68,14 @@ impl Layers<'_> {
         let values = self.init.weights(kernel * kernel * c, kernel * kernel);
         let w = self.graph.parameter(&format!("{name}.weight"), &[kernel, kernel, c], values);
         let sliding = Sliding::strided(stride, Padding::Same);
-        self.finish(name, |activation| Op::DepthwiseConv2d { sliding, activation }, x, w, c, then)
+        self.finish(name, |activation| ops::DepthwiseConv2d { sliding, activation }, x, w, c, then)
     }
 
     /// The operator with a bias and a fused clamp, or without either and followed by batch norm.
-    fn finish(
+    fn finish<O: Into<Op>>(
         &mut self,
         name: &str,
-        op: impl Fn(Activation) -> Op,
+        op: impl Fn(Activation) -> O,
         x: TensorId,
         w: TensorId,
         filters: usize,
@@ -93,7 +94,7 @@ impl Layers<'_> {
                 let beta = self.graph.parameter(&format!("{bn}.bias"), &[filters], constant(0.0));
                 let mean = self.graph.buffer(&format!("{bn}.running_mean"), &[filters], constant(0.0));
                 let var = self.graph.buffer(&format!("{bn}.running_var"), &[filters], constant(1.0));
-                let norm = Op::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation };
+                let norm = Op::from(ops::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation });
                 self.graph.push(&bn, norm, &[y, gamma, beta, mean, var])
             }
         }
@@ -104,25 +105,25 @@ impl Layers<'_> {
         let &[h, w, _] = self.graph[x].shape.as_slice() else {
             return Err(GraphError::Eval("global pooling needs an [H, W, C] tensor".into()));
         };
-        let pool = Op::AveragePool2d { kernel: [h, w], sliding: Sliding::unit(Padding::Valid) };
+        let pool = Op::from(ops::AveragePool2d { kernel: [h, w], sliding: Sliding::unit(Padding::Valid) });
         self.graph.push("pool", pool, &[x])
     }
 
     /// 2x2 max pooling that halves each side, rounded down.
     pub(super) fn halve(&mut self, name: &str, x: TensorId) -> Result<TensorId, GraphError> {
-        let pool = Op::MaxPool2d { kernel: [2, 2], sliding: Sliding::strided(2, Padding::Valid) };
+        let pool = Op::from(ops::MaxPool2d { kernel: [2, 2], sliding: Sliding::strided(2, Padding::Valid) });
         self.graph.push(name, pool, &[x])
     }
 
     /// Flatten, dense, softmax.
     pub(super) fn classifier(&mut self, x: TensorId, classes: usize) -> Result<(), GraphError> {
         let features = self.graph[x].element_count();
-        let flat = self.graph.push("flatten", Op::Reshape { shape: vec![features] }, &[x])?;
+        let flat = self.graph.push("flatten", ops::Reshape { shape: vec![features] }, &[x])?;
         let values = self.init.weights(classes * features, features);
         let w = self.graph.parameter("classifier.weight", &[classes, features], values);
         let b = self.graph.parameter("classifier.bias", &[classes], vec![0.0; classes]);
-        let logits = self.graph.push("classifier", Op::Dense { activation: Activation::None }, &[flat, w, b])?;
-        let y = self.graph.push("softmax", Op::Softmax, &[logits])?;
+        let logits = self.graph.push("classifier", ops::Dense { activation: Activation::None }, &[flat, w, b])?;
+        let y = self.graph.push("softmax", ops::Softmax, &[logits])?;
         self.graph.outputs.push(y);
         Ok(())
     }

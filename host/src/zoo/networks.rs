@@ -1,7 +1,8 @@
 //! The networks: one function each.
 
 use super::layers::{Init, Layers, Then, start};
-use crate::graph::{Activation, Graph, GraphError, Op, TensorId};
+use crate::graph::{Activation, Graph, GraphError, TensorId};
+use crate::ops;
 
 const RELU: Then = Then::BatchNorm(Activation::Relu);
 
@@ -110,5 +111,5 @@ fn residual(
     let y = net.conv2d(&format!("{name}.conv2"), y, filters, [3, 3], 1, Then::BatchNorm(Activation::None))?;
     let same = net.graph[x].shape == net.graph[y].shape;
     let x = if same { x } else { net.conv2d(&format!("{name}.skip"), x, filters, [1, 1], stride, skip)? };
-    net.graph.push(&format!("{name}.add"), Op::Add { activation: Activation::Relu }, &[x, y])
+    net.graph.push(&format!("{name}.add"), ops::Add { activation: Activation::Relu }, &[x, y])
 }

@@ -4,7 +4,8 @@
 //! always transforms: its features are sparse, and stay so.
 
 use super::layers::Init;
-use crate::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, TensorId};
+use crate::graph::{Activation, Adjacency, Features, Graph, GraphError, Padding, Propagation, Sliding, TensorId};
+use crate::ops;
 use std::sync::Arc;
 
 /// What a network over a graph is built from.
@@ -109,7 +110,7 @@ impl Net<'_> {
         if bias {
             operands.push(self.graph.parameter(&format!("{name}.bias"), &[outputs], vec![0.0; outputs]));
         }
-        self.graph.push(name, Op::SparseDense { features, activation: Activation::None }, &operands)
+        self.graph.push(name, ops::SparseDense { features, activation: Activation::None }, &operands)
     }
 
     /// The dense layer of every node.
@@ -127,7 +128,7 @@ impl Net<'_> {
         if bias {
             operands.push(self.graph.parameter(&format!("{name}.bias"), &[outputs], vec![0.0; outputs]));
         }
-        let op = Op::Conv2d { sliding: Sliding::unit(Padding::Valid), activation: Activation::None };
+        let op = ops::Conv2d { sliding: Sliding::unit(Padding::Valid), activation: Activation::None };
         self.graph.push(name, op, &operands)
     }
 
@@ -154,11 +155,11 @@ impl Net<'_> {
         operands: &[TensorId],
     ) -> Result<TensorId, GraphError> {
         let adjacency = self.input.adjacency.clone();
-        self.graph.push(name, Op::Propagate { adjacency, rule, activation }, operands)
+        self.graph.push(name, ops::Propagate { adjacency, rule, activation }, operands)
     }
 
     fn dropout(&mut self, name: &str, x: TensorId, rate: f32) -> Result<TensorId, GraphError> {
-        self.graph.push(name, Op::Dropout { rate }, &[x])
+        self.graph.push(name, ops::Dropout { rate }, &[x])
     }
 }
 
@@ -177,7 +178,7 @@ fn gcn(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
             Some(x) if outputs > net.channels(x) => {
                 let y = net.propagate(&conv, Propagation::Gcn, Activation::None, &[x])?;
                 let y = net.dense(&lin, y, outputs, Spread::Glorot, false)?;
-                net.graph.push(&format!("relu{}", at + 1), Op::Activation(activation), &[y])?
+                net.graph.push(&format!("relu{}", at + 1), ops::Clamp(activation), &[y])?
             }
             _ => {
                 let y = net.transform(&lin, x, outputs, Spread::Glorot, false)?;
@@ -224,9 +225,9 @@ fn gin(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
     }
     let (Some(first), Some(last)) = (first, x) else { return Err(GraphError::Eval("a network has layers".into())) };
     let mlp = net.dense("mlp", first, net.input.classes, Spread::Linear, false)?;
-    let sum = net.graph.push("sum", Op::Add { activation: Activation::None }, &[mlp, last])?;
+    let sum = net.graph.push("sum", ops::Add { activation: Activation::None }, &[mlp, last])?;
     let half = net.graph.buffer("half", &[1], vec![0.5]);
-    net.graph.push("mean", Op::Mul { activation: Activation::None }, &[sum, half])
+    net.graph.push("mean", ops::Mul { activation: Activation::None }, &[sum, half])
 }
 
 /// `W x_i + V mean_j x_j + b`
@@ -238,7 +239,7 @@ fn sage(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
         let own = net.transform(&format!("{conv}.lin_r"), x, outputs, Spread::Linear, true)?;
         let others = net.transform(&format!("{conv}.lin_l"), x, outputs, Spread::Linear, false)?;
         let others = net.propagate(&conv, Propagation::Mean, Activation::None, &[others])?;
-        let y = net.graph.push(&format!("{conv}.sum"), Op::Add { activation }, &[own, others])?;
+        let y = net.graph.push(&format!("{conv}.sum"), ops::Add { activation }, &[own, others])?;
         x = Some(if at + 1 < sizes.layers { net.dropout(&format!("dropout{}", at + 1), y, 0.5)? } else { y });
     }
     x.ok_or_else(|| GraphError::Eval("a network has layers".into()))

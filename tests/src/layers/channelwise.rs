@@ -2,6 +2,7 @@
 
 use super::Layers;
 use niwaki::graph::{GraphError, Op, Padding, Quant, Sliding, TensorId};
+use niwaki::ops;
 
 impl Layers {
     /// A depthwise convolution; every other one has a kernel of 3 × 3, no dilation and one stride of 1 or 2.
@@ -26,7 +27,7 @@ impl Layers {
                 quant.axis = Some(2);
             }
             let b = layers.bias(graph, name, channels);
-            let y = graph.push(name, Op::DepthwiseConv2d { sliding, activation }, &[x, w, b])?;
+            let y = graph.push(name, ops::DepthwiseConv2d { sliding, activation }, &[x, w, b])?;
             layers.output(graph, y);
             Ok(())
         })
@@ -45,7 +46,7 @@ impl Layers {
             let b = layers.input(graph, &format!("{name}.b"), &shape);
             let quant = layers.quant(ratio / 64.0);
             graph.quantise(b, quant);
-            let y = graph.push(name, Op::Add { activation }, &[a, b])?;
+            let y = graph.push(name, ops::Add { activation }, &[a, b])?;
             layers.output(graph, y);
             Ok(())
         })
@@ -61,8 +62,8 @@ impl Layers {
         let padding = self.padding(kernel, [1, 1]);
         let sliding = Sliding { stride: [1 + self.below(3), 1 + self.below(3)], dilation: [1, 1], padding };
         let op = match self.below(2) {
-            0 => Op::MaxPool2d { kernel, sliding },
-            _ => Op::AveragePool2d { kernel, sliding },
+            0 => Op::from(ops::MaxPool2d { kernel, sliding }),
+            _ => Op::from(ops::AveragePool2d { kernel, sliding }),
         };
         self.attempt(|layers, graph, name| {
             let x: TensorId = layers.input(graph, name, &shape);

@@ -1,6 +1,7 @@
 //! Small networks of every operator that moves elements, in every number format.
 
 use niwaki::graph::{Activation, Data, Graph, GraphError, Grid, Op, Padding, Quant, Sliding, TensorId};
+use niwaki::ops;
 use niwaki_core::format::DType;
 
 /// Every operator that moves elements, a transposed convolution and a dense layer, from `[3, 3, 2]` to `[3]`.
@@ -13,27 +14,33 @@ pub fn every_movement(dtype: DType) -> Result<Graph, GraphError> {
     let mut g = Graph::default();
     let x = g.input("x", &[3, 3, 2]);
     typed(&mut g, x, dtype);
-    let push = |g: &mut Graph, name: &str, op: Op, inputs: &[TensorId]| {
+    fn moved(
+        g: &mut Graph,
+        name: &str,
+        op: impl Into<Op>,
+        inputs: &[TensorId],
+        dtype: DType,
+    ) -> Result<TensorId, GraphError> {
         let y = g.push(name, op, inputs)?;
         typed(g, y, dtype);
-        Ok::<_, GraphError>(y)
-    };
+        Ok(y)
+    }
     let pads = vec![[1, 0], [0, 1], [0, 0]];
-    let padded = push(&mut g, "pad", Op::Pad { pads, value: -0.25 }, &[x])?;
+    let padded = moved(&mut g, "pad", ops::Pad { pads, value: -0.25 }, &[x], dtype)?;
     let (begin, size, stride) = (vec![3, 1, 0], vec![2, 3, 2], vec![-2, 1, 1]);
-    let part = push(&mut g, "slice", Op::Slice { begin, size, stride }, &[padded])?;
-    let turned = push(&mut g, "transpose", Op::Transpose { order: vec![2, 1, 0] }, &[part])?;
-    let joined = push(&mut g, "concat", Op::Concat { axis: 1 }, &[part, turned, part])?;
+    let part = moved(&mut g, "slice", ops::Slice { begin, size, stride }, &[padded], dtype)?;
+    let turned = moved(&mut g, "transpose", ops::Transpose { order: vec![2, 1, 0] }, &[part], dtype)?;
+    let joined = moved(&mut g, "concat", ops::Concat { axis: 1 }, &[part, turned, part], dtype)?;
     let grid = Grid { align_corners: true, half_pixel_centers: false };
-    let nearest = push(&mut g, "nearest", Op::ResizeNearest { size: [3, 5], grid }, &[joined])?;
+    let nearest = moved(&mut g, "nearest", ops::ResizeNearest { size: [3, 5], grid }, &[joined], dtype)?;
     let grid = Grid { align_corners: false, half_pixel_centers: true };
-    let bilinear = push(&mut g, "bilinear", Op::ResizeBilinear { size: [2, 3], grid }, &[nearest])?;
+    let bilinear = moved(&mut g, "bilinear", ops::ResizeBilinear { size: [2, 3], grid }, &[nearest], dtype)?;
     let sliding = Sliding::strided(2, Padding::Same);
     let (w, b) = (weights(&mut g, "up.weight", &[3, 3, 2, 2], dtype), bias(&mut g, "up.bias", 3, dtype));
-    let op = Op::TransposeConv2d { sliding, size: [3, 6], activation: Activation::Relu };
-    let up = push(&mut g, "up", op, &[bilinear, w, b])?;
+    let op = ops::TransposeConv2d { sliding, size: [3, 6], activation: Activation::Relu };
+    let up = moved(&mut g, "up", op, &[bilinear, w, b], dtype)?;
     let (w, b) = (weights(&mut g, "dense.weight", &[3, 54], dtype), bias(&mut g, "dense.bias", 3, dtype));
-    let y = push(&mut g, "dense", Op::Dense { activation: Activation::None }, &[up, w, b])?;
+    let y = moved(&mut g, "dense", ops::Dense { activation: Activation::None }, &[up, w, b], dtype)?;
     g.outputs.push(y);
     Ok(g)
 }

@@ -2,6 +2,7 @@
 
 use niwaki::export::{ExportError, Room, Target, export_within, query};
 use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
+use niwaki::ops;
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
 use rand_chacha::{
@@ -152,11 +153,12 @@ fn float(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Ar
     if biased {
         operands.push(parameter(&mut g, "first.bias", &[hidden]));
     }
-    let x = g.push("first", Op::SparseDense { features, activation: Activation::None }, &operands)?;
-    let propagate =
-        |activation, channels| Op::Propagate { adjacency: adjacency.clone(), rule: of(channels), activation };
+    let x = g.push("first", ops::SparseDense { features, activation: Activation::None }, &operands)?;
+    let propagate = |activation, channels| {
+        Op::from(ops::Propagate { adjacency: adjacency.clone(), rule: of(channels), activation })
+    };
     let h = g.push("hidden", propagate(Activation::Relu, hidden), &propagated(x, 0))?;
-    let layer = || Op::Conv2d { sliding: Sliding::unit(Padding::Valid), activation: Activation::None };
+    let layer = || Op::from(ops::Conv2d { sliding: Sliding::unit(Padding::Valid), activation: Activation::None });
     let mut operands = vec![h, parameter(&mut g, "second.weight", &[classes, 1, 1, hidden])];
     if biased {
         operands.push(parameter(&mut g, "second.bias", &[classes]));
@@ -166,7 +168,7 @@ fn float(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Ar
     if kind == Kind::Sage {
         let w = parameter(&mut g, "own.weight", &[classes, 1, 1, hidden]);
         let own = g.push("own", layer(), &[h, w])?;
-        y = g.push("sum", Op::Add { activation: Activation::None }, &[y, own])?;
+        y = g.push("sum", ops::Add { activation: Activation::None }, &[y, own])?;
     }
     g.outputs.push(y);
     g.compact();

@@ -8,6 +8,7 @@ use super::gather::Gather;
 use super::linear::Linear;
 use super::sparse_dense::SparseDense;
 use crate::graph::{Activation, Graph, Node, Op, Padding, Propagation, Role, Sliding, TensorId};
+use crate::ops;
 use std::ops::Range;
 
 /// What a step computes.
@@ -80,7 +81,7 @@ pub(super) fn resolve<T: Real>(graph: &Graph) -> Result<Resolved<T>, EngineError
     let mut dropped = vec![false; graph.tensors.len()];
     for node in &graph.nodes {
         let x = node.inputs.first().and_then(|id| resolver.value_of[id.0]);
-        if matches!(node.op, Op::Reshape { .. } | Op::Activation(Activation::None)) {
+        if matches!(node.op, Op::Reshape(_) | Op::Clamp(ops::Clamp(Activation::None))) {
             resolver.value_of[node.output.0] = x;
             continue;
         }
@@ -107,7 +108,7 @@ impl Resolver<'_> {
     fn kernel<T: Real>(&mut self, node: &Node) -> Result<(Kernel<T>, Vec<usize>), EngineError> {
         let shape = |i: usize| self.graph[node.inputs[i]].shape.as_slice();
         let kernel = match &node.op {
-            Op::SparseDense { features, activation } => {
+            Op::SparseDense(ops::SparseDense { features, activation }) => {
                 let w = self.constant(node, 0)?;
                 if self.graph.consumers(node.inputs[0]).len() > 1 {
                     return Err(refuse(node, "its weights may not be shared with another operator"));
@@ -115,7 +116,7 @@ impl Resolver<'_> {
                 let bias = if node.inputs.len() > 1 { Some(self.constant(node, 1)?) } else { None };
                 return Ok((Kernel::SparseDense { op: SparseDense::new(features, *activation), w, bias }, Vec::new()));
             }
-            Op::Conv2d { sliding, activation } => {
+            Op::Conv2d(ops::Conv2d { sliding, activation }) => {
                 let (x, w) = (shape(0), shape(1));
                 let plain = [Padding::Valid, Padding::Same].map(Sliding::unit).contains(sliding);
                 if !plain || w[1..3] != [1, 1] || x[1] != 1 {
@@ -128,40 +129,40 @@ impl Resolver<'_> {
                 let bias = if node.inputs.len() > 2 { Some(self.constant(node, 2)?) } else { None };
                 Kernel::Linear { op, w: self.constant(node, 1)?, bias }
             }
-            Op::Propagate { rule, .. } if node.inputs.len() > rule.operands() => {
+            Op::Propagate(ops::Propagate { rule, .. }) if node.inputs.len() > rule.operands() => {
                 return Err(refuse(node, "the edges that count are chosen after training"));
             }
-            Op::Propagate { adjacency, rule: Propagation::Attention { heads, slope }, activation } => {
+            Op::Propagate(ops::Propagate { adjacency, rule: Propagation::Attention { heads, slope }, activation }) => {
                 let op = Attention::new(adjacency, *heads, *slope);
                 let (source, target) = (self.constant(node, 1)?, self.constant(node, 2)?);
                 Kernel::Attention { op, source, target, activation: *activation }
             }
-            Op::Propagate { adjacency, rule, activation } => {
+            Op::Propagate(ops::Propagate { adjacency, rule, activation }) => {
                 let eps = if *rule == Propagation::Sum { Some(self.constant(node, 1)?) } else { None };
                 Kernel::Gather { op: Box::new(Gather::new(adjacency, *rule)), eps, activation: *activation }
             }
-            Op::Activation(activation) => Kernel::Activation(*activation),
-            Op::Add { activation } if self.value_of[node.inputs[1].0].is_none() => {
+            Op::Clamp(ops::Clamp(activation)) => Kernel::Activation(*activation),
+            Op::Add(ops::Add { activation }) if self.value_of[node.inputs[1].0].is_none() => {
                 let bias = self.constant(node, 1)?;
                 if shape(1) != &shape(0)[2..] {
                     return Err(refuse(node, "over nodes a constant operand must be [C], one for each channel"));
                 }
                 Kernel::Bias { bias, activation: *activation }
             }
-            Op::Add { activation } => {
+            Op::Add(ops::Add { activation }) => {
                 if shape(0) != shape(1) {
                     return Err(refuse(node, "over nodes its operands must have one shape"));
                 }
                 return Ok((Kernel::Add(*activation), vec![self.value(node, 0)?, self.value(node, 1)?]));
             }
-            Op::Mul { activation: Activation::None } => {
+            Op::Mul(ops::Mul { activation: Activation::None }) => {
                 let factor = &self.graph[node.inputs[1]];
                 match (factor.role, factor.f32s()) {
                     (Role::Buffer, Some(&[factor])) => Kernel::Scale(T::from_f32(factor)),
                     _ => return Err(refuse(node, "over nodes its second operand must be a buffer of one element")),
                 }
             }
-            Op::Dropout { rate } => {
+            Op::Dropout(ops::Dropout { rate }) => {
                 self.layers += 1;
                 Kernel::Dropout { rate: *rate, layer: self.layers - 1 }
             }

@@ -3,6 +3,7 @@
 use super::{NodeEngineOf, NodeTeacher, Objective, Randomness};
 use crate::engine::Real;
 use crate::graph::{Activation, Adjacency, Features, Graph, Op, Padding, Propagation, Sliding, TensorId, Worth};
+use crate::ops;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -52,7 +53,8 @@ impl Net {
         self.graph.parameter(name, shape, values)
     }
 
-    fn push(&mut self, op: Op, inputs: &[TensorId]) -> TensorId {
+    fn push(&mut self, op: impl Into<Op>, inputs: &[TensorId]) -> TensorId {
+        let op = op.into();
         let name = format!("{}{}", op.name(), self.graph.nodes.len());
         self.graph.push(&name, op, inputs).expect("the test's shapes fit")
     }
@@ -67,7 +69,7 @@ impl Net {
         let features = Features::try_new(offsets, columns, FEATURES, Worth::Each(values)).expect("rows rise");
         let (w, bias) =
             (self.parameter("features.weight", &[FEATURES, width]), self.parameter("features.bias", &[width]));
-        self.push(Op::SparseDense { features: Arc::new(features), activation }, &[w, bias])
+        self.push(ops::SparseDense { features: Arc::new(features), activation }, &[w, bias])
     }
 
     fn linear(&mut self, x: TensorId, outputs: usize, activation: Activation) -> TensorId {
@@ -75,7 +77,7 @@ impl Net {
         let name = format!("linear{}", self.graph.nodes.len());
         let w = self.parameter(&format!("{name}.weight"), &[outputs, 1, 1, inputs]);
         let bias = self.parameter(&format!("{name}.bias"), &[outputs]);
-        self.push(Op::Conv2d { sliding: Sliding::unit(Padding::Valid), activation }, &[x, w, bias])
+        self.push(ops::Conv2d { sliding: Sliding::unit(Padding::Valid), activation }, &[x, w, bias])
     }
 
     fn propagate(&mut self, rule: Propagation, x: TensorId, activation: Activation) -> TensorId {
@@ -89,7 +91,7 @@ impl Net {
                 self.parameter(&format!("{name}.target"), &[channels]),
             ],
         };
-        let op = Op::Propagate { adjacency: self.adjacency.clone(), rule, activation };
+        let op = ops::Propagate { adjacency: self.adjacency.clone(), rule, activation };
         self.push(op, &[&[x], &more[..]].concat())
     }
 
@@ -103,16 +105,16 @@ impl Net {
 fn network(rule: Propagation, symmetric: bool) -> Graph {
     let mut net = Net::new(11, symmetric);
     let x = net.features(20, Activation::Relu);
-    let x = net.push(Op::Dropout { rate: 0.3 }, &[x]);
+    let x = net.push(ops::Dropout { rate: 0.3 }, &[x]);
     let x = net.propagate(rule, x, Activation::Relu6);
-    let h = net.push(Op::Dropout { rate: 0.5 }, &[x]);
+    let h = net.push(ops::Dropout { rate: 0.5 }, &[x]);
     let a = net.linear(h, CLASSES, Activation::None);
     let b = net.linear(x, CLASSES, Activation::None);
     let b = net.propagate(Propagation::Gcn, b, Activation::None);
-    let b = net.push(Op::Activation(Activation::Relu), &[b]);
-    let sum = net.push(Op::Add { activation: Activation::None }, &[a, b]);
+    let b = net.push(ops::Clamp(Activation::Relu), &[b]);
+    let sum = net.push(ops::Add { activation: Activation::None }, &[a, b]);
     let half = net.graph.buffer("half", &[1], vec![0.5]);
-    let y = net.push(Op::Mul { activation: Activation::None }, &[sum, half]);
+    let y = net.push(ops::Mul { activation: Activation::None }, &[sum, half]);
     net.finish(y)
 }
 
@@ -126,16 +128,16 @@ fn blocked(rule: Propagation) -> Graph {
         Worth::Ones,
     );
     let w = net.parameter("w", &[FEATURES, 72]);
-    let op = Op::SparseDense { features: Arc::new(features.expect("one each")), activation: Activation::None };
+    let op = ops::SparseDense { features: Arc::new(features.expect("one each")), activation: Activation::None };
     let x = net.push(op, &[w]);
     let x = net.propagate(rule, x, Activation::Relu);
-    let a = net.push(Op::Dropout { rate: 0.5 }, &[x]);
+    let a = net.push(ops::Dropout { rate: 0.5 }, &[x]);
     let a = net.linear(a, CLASSES, Activation::Relu);
     let a = net.propagate(Propagation::Gcn, a, Activation::None);
     let b = net.linear(x, CLASSES, Activation::None);
-    let y = net.push(Op::Add { activation: Activation::None }, &[a, b]);
+    let y = net.push(ops::Add { activation: Activation::None }, &[a, b]);
     let bias = net.parameter("bias", &[CLASSES]);
-    let y = net.push(Op::Add { activation: Activation::None }, &[y, bias]);
+    let y = net.push(ops::Add { activation: Activation::None }, &[y, bias]);
     net.finish(y)
 }
 
@@ -274,7 +276,7 @@ fn a_student_that_answers_as_its_teacher_learns_nothing_from_it() {
 fn what_cannot_be_trained_over_nodes_is_refused_by_name() {
     let mut net = Net::new(1, true);
     let x = net.features(CLASSES, Activation::None);
-    let y = net.push(Op::Softmax, &[x]);
+    let y = net.push(ops::Softmax, &[x]);
     let refused = NodeEngineOf::<f32>::new(&net.finish(y), 1).err().expect("refused").to_string();
     assert!(refused.contains("softmax"), "{refused}");
     let graph = network(Propagation::Gcn, true);

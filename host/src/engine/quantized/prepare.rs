@@ -11,6 +11,7 @@ use super::super::{Aligned, Parameter};
 use super::{Codes, Forward, LearnedScale, Quantized, QuantizedOperator, QuantizedWeights};
 use crate::graph::lower::{Lowered, Scaling, clamp_codes};
 use crate::graph::{Activation, Data, Graph, Node, Op, Quant, Role, TensorId};
+use crate::ops;
 use niwaki_core::num::dequantize;
 use std::ops::Range;
 
@@ -29,14 +30,12 @@ impl<T: Real> Quantized<T> {
         let step_of = |id: TensorId| steps.iter().find(|(of, _)| *of == id).and_then(|(_, step)| range(*step));
         let mut root: Vec<usize> = (0..integer.tensors.len()).collect();
         for node in &integer.nodes {
-            if matches!(node.op, Op::Reshape { .. } | Op::Activation(Activation::None)) {
+            if matches!(node.op, Op::Reshape(_) | Op::Clamp(ops::Clamp(Activation::None))) {
                 root[node.output.0] = root[node.inputs[0].0];
             }
         }
-        let layers = integer
-            .nodes
-            .iter()
-            .filter(|n| matches!(n.op, Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } | Op::Dense { .. }));
+        let layers =
+            integer.nodes.iter().filter(|n| matches!(n.op, Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_)));
         let layer_weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
         let is_weight = |id: TensorId| layer_weights.contains(&id);
         let mut real = Aligned::zeros(values.len(), 2);
@@ -111,13 +110,13 @@ fn operator_of<T: Real>(
     let (input, output) = (codes(node.inputs[0])?, codes(node.output)?);
     let mut op = node.op.clone();
     let activation = match op {
-        Op::Activation(activation) => activation,
+        Op::Clamp(ops::Clamp(activation)) => activation,
         _ => op.activation_mut().map_or(Activation::None, |a| *a),
     };
     let quant = Quant { scales: vec![output.scale], zero_point: output.zero_point, axis: None };
     let clamp = clamp_codes::<i8>(activation, &quant);
     let selects = match node.op {
-        Op::Pad { value, .. } => value == 0.0,
+        Op::Pad(ops::Pad { value, .. }) => value == 0.0,
         _ => matches!(operator.kernel, Kernel::Movement(_) | Kernel::MaxPool { .. }),
     };
     let forward = if selects {
@@ -129,7 +128,7 @@ fn operator_of<T: Real>(
         let operands = operands.map(|&id| (id, root[id.0])).collect();
         Forward::Core { node: operator.node, lowered, operands }
     };
-    let passes = selects || matches!(node.op, Op::AveragePool2d { .. } | Op::Softmax);
+    let passes = selects || matches!(node.op, Op::AveragePool2d(_) | Op::Softmax(_));
     let real = |code: i32| T::from_f32(output.scale * (code - output.zero_point) as f32);
     let learned = step_of(node.output).filter(|_| !passes).map(|step| {
         let size = plan.value_lens[operator.output] as f64 * f64::from((127 - output.zero_point).max(1));
@@ -160,7 +159,7 @@ fn product<T: Real>(integer: &Graph, node: &Node, lowered: &Lowered, input: Code
     let mut sums = vec![0.0_f64; bias.len()];
     let filter_len = (codes.len() / bias.len().max(1)).max(1);
     for (i, &code) in codes.iter().enumerate() {
-        let channel = if matches!(node.op, Op::DepthwiseConv2d { .. }) { i % bias.len() } else { i / filter_len };
+        let channel = if node.op.is::<ops::DepthwiseConv2d>() { i % bias.len() } else { i / filter_len };
         sums[channel] += f64::from(code).abs() * largest;
     }
     let fits = sums.iter().all(|&sum| sum < T::WHOLE);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::{Distillation, Engine};
+use crate::ops;
 use crate::zoo;
 
 const INPUT: [usize; 3] = [12, 12, 1];
@@ -100,7 +101,7 @@ fn any_number_of_threads_distils_to_the_same_bits() {
 fn a_softmax_of_the_input_has_a_loss_and_no_gradient() {
     let mut bench = Bench::new(1);
     let x = bench.graph.input("x", &[3]);
-    let y = bench.push("softmax", Op::Softmax, &[x]);
+    let y = bench.push("softmax", ops::Softmax, &[x]);
     bench.graph.outputs.push(y);
     let mut engine: Engine = engine(&bench.graph, 2, 1);
     let x = [0.0, 0.0, 0.0, 1.0, 2.0, 3.0];

@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::{Distillation, Engine, Loss};
 use crate::graph::{Padding, Sliding};
+use crate::ops;
 use crate::zoo;
 
 const BATCH: usize = 3;
@@ -65,7 +66,7 @@ fn conv2d_gradients_equal_central_differences() {
             let x = bench.source(SOURCE, &[7, 6, 3]);
             let w = bench.parameter("w", &[9, 3, 2, 3]);
             let b = bench.parameter("b", &[9]);
-            let y = bench.push("op", Op::Conv2d { sliding, activation }, &[x, w, b]);
+            let y = bench.push("op", ops::Conv2d { sliding, activation }, &[x, w, b]);
             check(
                 &format!("conv2d {activation:?} {:?} {:?}", sliding.stride, sliding.dilation),
                 &bench.finish(y, CLASSES),
@@ -80,7 +81,7 @@ fn pointwise_conv2d_gradients_equal_central_differences() {
         let mut bench = Bench::new(2);
         let x = bench.source(SOURCE, &[4, 3, 5]);
         let w = bench.parameter("w", &[6, 1, 1, 5]);
-        let op = Op::Conv2d { sliding: Sliding::strided(stride, Padding::Same), activation: Activation::Relu };
+        let op = ops::Conv2d { sliding: Sliding::strided(stride, Padding::Same), activation: Activation::Relu };
         let y = bench.push("op", op, &[x, w]);
         check(&format!("conv2d 1x1 stride {stride}"), &bench.finish(y, CLASSES));
     }
@@ -94,7 +95,7 @@ fn depthwise_conv2d_gradients_equal_central_differences() {
             let x = bench.source(SOURCE, &[7, 6, channels]);
             let w = bench.parameter("w", &[3, 2, channels * multiplier]);
             let b = bench.parameter("b", &[channels * multiplier]);
-            let y = bench.push("op", Op::DepthwiseConv2d { sliding, activation: Activation::Relu6 }, &[x, w, b]);
+            let y = bench.push("op", ops::DepthwiseConv2d { sliding, activation: Activation::Relu6 }, &[x, w, b]);
             let name = format!("depthwise {channels}x{multiplier} {:?} {:?}", sliding.stride, sliding.dilation);
             check(&name, &bench.finish(y, CLASSES));
         }
@@ -107,7 +108,7 @@ fn dense_gradients_equal_central_differences() {
         let mut bench = Bench::new(4);
         let x = bench.source(SOURCE, &[2, 3, 2]);
         let (w, b) = (bench.parameter("w", &[7, 12]), bench.parameter("b", &[7]));
-        let y = bench.push("op", Op::Dense { activation }, &[x, w, b]);
+        let y = bench.push("op", ops::Dense { activation }, &[x, w, b]);
         check(&format!("dense {activation:?}"), &bench.finish(y, CLASSES));
     }
 }
@@ -120,7 +121,7 @@ fn batch_norm_gradients_equal_central_differences() {
         let (gamma, beta) = (bench.parameter("gamma", &[11]), bench.parameter("beta", &[11]));
         let mean = bench.graph.buffer("mean", &[11], vec![0.0; 11]);
         let var = bench.graph.buffer("var", &[11], vec![1.0; 11]);
-        let op = Op::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation };
+        let op = ops::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation };
         let y = bench.push("op", op, &[x, gamma, beta, mean, var]);
         check(&format!("batch_norm {activation:?}"), &bench.finish(y, CLASSES));
     }
@@ -131,7 +132,7 @@ fn activation_gradients_equal_central_differences() {
     for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
         let mut bench = Bench::new(6);
         let x = bench.source(SOURCE, &[20]);
-        let y = bench.push("op", Op::Activation(activation), &[x]);
+        let y = bench.push("op", ops::Clamp(activation), &[x]);
         check(&format!("activation {activation:?}"), &bench.finish(y, CLASSES));
     }
 }
@@ -141,11 +142,11 @@ fn add_gradients_equal_central_differences() {
     for same in [false, true] {
         let mut bench = Bench::new(7);
         let x = bench.source(SOURCE, &[2, 2, 3]);
-        let flat = bench.push("flat", Op::Reshape { shape: vec![12] }, &[x]);
+        let flat = bench.push("flat", ops::Reshape { shape: vec![12] }, &[x]);
         let w = bench.parameter("w", &[12, 12]);
-        let other = bench.push("other", Op::Dense { activation: Activation::None }, &[flat, w]);
+        let other = bench.push("other", ops::Dense { activation: Activation::None }, &[flat, w]);
         let operands = if same { [flat, flat] } else { [other, flat] };
-        let y = bench.push("op", Op::Add { activation: Activation::Relu }, &operands);
+        let y = bench.push("op", ops::Add { activation: Activation::Relu }, &operands);
         check(&format!("add, same operand: {same}"), &bench.finish(y, CLASSES));
     }
 }
@@ -158,7 +159,7 @@ fn pool_gradients_equal_central_differences() {
         ([3, 3], Sliding::strided(2, Padding::Same)),
         ([5, 6], Sliding::unit(Padding::Valid)),
     ] {
-        for op in [Op::MaxPool2d { kernel, sliding }, Op::AveragePool2d { kernel, sliding }] {
+        for op in [Op::from(ops::MaxPool2d { kernel, sliding }), Op::from(ops::AveragePool2d { kernel, sliding })] {
             let mut bench = Bench::new(8);
             let x = bench.source(SOURCE, &[5, 6, 10]);
             let name = format!("{} {kernel:?} {:?}", op.name(), sliding.stride);
@@ -189,7 +190,7 @@ fn distillation_gradients_equal_central_differences() {
 fn softmax_gradients_equal_central_differences() {
     let mut bench = Bench::new(9);
     let x = bench.source(SOURCE, &[3, 5]);
-    let y = bench.push("op", Op::Softmax, &[x]);
+    let y = bench.push("op", ops::Softmax, &[x]);
     check("softmax", &bench.finish(y, CLASSES));
 }
 
@@ -205,26 +206,26 @@ fn gradients_of_several_consumers_add_up() {
     let (gamma, beta) = (bench.parameter("gamma", &[3]), bench.parameter("beta", &[3]));
     let mean = bench.graph.buffer("mean", &[3], vec![0.0; 3]);
     let var = bench.graph.buffer("var", &[3], vec![1.0; 3]);
-    let norm = Op::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation: Activation::Relu };
+    let norm = Op::from(ops::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation: Activation::Relu });
     let same: Vec<TensorId> = vec![
-        bench.push("conv", Op::Conv2d { sliding: unit, activation: none }, &[x, w3]),
-        bench.push("pointwise", Op::Conv2d { sliding: unit, activation: none }, &[x, w1]),
+        bench.push("conv", ops::Conv2d { sliding: unit, activation: none }, &[x, w3]),
+        bench.push("pointwise", ops::Conv2d { sliding: unit, activation: none }, &[x, w1]),
         // Weights shared between two nodes.
-        bench.push("again", Op::Conv2d { sliding: unit, activation: Activation::Relu }, &[x, w3]),
-        bench.push("depthwise", Op::DepthwiseConv2d { sliding: unit, activation: none }, &[x, dw]),
+        bench.push("again", ops::Conv2d { sliding: unit, activation: Activation::Relu }, &[x, w3]),
+        bench.push("depthwise", ops::DepthwiseConv2d { sliding: unit, activation: none }, &[x, dw]),
         bench.push("norm", norm, &[x, gamma, beta, mean, var]),
-        bench.push("relu", Op::Activation(Activation::Relu), &[x]),
-        bench.push("max", Op::MaxPool2d { kernel: [3, 3], sliding: unit }, &[x]),
-        bench.push("average", Op::AveragePool2d { kernel: [3, 3], sliding: unit }, &[x]),
-        bench.push("twice", Op::Add { activation: none }, &[x, x]),
-        bench.push("softmax", Op::Softmax, &[x]),
+        bench.push("relu", ops::Clamp(Activation::Relu), &[x]),
+        bench.push("max", ops::MaxPool2d { kernel: [3, 3], sliding: unit }, &[x]),
+        bench.push("average", ops::AveragePool2d { kernel: [3, 3], sliding: unit }, &[x]),
+        bench.push("twice", ops::Add { activation: none }, &[x, x]),
+        bench.push("softmax", ops::Softmax, &[x]),
     ];
-    let multiplied = bench.push("multiplied", Op::DepthwiseConv2d { sliding: unit, activation: none }, &[x, dwm]);
+    let multiplied = bench.push("multiplied", ops::DepthwiseConv2d { sliding: unit, activation: none }, &[x, dwm]);
     let back = bench.parameter("back", &[48, 96]);
-    let back = bench.push("back.dense", Op::Dense { activation: none }, &[multiplied, back]);
-    let mut sum = bench.push("back.shape", Op::Reshape { shape: vec![4, 4, 3] }, &[back]);
+    let back = bench.push("back.dense", ops::Dense { activation: none }, &[multiplied, back]);
+    let mut sum = bench.push("back.shape", ops::Reshape { shape: vec![4, 4, 3] }, &[back]);
     for (i, &branch) in same.iter().enumerate() {
-        sum = bench.push(&format!("sum{i}"), Op::Add { activation: none }, &[branch, sum]);
+        sum = bench.push(&format!("sum{i}"), ops::Add { activation: none }, &[branch, sum]);
     }
     check("several consumers of one value", &bench.finish(sum, CLASSES));
 }

@@ -4,6 +4,7 @@ use super::gradients::{CLASSES, SOURCE, check};
 use super::*;
 use crate::engine::Engine;
 use crate::graph::{Grid, Padding, Sliding};
+use crate::ops;
 
 /// [`check`]s the gradients of `graph`, and compares its outputs with those of core's reference kernels.
 fn check_both(name: &str, graph: &Graph) {
@@ -25,25 +26,25 @@ fn norm(bench: &mut Bench, name: &str, x: TensorId, activation: Activation) -> T
     let [gamma, beta] = ["gamma", "beta"].map(|kind| bench.parameter(&format!("{name}.{kind}"), &[channels]));
     let mean = bench.graph.buffer(&format!("{name}.mean"), &[channels], vec![0.5; channels]);
     let var = bench.graph.buffer(&format!("{name}.var"), &[channels], vec![2.0; channels]);
-    bench.push(name, Op::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation }, &[x, gamma, beta, mean, var])
+    bench.push(name, ops::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation }, &[x, gamma, beta, mean, var])
 }
 
 fn conv(bench: &mut Bench, name: &str, x: TensorId, filters: usize) -> TensorId {
     let channels = bench.graph[x].shape[2];
     let w = bench.parameter(&format!("{name}.weight"), &[filters, 2, 2, channels]);
     let sliding = Sliding::unit(Padding::Same);
-    bench.push(name, Op::Conv2d { sliding, activation: Activation::None }, &[x, w])
+    bench.push(name, ops::Conv2d { sliding, activation: Activation::None }, &[x, w])
 }
 
 #[test]
 fn movements_train_and_equal_core() {
     let grid = Grid::default();
     let ops = [
-        Op::Pad { pads: vec![[1, 2], [0, 1], [0, 0]], value: 0.0 },
-        Op::Pad { pads: vec![[0, 0], [1, 0], [2, 1]], value: -0.75 },
-        Op::Slice { begin: vec![3, 0, 1], size: vec![2, 3, 2], stride: vec![-2, 1, 1] },
-        Op::Transpose { order: vec![2, 0, 1] },
-        Op::ResizeNearest { size: [7, 2], grid },
+        Op::from(ops::Pad { pads: vec![[1, 2], [0, 1], [0, 0]], value: 0.0 }),
+        Op::from(ops::Pad { pads: vec![[0, 0], [1, 0], [2, 1]], value: -0.75 }),
+        Op::from(ops::Slice { begin: vec![3, 0, 1], size: vec![2, 3, 2], stride: vec![-2, 1, 1] }),
+        Op::from(ops::Transpose { order: vec![2, 0, 1] }),
+        Op::from(ops::ResizeNearest { size: [7, 2], grid }),
     ];
     for op in ops {
         let mut bench = Bench::new(20);
@@ -61,12 +62,12 @@ fn concatenations_train_and_equal_core() {
         let x = bench.source(SOURCE, &[3, 3, 3]);
         let other = conv(&mut bench, "other", x, 3);
         // The first operand comes twice, and has another reader.
-        let y = bench.push("op", Op::Concat { axis }, &[x, other, x]);
+        let y = bench.push("op", ops::Concat { axis }, &[x, other, x]);
         let len = bench.graph[y].element_count();
         let w = bench.parameter("back.weight", &[27, len]);
-        let back = bench.push("back", Op::Dense { activation: Activation::None }, &[y, w]);
-        let back = bench.push("back.shape", Op::Reshape { shape: vec![3, 3, 3] }, &[back]);
-        let y = bench.push("sum", Op::Add { activation: Activation::Relu6 }, &[x, back]);
+        let back = bench.push("back", ops::Dense { activation: Activation::None }, &[y, w]);
+        let back = bench.push("back.shape", ops::Reshape { shape: vec![3, 3, 3] }, &[back]);
+        let y = bench.push("sum", ops::Add { activation: Activation::Relu6 }, &[x, back]);
         check_both(&format!("concat along {axis}"), &bench.finish(y, CLASSES));
     }
 }
@@ -86,15 +87,15 @@ fn operators_of_several_recomputed_operands_train_and_equal_core() {
         let c = branch(&mut bench, "c", a, Activation::Relu6);
         let activation = Activation::Relu;
         let y = match kind {
-            "concat" => bench.push("op", Op::Concat { axis: 2 }, &[a, b, c]),
-            "mul" => bench.push("op", Op::Mul { activation }, &[b, c]),
-            "sub" => bench.push("op", Op::Sub { activation }, &[c, b]),
-            _ => bench.push("op", Op::Add { activation }, &[c, b]),
+            "concat" => bench.push("op", ops::Concat { axis: 2 }, &[a, b, c]),
+            "mul" => bench.push("op", ops::Mul { activation }, &[b, c]),
+            "sub" => bench.push("op", ops::Sub { activation }, &[c, b]),
+            _ => bench.push("op", ops::Add { activation }, &[c, b]),
         };
         // Another barrier behind it, and a second reader of what lies in front of it.
         let y = conv(&mut bench, "next", y, 5);
         let y = norm(&mut bench, "next.norm", y, Activation::None);
-        let y = bench.push("join", Op::Mul { activation: Activation::None }, &[y, a]);
+        let y = bench.push("join", ops::Mul { activation: Activation::None }, &[y, a]);
         check_both(&format!("norms before {kind}"), &bench.finish(y, CLASSES));
     }
 }
@@ -103,14 +104,14 @@ fn operators_of_several_recomputed_operands_train_and_equal_core() {
 fn differences_and_products_train_and_equal_core() {
     for same in [false, true] {
         for activation in [Activation::None, Activation::Relu] {
-            for op in [Op::Sub { activation }, Op::Mul { activation }] {
+            for op in [Op::from(ops::Sub { activation }), Op::from(ops::Mul { activation })] {
                 let mut bench = Bench::new(23);
                 let x = bench.source(SOURCE, &[3, 2, 3]);
                 let other = if same { x } else { conv(&mut bench, "other", x, 3) };
                 let name = format!("{} {activation:?}, same operand: {same}", op.name());
                 let y = bench.push("op", op, &[other, x]);
                 // A product of one value with itself reaches far.
-                let y = bench.push("squash", Op::Tanh, &[y]);
+                let y = bench.push("squash", ops::Tanh, &[y]);
                 check_both(&name, &bench.finish(y, CLASSES));
             }
         }
@@ -123,8 +124,12 @@ fn operands_that_repeat_train_and_equal_core() {
     let activation = Activation::Relu6;
     for shape in [&[3, 2, 4][..], &[1, 1, 4], &[4], &[1, 2, 4], &[1]] {
         for (constant, first) in [(true, false), (true, true), (false, false), (false, true)] {
-            for op in [Op::Add { activation }, Op::Sub { activation }, Op::Mul { activation }] {
-                if first && matches!(op, Op::Sub { .. }) {
+            for op in [
+                Op::from(ops::Add { activation }),
+                Op::from(ops::Sub { activation }),
+                Op::from(ops::Mul { activation }),
+            ] {
+                if first && op.is::<ops::Sub>() {
                     continue;
                 }
                 let mut bench = Bench::new(26);
@@ -133,14 +138,14 @@ fn operands_that_repeat_train_and_equal_core() {
                     bench.scaled("b", shape, 2.0)
                 } else {
                     let w = bench.parameter("b.weight", &[shape.iter().product(), 24]);
-                    let b = bench.push("b.dense", Op::Dense { activation: Activation::None }, &[x, w]);
-                    let b = bench.push("b.tanh", Op::Tanh, &[b]);
-                    bench.push("b.shape", Op::Reshape { shape: shape.to_vec() }, &[b])
+                    let b = bench.push("b.dense", ops::Dense { activation: Activation::None }, &[x, w]);
+                    let b = bench.push("b.tanh", ops::Tanh, &[b]);
+                    bench.push("b.shape", ops::Reshape { shape: shape.to_vec() }, &[b])
                 };
                 let name = format!("{} of {shape:?}, constant: {constant}, first: {first}", op.name());
                 let y = bench.push("op", op, &if first { [b, x] } else { [x, b] });
                 // Its second reader adds to the gradient of x.
-                let y = bench.push("again", Op::Mul { activation: Activation::None }, &[y, x]);
+                let y = bench.push("again", ops::Mul { activation: Activation::None }, &[y, x]);
                 check_both(&name, &bench.finish(y, CLASSES));
             }
         }
@@ -153,7 +158,7 @@ fn buffers_that_repeat_equal_core() {
     let mut bench = Bench::new(27);
     let x = bench.source(SOURCE, &[3, 2, 4]);
     let b = bench.graph.buffer("b", &[4], vec![0.5, -1.0, 2.0, 0.25]);
-    let y = bench.push("op", Op::Mul { activation: Activation::None }, &[x, b]);
+    let y = bench.push("op", ops::Mul { activation: Activation::None }, &[x, b]);
     check_both("mul by a buffer", &bench.finish(y, CLASSES));
 }
 
@@ -169,21 +174,26 @@ fn means_over_positions_train_and_equal_core() {
         let mut bench = Bench::new(24);
         let x = bench.source(SOURCE, shape);
         let name = format!("mean of {shape:?} over {axes:?}");
-        let y = bench.push("op", Op::Mean { axes, keep_axes }, &[x]);
+        let y = bench.push("op", ops::Mean { axes, keep_axes }, &[x]);
         check_both(&name, &bench.finish(y, CLASSES));
     }
 }
 
 #[test]
 fn smooth_and_leaky_activations_train_and_equal_core() {
-    for op in [Op::Logistic, Op::Tanh, Op::LeakyRelu { alpha: 0.125 }, Op::HardSwish] {
+    for op in [
+        Op::from(ops::Logistic),
+        Op::from(ops::Tanh),
+        Op::from(ops::LeakyRelu { alpha: 0.125 }),
+        Op::from(ops::HardSwish),
+    ] {
         let mut bench = Bench::new(25);
         let x = bench.source(SOURCE, &[4, 3, 3]);
         let x = norm(&mut bench, "norm", x, Activation::None);
         let name = op.name();
         let y = bench.push("op", op, &[x]);
         // A second reader, so that the gradient is added to.
-        let y = bench.push("gate", Op::Mul { activation: Activation::None }, &[x, y]);
+        let y = bench.push("gate", ops::Mul { activation: Activation::None }, &[x, y]);
         check_both(name, &bench.finish(y, CLASSES));
     }
 }

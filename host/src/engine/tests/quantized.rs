@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::graph::{Data, Padding, Sliding, eval::Value};
+use crate::ops;
 use crate::quantize::{Granularity, Precision, Quantize, Scheme, prepare};
 
 /// Largest difference of a gradient: the engine sums in f32, the test in f64.
@@ -56,10 +57,10 @@ fn gradients_pass_through_rounding_and_reach_every_learned_scale() {
     let x = bench.graph.input("x", &[inputs]);
     let w1 = bench.scaled("w1", &[hidden, inputs], 1.0);
     let b1 = bench.scaled("b1", &[hidden], 0.5);
-    let h = bench.push("hidden", Op::Dense { activation: Activation::Relu }, &[x, w1, b1]);
+    let h = bench.push("hidden", ops::Dense { activation: Activation::Relu }, &[x, w1, b1]);
     let w2 = bench.scaled("w2", &[classes, hidden], 1.0);
-    let logits = bench.push("logits", Op::Dense { activation: Activation::None }, &[h, w2]);
-    let y = bench.push("y", Op::Softmax, &[logits]);
+    let logits = bench.push("logits", ops::Dense { activation: Activation::None }, &[h, w2]);
+    let y = bench.push("y", ops::Softmax, &[logits]);
     bench.graph.outputs.push(y);
     let samples: Vec<Vec<f32>> = (0..16).map(|_| bench.values.f32s(inputs)).collect();
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
@@ -142,13 +143,13 @@ fn rounding_gives_the_same_bits_for_any_number_of_threads() {
     let mut bench = Bench::new(22);
     let x = bench.graph.input("x", &[9, 8, 2]);
     let w = bench.parameter("w", &[5, 3, 3, 2]);
-    let op = Op::Conv2d { sliding: Sliding::unit(Padding::Same), activation: Activation::Relu };
+    let op = ops::Conv2d { sliding: Sliding::unit(Padding::Same), activation: Activation::Relu };
     let conv = bench.push("conv", op, &[x, w]);
     let kernel = [2, 2];
-    let max = bench.push("max", Op::MaxPool2d { kernel, sliding: Sliding::strided(2, Padding::Same) }, &[conv]);
-    let mean = bench.push("mean", Op::AveragePool2d { kernel, sliding: Sliding::strided(2, Padding::Same) }, &[conv]);
-    let gate = bench.push("gate", Op::HardSwish, &[mean]);
-    let sum = bench.push("sum", Op::Add { activation: Activation::None }, &[max, gate]);
+    let max = bench.push("max", ops::MaxPool2d { kernel, sliding: Sliding::strided(2, Padding::Same) }, &[conv]);
+    let mean = bench.push("mean", ops::AveragePool2d { kernel, sliding: Sliding::strided(2, Padding::Same) }, &[conv]);
+    let gate = bench.push("gate", ops::HardSwish, &[mean]);
+    let sum = bench.push("sum", ops::Add { activation: Activation::None }, &[max, gate]);
     let graph = bench.finish(sum, 4);
     let samples = Values::new(23).f32s(70 * 144);
     let calibration: Vec<&[f32]> = samples.chunks(144).take(8).collect();

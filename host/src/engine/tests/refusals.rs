@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::{Distillation, Engine, EngineError};
 use crate::graph::{Data, GraphError, Quant};
+use crate::ops;
 use crate::zoo;
 
 fn small_cnn() -> Graph {
@@ -100,13 +101,13 @@ fn constants_in_the_wrong_place_are_named() {
     let mut bench = Bench::new(1);
     let x = bench.source(4, &[2, 2, 3]);
     let c = bench.parameter("constant", &[2, 2, 3]);
-    let y = bench.push("both", Op::Concat { axis: 2 }, &[x, c]);
+    let y = bench.push("both", ops::Concat { axis: 2 }, &[x, c]);
     let graph = bench.finish(y, 3);
     assert_eq!(refusal(&graph), "cannot train concat `both`: operand 1, `constant`, must be computed, not constant");
     let mut bench = Bench::new(1);
     let x = bench.source(4, &[2, 2, 3]);
     let c = bench.parameter("constant", &[3]);
-    let y = bench.push("op", Op::Sub { activation: Activation::None }, &[c, x]);
+    let y = bench.push("op", ops::Sub { activation: Activation::None }, &[c, x]);
     let want = "cannot train sub `op`: `constant`, less than the output or constant, must come second";
     assert_eq!(refusal(&bench.finish(y, 3)), want);
 }
@@ -130,10 +131,10 @@ fn operators_that_are_not_trained_are_named_with_the_reason() {
         let x = bench.source(4, &[2, 2, 3]);
         let operands: Vec<TensorId> = match operand {
             Some(shape) => {
-                let flat = bench.push("flat", Op::Reshape { shape: vec![12] }, &[x]);
+                let flat = bench.push("flat", ops::Reshape { shape: vec![12] }, &[x]);
                 let w = bench.parameter("other.weight", &[shape.iter().product(), 12]);
-                let other = bench.push("other", Op::Dense { activation: Activation::None }, &[flat, w]);
-                vec![x, bench.push("other.shape", Op::Reshape { shape: shape.to_vec() }, &[other])]
+                let other = bench.push("other", ops::Dense { activation: Activation::None }, &[flat, w]);
+                vec![x, bench.push("other.shape", ops::Reshape { shape: shape.to_vec() }, &[other])]
             }
             None => vec![x],
         };
@@ -144,15 +145,15 @@ fn operators_that_are_not_trained_are_named_with_the_reason() {
     let grid = crate::graph::Grid::default();
     let repeat = "operand 1, `other.shape` of shape [2, 1, 3], must repeat along leading axes of [2, 2, 3] only";
     for (op, operand, want) in [
-        (Op::Add { activation: none }, Some(&[2, 1, 3][..]), format!("add `op`: {repeat}")),
+        (Op::from(ops::Add { activation: none }), Some(&[2, 1, 3][..]), format!("add `op`: {repeat}")),
         (
-            Op::Mean { axes: vec![2], keep_axes: false },
+            Op::from(ops::Mean { axes: vec![2], keep_axes: false }),
             None,
             "mean `op`: its axes [2] of [2, 2, 3] are not all before those that stay".into(),
         ),
-        (Op::Sum { axes: vec![0, 1], keep_axes: false }, None, "sum `op`: it cannot be trained".into()),
+        (Op::from(ops::Sum { axes: vec![0, 1], keep_axes: false }), None, "sum `op`: it cannot be trained".into()),
         (
-            Op::ResizeBilinear { size: [4, 4], grid },
+            Op::from(ops::ResizeBilinear { size: [4, 4], grid }),
             None,
             "resize_bilinear `op`: interpolation cannot be trained; resize to the nearest".into(),
         ),
@@ -162,6 +163,6 @@ fn operators_that_are_not_trained_are_named_with_the_reason() {
     let mut bench = Bench::new(1);
     let x = bench.source(4, &[2, 2, 3]);
     let w = bench.parameter("w", &[5, 3, 3, 3]);
-    let y = bench.push("up", Op::TransposeConv2d { sliding, size: [4, 4], activation: none }, &[x, w]);
+    let y = bench.push("up", ops::TransposeConv2d { sliding, size: [4, 4], activation: none }, &[x, w]);
     assert_eq!(refusal(&bench.finish(y, 3)), "cannot train transpose_conv2d `up`: it cannot be trained");
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::Engine;
 use crate::graph::{Padding, Sliding};
+use crate::ops;
 use crate::zoo;
 
 /// The convolution's definition, in f64: `y[o] = clamp(bias[o] + Σ w x)` over the taps inside the input.
@@ -33,7 +34,7 @@ fn conv2d_equals_its_definition() {
     let mut bench = Bench::new(1);
     let x = bench.graph.input("x", &[9, 8, 3]);
     let (w, b) = (bench.parameter("w", &[5, 4, 3, 3]), bench.parameter("b", &[5]));
-    let op = Op::Conv2d { sliding: Sliding::strided(2, Padding::Same), activation: Activation::Relu };
+    let op = ops::Conv2d { sliding: Sliding::strided(2, Padding::Same), activation: Activation::Relu };
     let y = bench.push("op", op, &[x, w, b]);
     bench.graph.outputs.push(y);
     let x = bench.values.f32s(2 * 9 * 8 * 3);
@@ -69,7 +70,7 @@ fn running_statistics_follow_the_batch() {
     let (gamma, beta) = (bench.parameter("gamma", &[2]), bench.parameter("beta", &[2]));
     let mean = bench.graph.buffer("mean", &[2], vec![0.5, -1.0]);
     let var = bench.graph.buffer("var", &[2], vec![2.0, 3.0]);
-    let op = Op::BatchNorm { epsilon: 1e-3, momentum: 0.25, activation: Activation::None };
+    let op = ops::BatchNorm { epsilon: 1e-3, momentum: 0.25, activation: Activation::None };
     let y = bench.push("op", op, &[x, gamma, beta, mean, var]);
     let mut graph = bench.finish(y, 3);
     let mut engine: Engine = engine(&graph, 30, 1);

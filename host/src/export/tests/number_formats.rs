@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::graph::{Padding, Quant, Sliding};
+use crate::ops;
 
 fn quant(scale: f32, zero_point: i32) -> Quant {
     Quant { scales: vec![scale], zero_point, axis: None }
@@ -32,10 +33,10 @@ fn network(format: Format) -> Graph {
     let same = Sliding::strided(2, Padding::Same);
     let activation = Activation::Relu;
     let layers: [(&str, Op, Vec<usize>, usize); 4] = [
-        ("conv", Op::Conv2d { sliding: same, activation }, vec![5, 3, 2, 3], 0),
-        ("up", Op::TransposeConv2d { sliding: same, size: [6, 5], activation }, vec![4, 3, 2, 5], 0),
-        ("depthwise", Op::DepthwiseConv2d { sliding: same, activation: Activation::None }, vec![3, 3, 8], 2),
-        ("dense", Op::Dense { activation: Activation::None }, vec![4, 72], 0),
+        ("conv", Op::from(ops::Conv2d { sliding: same, activation }), vec![5, 3, 2, 3], 0),
+        ("up", Op::from(ops::TransposeConv2d { sliding: same, size: [6, 5], activation }), vec![4, 3, 2, 5], 0),
+        ("depthwise", Op::from(ops::DepthwiseConv2d { sliding: same, activation: Activation::None }), vec![3, 3, 8], 2),
+        ("dense", Op::from(ops::Dense { activation: Activation::None }), vec![4, 72], 0),
     ];
     let mut x = g.input("x", &[5, 6, 3]);
     activation_as(&mut g, x, format);
@@ -122,7 +123,7 @@ fn a_transposed_convolution_whose_sizes_do_not_fit_is_refused() {
     let x = g.input("x", &[3, 3, 1]);
     let w = g.constant("w", &[1, 3, 3, 1], Data::F32(vec![0.0; 9]));
     let sliding = Sliding::strided(2, Padding::Same);
-    let op = Op::TransposeConv2d { sliding, size: [7, 6], activation: Activation::None };
+    let op = ops::TransposeConv2d { sliding, size: [7, 6], activation: Activation::None };
     let error = g.push("up", op, &[x, w]).expect_err("7 rows need 4").to_string();
     assert!(error.contains("a convolution of [7, 6] gives [4, 3], x is [3, 3]"), "{error}");
 }

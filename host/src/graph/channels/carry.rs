@@ -2,6 +2,7 @@
 
 use super::last;
 use crate::graph::{Graph, Node, Op, TensorId};
+use crate::ops;
 
 /// Channels of an operand that are handed on as they are, one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,30 +27,32 @@ pub fn runs(graph: &Graph, node: &Node) -> Option<Vec<Run>> {
     let rank = graph[x].shape.len();
     let whole = |operand| Run { operand, from: 0, to: 0, channels: to };
     let runs = match &node.op {
-        Op::Conv2d { .. } | Op::TransposeConv2d { .. } | Op::Dense { .. } => Vec::new(),
-        Op::DepthwiseConv2d { .. } if from == 1 => Vec::new(),
-        Op::DepthwiseConv2d { .. } if from == to => vec![whole(x)],
-        Op::BatchNorm { .. }
-        | Op::Activation(_)
-        | Op::Logistic
-        | Op::Tanh
-        | Op::LeakyRelu { .. }
-        | Op::HardSwish
-        | Op::Quantize
-        | Op::Dequantize
-        | Op::MaxPool2d { .. }
-        | Op::AveragePool2d { .. }
-        | Op::ResizeNearest { .. }
-        | Op::ResizeBilinear { .. } => vec![whole(x)],
-        Op::Pad { pads, .. } if pads.last() == Some(&[0, 0]) => vec![whole(x)],
-        Op::Mean { axes, .. } | Op::Sum { axes, .. } if !axes.contains(&rank.checked_sub(1)?) => vec![whole(x)],
-        Op::Transpose { order } if order.last() == Some(&rank.checked_sub(1)?) => vec![whole(x)],
+        Op::Conv2d(_) | Op::TransposeConv2d(_) | Op::Dense(_) => Vec::new(),
+        Op::DepthwiseConv2d(_) if from == 1 => Vec::new(),
+        Op::DepthwiseConv2d(_) if from == to => vec![whole(x)],
+        Op::BatchNorm(_)
+        | Op::Clamp(_)
+        | Op::Logistic(_)
+        | Op::Tanh(_)
+        | Op::LeakyRelu(_)
+        | Op::HardSwish(_)
+        | Op::Quantize(_)
+        | Op::Dequantize(_)
+        | Op::MaxPool2d(_)
+        | Op::AveragePool2d(_)
+        | Op::ResizeNearest(_)
+        | Op::ResizeBilinear(_) => vec![whole(x)],
+        Op::Pad(ops::Pad { pads, .. }) if pads.last() == Some(&[0, 0]) => vec![whole(x)],
+        Op::Mean(ops::Mean { axes, .. }) | Op::Sum(ops::Sum { axes, .. }) if !axes.contains(&rank.checked_sub(1)?) => {
+            vec![whole(x)]
+        }
+        Op::Transpose(ops::Transpose { order }) if order.last() == Some(&rank.checked_sub(1)?) => vec![whole(x)],
         // Constants are no operands here but weights of the channels (`axes`).
-        Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => {
+        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Prelu(_) => {
             let activations = node.inputs.iter().copied().filter(|&id| graph[id].data.is_none());
             activations.filter(|&id| last(graph, id) == to).map(whole).collect()
         }
-        Op::Concat { axis } if axis + 1 == rank => {
+        Op::Concat(ops::Concat { axis }) if axis + 1 == rank => {
             let mut to = 0;
             let place = |&operand: &TensorId| {
                 let channels = last(graph, operand);
@@ -58,15 +61,15 @@ pub fn runs(graph: &Graph, node: &Node) -> Option<Vec<Run>> {
             };
             node.inputs.iter().map(place).collect()
         }
-        Op::Concat { .. } => node.inputs.iter().copied().map(whole).collect(),
-        Op::Slice { begin, stride, .. } if stride.last() == Some(&1) => {
+        Op::Concat(_) => node.inputs.iter().copied().map(whole).collect(),
+        Op::Slice(ops::Slice { begin, stride, .. }) if stride.last() == Some(&1) => {
             vec![Run { operand: x, from: *begin.last()?, to: 0, channels: to }]
         }
         // The same elements in the same order: a flattening repeats the channels, and its reverse folds them.
-        Op::Reshape { .. } if to.is_multiple_of(from) => {
+        Op::Reshape(_) if to.is_multiple_of(from) => {
             (0..to).step_by(from).map(|to| Run { operand: x, from: 0, to, channels: from }).collect()
         }
-        Op::Reshape { .. } if from.is_multiple_of(to) => {
+        Op::Reshape(_) if from.is_multiple_of(to) => {
             (0..from).step_by(to).map(|from| Run { operand: x, from, to: 0, channels: to }).collect()
         }
         _ => return None,
@@ -95,11 +98,11 @@ pub(super) fn axes(graph: &Graph, node: &Node) -> Vec<Axis> {
     };
     let reads = |axis| node.inputs.get(1).map(|&tensor| Axis { tensor, axis, of: x, reads: true });
     match node.op {
-        Op::Conv2d { .. } | Op::TransposeConv2d { .. } => all(0).into_iter().chain(reads(3)).collect(),
-        Op::Dense { .. } => all(0).into_iter().chain(reads(1)).collect(),
-        Op::DepthwiseConv2d { .. } => all(2),
-        Op::BatchNorm { .. } => all(0),
-        Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Prelu => {
+        Op::Conv2d(_) | Op::TransposeConv2d(_) => all(0).into_iter().chain(reads(3)).collect(),
+        Op::Dense(_) => all(0).into_iter().chain(reads(1)).collect(),
+        Op::DepthwiseConv2d(_) => all(2),
+        Op::BatchNorm(_) => all(0),
+        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Prelu(_) => {
             let constant = |id: &&TensorId| graph[**id].data.is_some() && last(graph, **id) == last(graph, y);
             let last_axis = |id: &TensorId| Some(makes(id, graph[*id].shape.len().checked_sub(1)?));
             node.inputs.iter().filter(constant).filter_map(last_axis).collect()

@@ -2,6 +2,7 @@
 
 use super::{ChannelSpace, Slice};
 use crate::graph::{Data, Graph, GraphError, Op, TensorId};
+use crate::ops;
 use std::collections::BTreeMap;
 
 /// Which channels of a space stay.
@@ -57,7 +58,7 @@ pub fn prune(graph: &mut Graph, cuts: &[Cut]) -> Result<(), GraphError> {
     }
     for node in &mut smaller.nodes {
         let x = node.inputs[0];
-        let Op::Slice { begin, size, .. } = &mut node.op else { continue };
+        let Op::Slice(ops::Slice { begin, size, .. }) = &mut node.op else { continue };
         let (Some(begin), Some(size)) = (begin.last_mut(), size.last_mut()) else { continue };
         let axis = graph[x].shape.len().saturating_sub(1);
         let Some(kept) = kept.get(&(x, axis)) else { continue };

@@ -3,6 +3,7 @@
 use super::Value;
 use crate::graph::lower::Nodes;
 use crate::graph::{Graph, GraphError, Node, Op, Propagation, TensorId, lower};
+use crate::ops;
 use niwaki_core::graph::propagate::{self, Attention};
 use niwaki_core::kernels::nodes::{RowOperator, keep_edges};
 use niwaki_core::kernels::{Kept, Propagate, Weighted, reference};
@@ -49,7 +50,7 @@ pub(super) fn codes<'a>(
 impl Graph {
     /// What a node over node sets makes of `values`; `None` for every other operator, and for codes.
     pub(super) fn evaluate_nodes(&self, node: &Node, values: &[Option<Value>]) -> Option<Result<Value, String>> {
-        if !matches!(node.op, Op::Propagate { .. } | Op::SparseDense { .. }) || self[node.output].quant.is_some() {
+        if !matches!(node.op, Op::Propagate(_) | Op::SparseDense(_)) || self[node.output].quant.is_some() {
             return None;
         }
         Some(self.gathered(node, values))
@@ -63,7 +64,7 @@ impl Graph {
         };
         let mut y = vec![0.0; self[node.output].element_count()];
         let activation = match &node.op {
-            Op::SparseDense { features, activation } => {
+            Op::SparseDense(ops::SparseDense { features, activation }) => {
                 propagate::sparse_dense(&features.csr(), Some(&features.values()), operand(0)?, &mut y)
                     .map_err(|e| e.to_string())?;
                 if node.inputs.len() > 1 {
@@ -72,7 +73,7 @@ impl Graph {
                 }
                 *activation
             }
-            Op::Propagate { adjacency, rule, activation } => {
+            Op::Propagate(ops::Propagate { adjacency, rule, activation }) => {
                 let left = match node.inputs.get(rule.operands()).map(|id| &values[id.0]) {
                     None => Cow::Borrowed(&**adjacency),
                     Some(Some(Value::I8(bits))) => {

@@ -2,6 +2,7 @@
 
 use super::{Lowered, clamp_codes, clamp_f32};
 use crate::graph::{Activation, Graph, GraphError, Node, Op, Quant, TensorId};
+use crate::ops;
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{self, AddInt, Affine, Broadcast, Clamp, LeakyReluInt, Lookup, MulInt, PreluInt};
@@ -144,9 +145,9 @@ impl Graph {
         let rounding = self.rounding;
         let Some([a, b, y]) = self.same_codes(node, [node.inputs[0], node.inputs[1], node.output])? else {
             return Ok(match node.op {
-                Op::Sub { activation } => Binary::Sub(clamp_f32(activation)),
-                Op::Mul { activation } => Binary::Mul(clamp_f32(activation)),
-                Op::Add { activation } => Binary::Add(clamp_f32(activation)),
+                Op::Sub(ops::Sub { activation }) => Binary::Sub(clamp_f32(activation)),
+                Op::Mul(ops::Mul { activation }) => Binary::Mul(clamp_f32(activation)),
+                Op::Add(ops::Add { activation }) => Binary::Add(clamp_f32(activation)),
                 _ => Binary::Prelu,
             });
         };
@@ -154,7 +155,7 @@ impl Graph {
         let output_zero_point = y.affine.zero_point;
         let [sa, sb, sy] = [a, b, y].map(|codes| f64::from(codes.affine.scale));
         Ok(match node.op {
-            Op::Add { activation } | Op::Sub { activation } => {
+            Op::Add(ops::Add { activation }) | Op::Sub(ops::Sub { activation }) => {
                 let scales = [a.affine.scale, b.affine.scale];
                 let (input_multipliers, output_multiplier) = if y.int16 {
                     AddInt::multipliers::<i16>(scales, y.affine.scale, rounding)
@@ -170,9 +171,9 @@ impl Graph {
                     clamp,
                     rounding,
                 };
-                if matches!(node.op, Op::Sub { .. }) { Binary::SubInt(op) } else { Binary::AddInt(op) }
+                if node.op.is::<ops::Sub>() { Binary::SubInt(op) } else { Binary::AddInt(op) }
             }
-            Op::Mul { activation } => Binary::MulInt(MulInt {
+            Op::Mul(ops::Mul { activation }) => Binary::MulInt(MulInt {
                 input_zero_points,
                 output_zero_point,
                 multiplier: Multiplier::from_real(sa * sb / sy, rounding),
@@ -196,14 +197,14 @@ impl Graph {
         let (sizes, front) = axes(&self[x].shape).map_err(shape)?;
         let mask = over.iter().fold(0, |mask, axis| mask | 1 << (axis + front));
         let op = Reduce::try_new(sizes, mask).map_err(shape)?;
-        if matches!(node.op, Op::ArgMax { .. }) {
+        if node.op.is::<ops::ArgMax>() {
             self.codes(node, x)?;
             if self[node.output].element != DType::I32 {
                 return Err(self.unfit(node, "the output must be i32"));
             }
             return Ok(Lowered::Over(op, Over::ArgMax));
         }
-        let mean = matches!(node.op, Op::Mean { .. });
+        let mean = node.op.is::<ops::Mean>();
         let Some([x, y]) = self.same_codes(node, [x, node.output])? else {
             return Ok(Lowered::Over(op, if mean { Over::Mean } else { Over::Sum }));
         };
@@ -227,10 +228,10 @@ impl Graph {
         let rounding = self.rounding;
         let Some([x, y]) = self.same_codes(node, [node.inputs[0], node.output])? else {
             return Ok(Lowered::Unary(match node.op {
-                Op::Activation(activation) => Unary::Clamp(clamp_f32(activation)),
-                Op::Logistic => Unary::Logistic,
-                Op::Tanh => Unary::Tanh,
-                Op::LeakyRelu { alpha } => Unary::LeakyRelu(kernels::LeakyReluF32 { alpha }),
+                Op::Clamp(ops::Clamp(activation)) => Unary::Clamp(clamp_f32(activation)),
+                Op::Logistic(_) => Unary::Logistic,
+                Op::Tanh(_) => Unary::Tanh,
+                Op::LeakyRelu(ops::LeakyRelu { alpha }) => Unary::LeakyRelu(kernels::LeakyReluF32 { alpha }),
                 _ => Unary::HardSwish,
             }));
         };
@@ -248,26 +249,26 @@ impl Graph {
             fine.ok_or_else(|| self.unfit(node, "an int16 input has zero point 0 and a scale of at most 5.33"))
         };
         Ok(match node.op {
-            Op::Activation(activation) => {
+            Op::Clamp(ops::Clamp(activation)) => {
                 // TensorFlow Lite Micro's RELU6 takes both quantisations for one, which converters make them.
                 let op = rescale([x, y], activation, rounding);
                 if y.int16 { Lowered::Unary(Unary::ClampInt16(op)) } else { table(&op) }
             }
-            Op::Logistic => {
+            Op::Logistic(_) => {
                 expect("a quantised logistic function", Affine { scale: 1.0 / 256.0, zero_point: -128 })?;
                 match y.int16 {
                     true => Lowered::Unary(Unary::LogisticInt16(steps()?)),
                     false => table(&kernels::LogisticInt8::from_scale(scale, zero_point, rounding)),
                 }
             }
-            Op::Tanh => {
+            Op::Tanh(_) => {
                 expect("a quantised tanh", Affine { scale: 1.0 / 128.0, zero_point: 0 })?;
                 match y.int16 {
                     true => Lowered::Unary(Unary::TanhInt16(steps()?)),
                     false => table(&kernels::TanhInt8::from_scale(scale, zero_point, rounding)),
                 }
             }
-            Op::LeakyRelu { alpha } => {
+            Op::LeakyRelu(ops::LeakyRelu { alpha }) => {
                 if !(alpha >= 0.0 && alpha.is_finite()) {
                     return Err(self.unfit(node, "a quantised leaky ReLU has a slope of 0 or more; use PRELU"));
                 }

@@ -1,6 +1,7 @@
 //! Operators that move elements: one description for the evaluator and for the file.
 
 use crate::graph::{Graph, GraphError, Grid, Node, Op, Tensor};
+use crate::ops;
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::{DType, OpCode, PARAM_COUNT, param};
 use niwaki_core::kernels::{AXES, Grid as CoreGrid, Resize, StridedCopy, reference};
@@ -85,7 +86,7 @@ impl Graph {
         };
         let say = |error: ShapeError| error.to_string();
         let (code, kernel) = match &node.op {
-            Op::Pad { pads, value } => {
+            Op::Pad(ops::Pad { pads, value }) => {
                 let before: Vec<usize> = pads.iter().map(|pad| pad[0]).collect();
                 set(param::PAD_BEFORE, &before);
                 let (code, border) = element(x, *value)?;
@@ -93,7 +94,7 @@ impl Graph {
                 let op = StridedCopy::place(from, padded(&before, [0; AXES]), to, bytes).map_err(say)?;
                 (OpCode::Pad, Kernel::Pad(op, border))
             }
-            Op::Concat { axis } => {
+            Op::Concat(ops::Concat { axis }) => {
                 set(param::CONCAT_AXIS, &[*axis]);
                 let mut at = [0; AXES];
                 let copies = node.inputs.iter().map(|&id| {
@@ -103,7 +104,7 @@ impl Graph {
                 });
                 (OpCode::Concat, Kernel::Copies(copies.collect::<Result<_, _>>()?))
             }
-            Op::Slice { begin, stride, .. } => {
+            Op::Slice(ops::Slice { begin, stride, .. }) => {
                 set(param::SLICE_BEGIN, begin);
                 for (slot, &stride) in params[param::SLICE_STRIDE..].iter_mut().zip(stride) {
                     *slot = i32::try_from(stride).map_err(|_| format!("stride {stride} is too large"))?;
@@ -112,17 +113,17 @@ impl Graph {
                 let op = StridedCopy::slice(from, begin, stride, to, bytes).map_err(say)?;
                 (OpCode::Slice, Kernel::Copies(vec![op]))
             }
-            Op::Transpose { order } => {
+            Op::Transpose(ops::Transpose { order }) => {
                 set(param::ORDER, order);
                 let op = StridedCopy::transpose(from, padded(order, [0, 1, 2, 3]), bytes).map_err(say)?;
                 (OpCode::Transpose, Kernel::Copies(vec![op]))
             }
-            Op::ResizeNearest { size, grid } => {
+            Op::ResizeNearest(ops::ResizeNearest { size, grid }) => {
                 set_grid(&mut params, grid);
                 let op = resize(x, *size, grid, bytes).map_err(say)?;
                 (OpCode::ResizeNearest, Kernel::Nearest(op))
             }
-            Op::ResizeBilinear { size, grid } => {
+            Op::ResizeBilinear(ops::ResizeBilinear { size, grid }) => {
                 set_grid(&mut params, grid);
                 let op = resize(x, *size, grid, 1).map_err(say)?;
                 (OpCode::ResizeBilinear, Kernel::Bilinear(op, self.rounding))

@@ -9,6 +9,7 @@ pub use forms::{Counts, Indices, Nodes, Pattern, Scale};
 
 use super::clamp_codes;
 use crate::graph::{Activation, Adjacency, Data, Features, Graph, Node, Op, Propagation, Quant, TensorId, Worth};
+use crate::ops;
 use niwaki_core::format::DType;
 use niwaki_core::graph::{Csr, propagate};
 use niwaki_core::kernels::Gathering;
@@ -37,7 +38,7 @@ struct Units<'a> {
 impl Graph {
     /// Whether a convolution is a layer of each node: one tap, over the nodes of a graph.
     fn is_node_layer(&self, node: &Node) -> bool {
-        let over_nodes = |node: &Node| matches!(node.op, Op::Propagate { .. } | Op::SparseDense { .. });
+        let over_nodes = |node: &Node| matches!(node.op, Op::Propagate(_) | Op::SparseDense(_));
         let (x, w) = (&self[node.inputs[0]], &self[node.inputs[1]]);
         let one_tap = matches!((&*x.shape, &*w.shape), ([_, 1, _], [_, 1, 1, _]));
         one_tap && x.element == DType::I8 && x.quant.is_some() && self.nodes.iter().any(over_nodes)
@@ -53,7 +54,7 @@ impl Graph {
             _ => Err(format!("weights `{}` are not int8", self[id].name)),
         };
         match &node.op {
-            Op::SparseDense { features, activation } => {
+            Op::SparseDense(ops::SparseDense { features, activation }) => {
                 let (values, unit, rows, value_max) = worth(features)?;
                 let w = self.quant(node.inputs[0])?;
                 let bias = self.real_bias(node, 1)?;
@@ -72,8 +73,8 @@ impl Graph {
                     scale: self.row_scale(node, *activation, units)?,
                 }))
             }
-            Op::Propagate { .. } => self.lower_propagate(node).map(Some),
-            Op::Conv2d { activation, .. } if self.is_node_layer(node) => {
+            Op::Propagate(_) => self.lower_propagate(node).map(Some),
+            Op::Conv2d(ops::Conv2d { activation, .. }) if self.is_node_layer(node) => {
                 let (x, w) = (self.whole_quant(node.inputs[0])?, self.quant(node.inputs[1])?);
                 let &[channels, .., inputs] = &*self[node.inputs[1]].shape else { return Ok(None) };
                 let by_output = codes(node.inputs[1])?;
@@ -93,14 +94,16 @@ impl Graph {
                     scale: self.row_scale(node, *activation, units)?,
                 }))
             }
-            Op::Gather => Ok(Some(Nodes::Gather)),
-            Op::KeepEdges { ranks } => Ok(Some(Nodes::KeepEdges { ranks: Indices::of_ranks(ranks) })),
+            Op::Gather(_) => Ok(Some(Nodes::Gather)),
+            Op::KeepEdges(ops::KeepEdges { ranks }) => Ok(Some(Nodes::KeepEdges { ranks: Indices::of_ranks(ranks) })),
             _ => Ok(None),
         }
     }
 
     fn lower_propagate(&self, node: &Node) -> Result<Nodes, String> {
-        let Op::Propagate { adjacency, rule, activation } = &node.op else { return Err("propagates nothing".into()) };
+        let Op::Propagate(ops::Propagate { adjacency, rule, activation }) = &node.op else {
+            return Err("propagates nothing".into());
+        };
         let kept = node.inputs.get(rule.operands()).map(|_| rule.operands());
         if matches!((rule, kept), (Propagation::Attention { .. }, _) | (Propagation::Gcn, Some(_))) {
             return self.lower_weighted(node, adjacency, *rule, *activation, kept);

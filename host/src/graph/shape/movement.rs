@@ -1,6 +1,7 @@
 //! Shape rules of operators that move elements, and of the transposed convolution.
 
 use crate::graph::{Grid, Op, Sliding};
+use crate::ops;
 
 /// Axes of the largest tensor.
 const AXES: usize = 4;
@@ -23,13 +24,13 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
         false => Err(format!("{name} has {len} entries, x has {} axes", x.len())),
     };
     match op {
-        Op::Pad { pads, .. } => {
+        Op::Pad(ops::Pad { pads, .. }) => {
             one_input()?;
             per_axis("pads", pads.len())?;
             Ok(x.iter().zip(pads).map(|(size, [before, after])| size + before + after).collect())
         }
-        Op::Concat { axis } => concat(*axis, inputs),
-        Op::Slice { begin, size, stride } => {
+        Op::Concat(ops::Concat { axis }) => concat(*axis, inputs),
+        Op::Slice(ops::Slice { begin, size, stride }) => {
             one_input()?;
             per_axis("begin", begin.len())?;
             per_axis("size", size.len())?;
@@ -42,7 +43,7 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
             }
             Ok(size.clone())
         }
-        Op::Transpose { order } => {
+        Op::Transpose(ops::Transpose { order }) => {
             one_input()?;
             per_axis("order", order.len())?;
             let mut sorted = order.clone();
@@ -52,15 +53,19 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
             }
             Ok(order.iter().map(|&axis| x[axis]).collect())
         }
-        Op::ResizeNearest { size, .. } | Op::ResizeBilinear { size, .. } => {
+        Op::ResizeNearest(ops::ResizeNearest { size, .. }) | Op::ResizeBilinear(ops::ResizeBilinear { size, .. }) => {
             one_input()?;
-            if let Op::ResizeBilinear { grid: Grid { align_corners: true, half_pixel_centers: true }, .. } = op {
+            if let Op::ResizeBilinear(ops::ResizeBilinear {
+                grid: Grid { align_corners: true, half_pixel_centers: true },
+                ..
+            }) = op
+            {
                 return Err("align_corners and half_pixel_centers exclude each other".into());
             }
             let &[_, _, c] = x else { return Err("x must be [H, W, C]".into()) };
             Ok(vec![size[0], size[1], c])
         }
-        Op::TransposeConv2d { sliding, size, .. } => transpose_conv2d(sliding, *size, inputs),
+        Op::TransposeConv2d(ops::TransposeConv2d { sliding, size, .. }) => transpose_conv2d(sliding, *size, inputs),
         _ => Err("moves no elements".into()),
     }
 }

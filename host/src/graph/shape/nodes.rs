@@ -1,6 +1,7 @@
 //! Shape rules of the operators over node sets.
 
 use crate::graph::{Op, Propagation};
+use crate::ops;
 use niwaki_core::kernels::Kept;
 
 /// As [`super::infer`].
@@ -10,7 +11,7 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
         other => Err(format!("{name} must be [{len}], got {other:?}")),
     };
     match op {
-        Op::Propagate { adjacency, rule, .. } => {
+        Op::Propagate(ops::Propagate { adjacency, rule, .. }) => {
             let operands = rule.operands();
             if !(operands..=operands + 1).contains(&inputs.len()) {
                 return Err(format!("takes {operands} inputs and perhaps the edges that count, got {}", inputs.len()));
@@ -36,11 +37,11 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
             }
             Ok(x.to_vec())
         }
-        Op::KeepEdges { ranks } => {
+        Op::KeepEdges(ops::KeepEdges { ranks }) => {
             vector("drop", 0, 1)?;
             Ok(vec![Kept::bytes(ranks.len())])
         }
-        Op::SparseDense { features, .. } => {
+        Op::SparseDense(ops::SparseDense { features, .. }) => {
             if !(1..=2).contains(&inputs.len()) {
                 return Err(format!("takes 1 or 2 inputs, got {}", inputs.len()));
             }
@@ -53,11 +54,11 @@ pub(super) fn infer(op: &Op, inputs: &[&[usize]]) -> Result<Vec<usize>, String> 
             }
             Ok(vec![features.rows(), 1, outputs])
         }
-        Op::Gather => {
+        Op::Gather(_) => {
             let &[&[_, ref row @ ..], &[count]] = inputs else { return Err("takes x and rows: [Q]".into()) };
             Ok([&[count], row].concat())
         }
-        Op::Dropout { rate } => {
+        Op::Dropout(ops::Dropout { rate }) => {
             if inputs.len() != 1 || !(0.0..1.0).contains(rate) {
                 return Err(format!("takes one input and a rate in [0, 1), got {} and {rate}", inputs.len()));
             }

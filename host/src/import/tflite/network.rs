@@ -6,6 +6,7 @@ use super::operators;
 use super::schema::{Model, Operator, SubGraph};
 use super::tensors::FileTensor;
 use crate::graph::{Activation, Data, Graph, Op, Quant, TensorId};
+use crate::ops;
 use niwaki_core::format::DType;
 use std::collections::{HashMap, HashSet};
 
@@ -193,7 +194,7 @@ impl<'a> Network<'a> {
     }
 
     /// Adds a node that writes tensor `output` of the file, reshaped where the file counts its axes otherwise.
-    pub(super) fn push(&mut self, op: Op, inputs: &[TensorId], output: usize) -> Result<(), Refusal> {
+    pub(super) fn push(&mut self, op: impl Into<Op>, inputs: &[TensorId], output: usize) -> Result<(), Refusal> {
         let tensor = self.file(output)?;
         let taken = self.written.contains_key(&output) || self.dequantized.contains_key(&output);
         if taken || tensor.bytes.is_some() {
@@ -206,7 +207,7 @@ impl<'a> Network<'a> {
                 let what = format!("it makes {:?} of these operands, not {:?}", self.graph[id].shape, tensor.shape);
                 return Err(Refusal::damaged(what));
             }
-            id = self.node(Op::Reshape { shape }, &[id], &tensor)?;
+            id = self.node(ops::Reshape { shape }, &[id], &tensor)?;
         }
         self.written.insert(output, id);
         Ok(())
@@ -215,7 +216,7 @@ impl<'a> Network<'a> {
     /// As [`Network::push`] for an operator that has no fused clamp in the graph but one in the file.
     pub(super) fn push_clamped(
         &mut self,
-        op: Op,
+        op: impl Into<Op>,
         inputs: &[TensorId],
         activation: Activation,
         output: usize,
@@ -225,11 +226,16 @@ impl<'a> Network<'a> {
         }
         let tensor = self.file(output)?;
         let id = self.node(op, inputs, &tensor)?;
-        self.push(Op::Activation(activation), &[id], output)
+        self.push(ops::Clamp(activation), &[id], output)
     }
 
     /// Adds a node whose output has the type and quantisation of `like`.
-    pub(super) fn node(&mut self, op: Op, inputs: &[TensorId], like: &FileTensor<'_>) -> Result<TensorId, Refusal> {
+    pub(super) fn node(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[TensorId],
+        like: &FileTensor<'_>,
+    ) -> Result<TensorId, Refusal> {
         let name = self.unique(&like.name);
         let bounded = |size: usize| size <= niwaki_core::shape::MAX_LEN;
         let id = self.graph.push(&name, op, inputs).map_err(|e| match e {

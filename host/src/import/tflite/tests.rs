@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::graph::{Activation, Data, Op, Padding};
+use crate::ops;
 use flatbuffers::{FlatBufferBuilder, TableFinishedWIPOffset, WIPOffset};
 use niwaki_core::format::DType;
 
@@ -159,7 +160,9 @@ fn int4_weights_are_expanded_and_scales_run_along_the_channels() {
     let w = &graph[graph.nodes[0].inputs[1]];
     assert_eq!((w.shape.as_slice(), w.data.clone()), (&[1, 1, 3][..], Some(Data::I8(vec![1, -2, 7]))));
     assert_eq!(w.quant.as_ref().and_then(|q| q.axis), Some(2), "the file's axis 3 without the leading 1");
-    let Op::DepthwiseConv2d { sliding, activation } = graph.nodes[0].op else { panic!("depthwise") };
+    let Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, activation }) = graph.nodes[0].op else {
+        panic!("depthwise")
+    };
     assert_eq!((sliding.stride, sliding.padding, activation), ([2, 1], Padding::Valid, Activation::Relu6));
 }
 
@@ -200,7 +203,7 @@ fn the_batch_leaves_every_shape_and_axis() {
     let names: Vec<&str> = graph.nodes.iter().map(|n| n.op.name()).collect();
     assert_eq!(names, ["max_pool2d", "relu"], "a pool's clamp is an operator of its own");
     match single(&tensors, 40, 27, vec![Field::I8(0, 1)]) {
-        Ok(graph) => assert_eq!(graph.nodes[0].op, Op::Mean { axes: vec![0, 1], keep_axes: true }),
+        Ok(graph) => assert_eq!(graph.nodes[0].op, Op::from(ops::Mean { axes: vec![0, 1], keep_axes: true })),
         Err(fault) => panic!("{fault}"),
     }
 }

@@ -47,13 +47,13 @@ fn depends(graph: &Graph, node: &Node, known: &Known) -> Option<Vec<bool>> {
         _ => None,
     };
     match &node.op {
-        Op::Conv2d { .. } | Op::Dense { .. } => filters(weights()?, outputs, count, |c| unknown(x, c)),
-        Op::DepthwiseConv2d { .. } => {
+        Op::Conv2d(_) | Op::Dense(_) => filters(weights()?, outputs, count, |c| unknown(x, c)),
+        Op::DepthwiseConv2d(_) => {
             let w = weights()?;
             let zero = |o: usize| w.iter().skip(o).step_by(outputs).all(|&w| w == 0);
             Some((0..outputs).map(|o| unknown(x, o / (outputs / count)) && !zero(o)).collect())
         }
-        Op::TransposeConv2d { .. } => None,
+        Op::TransposeConv2d(_) => None,
         _ => {
             let runs = channels::runs(graph, node)?;
             let mut depends = vec![false; outputs];

@@ -13,6 +13,7 @@ mod known;
 
 use crate::graph::channels::{self, ChannelSpace, Cut, Slice};
 use crate::graph::{Data, Graph, Node, Op, TensorId};
+use crate::ops;
 use niwaki_core::format::DType;
 
 /// Removes channels that carry nothing; whether there were any.
@@ -49,10 +50,10 @@ type Known = Vec<Vec<Option<i8>>>;
 fn follows(graph: &Graph, node: &Node) -> bool {
     let x = node.inputs[0];
     match &node.op {
-        Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } | Op::Dense { .. } => is_int8(graph, node),
-        Op::BatchNorm { .. } | Op::TransposeConv2d { .. } | Op::Prelu => false,
+        Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_) => is_int8(graph, node),
+        Op::BatchNorm(_) | Op::TransposeConv2d(_) | Op::Prelu(_) => false,
         // Every operand is one of activations with the same channels.
-        Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } => {
+        Op::Add(_) | Op::Sub(_) | Op::Mul(_) => {
             node.inputs.iter().all(|&id| graph[id].data.is_none() && graph[id].shape == graph[x].shape)
         }
         _ => true,
@@ -84,7 +85,7 @@ fn reader(graph: &Graph, weights: TensorId) -> Option<usize> {
 
 /// Whether some tap of `node` falls outside its operand.
 fn padded(graph: &Graph, node: &Node) -> bool {
-    let (Op::Conv2d { sliding, .. }, [h, w, _], [_, kh, kw, _]) =
+    let (Op::Conv2d(ops::Conv2d { sliding, .. }), [h, w, _], [_, kh, kw, _]) =
         (&node.op, graph[node.inputs[0]].shape.as_slice(), graph[node.inputs[1]].shape.as_slice())
     else {
         return false;

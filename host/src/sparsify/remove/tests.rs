@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::graph::{Data, Padding, Role, Sliding};
+use crate::ops;
 use crate::sparsify::blocks::blocks;
 use crate::sparsify::channels::channel_spaces;
 use crate::sparsify::cost::channel_cost;
@@ -24,7 +25,7 @@ const RELU: Activation = Activation::Relu;
 const NONE: Activation = Activation::None;
 
 impl Net {
-    fn push(&mut self, name: &str, op: Op, inputs: &[TensorId]) -> TensorId {
+    fn push(&mut self, name: &str, op: impl Into<Op>, inputs: &[TensorId]) -> TensorId {
         self.graph.push(name, op, inputs).expect("fits")
     }
 
@@ -47,7 +48,7 @@ impl Net {
     ) -> TensorId {
         let w = self.parameter(&format!("{name}.weight"), &[filters, kernel, kernel, self.last(x)]);
         let b = self.parameter(&format!("{name}.bias"), &[filters]);
-        let op = Op::Conv2d { sliding: Sliding::strided(stride, Padding::Same), activation };
+        let op = ops::Conv2d { sliding: Sliding::strided(stride, Padding::Same), activation };
         self.push(name, op, &[x, w, b])
     }
 
@@ -61,7 +62,7 @@ impl Net {
         activation: Activation,
     ) -> TensorId {
         let w = self.parameter(&format!("{name}.weight"), &[filters, kernel, kernel, self.last(x)]);
-        let op = Op::Conv2d { sliding: Sliding::strided(stride, Padding::Same), activation: NONE };
+        let op = ops::Conv2d { sliding: Sliding::strided(stride, Padding::Same), activation: NONE };
         let y = self.push(name, op, &[x, w]);
         self.norm(&format!("{name}.norm"), y, activation)
     }
@@ -71,33 +72,33 @@ impl Net {
         let [gamma, beta] = ["gamma", "beta"].map(|n| self.parameter(&format!("{name}.{n}"), &[c]));
         let [mean, var] =
             ["running_mean", "running_var"].map(|n| self.graph.buffer(&format!("{name}.{n}"), &[c], vec![0.0; c]));
-        self.push(name, Op::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation }, &[x, gamma, beta, mean, var])
+        self.push(name, ops::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation }, &[x, gamma, beta, mean, var])
     }
 
     fn depthwise(&mut self, name: &str, x: TensorId, activation: Activation) -> TensorId {
         let c = self.last(x);
         let w = self.parameter(&format!("{name}.weight"), &[3, 3, c]);
         let b = self.parameter(&format!("{name}.bias"), &[c]);
-        self.push(name, Op::DepthwiseConv2d { sliding: Sliding::unit(Padding::Same), activation }, &[x, w, b])
+        self.push(name, ops::DepthwiseConv2d { sliding: Sliding::unit(Padding::Same), activation }, &[x, w, b])
     }
 
     fn add(&mut self, name: &str, a: TensorId, b: TensorId, activation: Activation) -> TensorId {
-        self.push(name, Op::Add { activation }, &[a, b])
+        self.push(name, ops::Add { activation }, &[a, b])
     }
 
     fn concat(&mut self, name: &str, inputs: &[TensorId]) -> TensorId {
-        self.push(name, Op::Concat { axis: 2 }, inputs)
+        self.push(name, ops::Concat { axis: 2 }, inputs)
     }
 
     fn mean(&mut self, x: TensorId) -> TensorId {
-        self.push("mean", Op::Mean { axes: vec![0, 1], keep_axes: false }, &[x])
+        self.push("mean", ops::Mean { axes: vec![0, 1], keep_axes: false }, &[x])
     }
 
     fn dense(&mut self, name: &str, x: TensorId, outputs: usize, activation: Activation) -> TensorId {
         let len = self.graph[x].element_count();
         let w = self.parameter(&format!("{name}.weight"), &[outputs, len]);
         let b = self.parameter(&format!("{name}.bias"), &[outputs]);
-        self.push(name, Op::Dense { activation }, &[x, w, b])
+        self.push(name, ops::Dense { activation }, &[x, w, b])
     }
 
     /// The network with `y` as its output.
@@ -143,7 +144,7 @@ fn inception() -> Graph {
     let a = net.conv("point", x, 5, [1, 1], RELU);
     let b = net.conv_norm("reduce", x, 4, [1, 1], RELU);
     let b = net.conv_norm("wide", b, 6, [3, 1], RELU);
-    let pool = Op::MaxPool2d { kernel: [3, 3], sliding: Sliding::unit(Padding::Same) };
+    let pool = Op::from(ops::MaxPool2d { kernel: [3, 3], sliding: Sliding::unit(Padding::Same) });
     let c = net.push("pool", pool, &[x]);
     let c = net.conv("pooled", c, 4, [1, 1], RELU);
     let x = net.concat("branches", &[a, b, c]);
@@ -154,7 +155,7 @@ fn inception() -> Graph {
     let y = net.add("joined", sides, sum, RELU);
     let z = net.conv("again", y, 3, [3, 1], Activation::Relu6);
     let all = net.concat("all", &[y, z, sides, y]);
-    let y = net.push("flatten", Op::Reshape { shape: vec![9 * 33] }, &[all]);
+    let y = net.push("flatten", ops::Reshape { shape: vec![9 * 33] }, &[all]);
     let y = net.dense("hidden", y, 12, RELU);
     let y = net.dense("classifier", y, 4, NONE);
     net.done(y)
@@ -187,27 +188,29 @@ fn gated() -> Graph {
     let x = net.graph.input("x", &[4, 4, 2]);
     let x = net.conv("stem", x, 9, [3, 1], Activation::ReluN1To1);
     let scale = net.parameter("scale", &[1, 1, 9]);
-    let x = net.push("scaled", Op::Mul { activation: NONE }, &[scale, x]);
-    let gate = net.push("squeeze", Op::Mean { axes: vec![0, 1], keep_axes: true }, &[x]);
+    let x = net.push("scaled", ops::Mul { activation: NONE }, &[scale, x]);
+    let gate = net.push("squeeze", ops::Mean { axes: vec![0, 1], keep_axes: true }, &[x]);
     let gate = net.conv("inner", gate, 4, [1, 1], RELU);
     let gate = net.conv("excite", gate, 9, [1, 1], NONE);
-    let gate = net.push("gate", Op::Logistic, &[gate]);
-    let x = net.push("gated", Op::Mul { activation: NONE }, &[x, gate]);
-    let part =
-        |begin: usize, size: usize| Op::Slice { begin: vec![0, 0, begin], size: vec![4, 4, size], stride: vec![1; 3] };
+    let gate = net.push("gate", ops::Logistic, &[gate]);
+    let x = net.push("gated", ops::Mul { activation: NONE }, &[x, gate]);
+    let part = |begin: usize, size: usize| {
+        Op::from(ops::Slice { begin: vec![0, 0, begin], size: vec![4, 4, size], stride: vec![1; 3] })
+    };
     let a = net.push("low", part(0, 5), &[x]);
     let b = net.push("high", part(5, 4), &[x]);
     let a = net.conv("a", a, 6, [1, 1], NONE);
-    let a = net.push("swish", Op::HardSwish, &[a]);
+    let a = net.push("swish", ops::HardSwish, &[a]);
     let b = net.conv("b", b, 6, [3, 1], NONE);
-    let b = net.push("tanh", Op::Tanh, &[b]);
-    let y = net.push("difference", Op::Sub { activation: NONE }, &[a, b]);
+    let b = net.push("tanh", ops::Tanh, &[b]);
+    let y = net.push("difference", ops::Sub { activation: NONE }, &[a, b]);
     let w = net.parameter("up.weight", &[5, 2, 2, 6]);
-    let up = Op::TransposeConv2d { sliding: Sliding::strided(2, Padding::Same), size: [8, 8], activation: NONE };
+    let up =
+        Op::from(ops::TransposeConv2d { sliding: Sliding::strided(2, Padding::Same), size: [8, 8], activation: NONE });
     let y = net.push("up", up, &[y, w]);
-    let y = net.push("border", Op::Pad { pads: vec![[1, 0], [0, 1], [0, 0]], value: 0.0 }, &[y]);
-    let y = net.push("resized", Op::ResizeBilinear { size: [4, 5], grid: Default::default() }, &[y]);
-    let y = net.push("turned", Op::Transpose { order: vec![1, 0, 2] }, &[y]);
+    let y = net.push("border", ops::Pad { pads: vec![[1, 0], [0, 1], [0, 0]], value: 0.0 }, &[y]);
+    let y = net.push("resized", ops::ResizeBilinear { size: [4, 5], grid: Default::default() }, &[y]);
+    let y = net.push("turned", ops::Transpose { order: vec![1, 0, 2] }, &[y]);
     let y = net.dense("classifier", y, 3, NONE);
     net.done(y)
 }
@@ -329,13 +332,13 @@ type Then = fn(&mut Net, TensorId) -> TensorId;
 fn channels_stay_where_a_mask_would_not_be_zero_or_not_be_theirs() {
     assert_eq!(behind(|_, y| y), expected(&[("conv", 3)]));
     let kept: [(&str, Then); 9] = [
-        ("a logistic function makes 0.5 of zero", |net, y| net.push("then", Op::Logistic, &[y])),
+        ("a logistic function makes 0.5 of zero", |net, y| net.push("then", ops::Logistic, &[y])),
         ("a border that is not zero", |net, y| {
-            net.push("then", Op::Pad { pads: vec![[1, 1], [0, 0], [0, 0]], value: 1.0 }, &[y])
+            net.push("then", ops::Pad { pads: vec![[1, 1], [0, 0], [0, 0]], value: 1.0 }, &[y])
         }),
-        ("softmax mixes channels", |net, y| net.push("then", Op::Softmax, &[y])),
+        ("softmax mixes channels", |net, y| net.push("then", ops::Softmax, &[y])),
         ("so does another axis in the last place", |net, y| {
-            net.push("then", Op::Transpose { order: vec![0, 2, 1] }, &[y])
+            net.push("then", ops::Transpose { order: vec![0, 2, 1] }, &[y])
         }),
         ("a constant added to all channels", |net, y| {
             let one = net.parameter("one", &[1]);
@@ -343,22 +346,22 @@ fn channels_stay_where_a_mask_would_not_be_zero_or_not_be_theirs() {
         }),
         ("statistics that shift and are no parameters", |net, y| {
             let constants = ["gamma", "beta", "mean", "var"].map(|n| net.graph.buffer(n, &[3], vec![1.0; 3]));
-            let norm = Op::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation: NONE };
+            let norm = Op::from(ops::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation: NONE });
             net.push("then", norm, &[&[y], &constants[..]].concat())
         }),
         ("the input keeps its channels", |net, y| {
             let x = net.graph.inputs[0];
             let x = net.concat("wide", &[x, x]);
-            let part = Op::Slice { begin: vec![0; 3], size: vec![4, 4, 3], stride: vec![1; 3] };
+            let part = Op::from(ops::Slice { begin: vec![0; 3], size: vec![4, 4, 3], stride: vec![1; 3] });
             let x = net.push("three", part, &[x]);
             net.add("then", y, x, NONE)
         }),
         ("a depthwise layer with two filters a channel", |net, y| {
             let w = net.parameter("w", &[1, 1, 6]);
-            net.push("then", Op::DepthwiseConv2d { sliding: Sliding::unit(Padding::Same), activation: NONE }, &[y, w])
+            net.push("then", ops::DepthwiseConv2d { sliding: Sliding::unit(Padding::Same), activation: NONE }, &[y, w])
         }),
         ("a slice that skips channels", |net, y| {
-            net.push("then", Op::Slice { begin: vec![0; 3], size: vec![4, 4, 2], stride: vec![1, 1, 2] }, &[y])
+            net.push("then", ops::Slice { begin: vec![0; 3], size: vec![4, 4, 2], stride: vec![1, 1, 2] }, &[y])
         }),
     ];
     for (why, then) in kept {
@@ -371,11 +374,11 @@ fn layers_that_share_weights_keep_their_channels() {
     let mut net = Net::default();
     let x = net.graph.input("x", &[4, 4, 2]);
     let shared = net.parameter("shared", &[3, 1, 1, 2]);
-    let op = Op::Conv2d { sliding: Sliding::unit(Padding::Same), activation: NONE };
+    let op = ops::Conv2d { sliding: Sliding::unit(Padding::Same), activation: NONE };
     let a = net.push("a", op.clone(), &[x, shared]);
     let b = net.push("b", op, &[x, shared]);
     let (a, b) = (net.dense("c", a, 3, NONE), net.dense("d", b, 4, NONE));
-    let y = net.push("y", Op::Concat { axis: 0 }, &[a, b]);
+    let y = net.push("y", ops::Concat { axis: 0 }, &[a, b]);
     let y = net.dense("out", y, 2, NONE);
     assert_eq!(named(&net.done(y)), expected(&[("c", 3), ("d", 4)]));
 }
@@ -392,7 +395,7 @@ fn a_branch_is_a_block_only_if_it_is_nothing_but_zeros_without_its_parameters() 
         let b = net.conv("b", a, 3, [1, 1], NONE);
         let inner = net.add("inner", a, b, NONE);
         let c = net.conv("c", inner, 3, [1, 1], NONE);
-        let c = if logistic { net.push("logistic", Op::Logistic, &[c]) } else { c };
+        let c = if logistic { net.push("logistic", ops::Logistic, &[c]) } else { c };
         let y = net.add("outer", x, c, NONE);
         let y = if leak { net.concat("leak", &[y, a]) } else { y };
         net.done(y)
@@ -476,8 +479,8 @@ fn random_network(rng: &mut ChaCha8Rng) -> Graph {
             2 | 3 => net.conv_norm(&name, results[below(results.len())], c, [1, 1], RELU),
             4 => net.add(&name, x, other, NONE),
             5 => {
-                let y = net.push(&name, Op::Mul { activation: NONE }, &[x, other]);
-                net.push(&format!("{name}.tanh"), Op::Tanh, &[y])
+                let y = net.push(&name, ops::Mul { activation: NONE }, &[x, other]);
+                net.push(&format!("{name}.tanh"), ops::Tanh, &[y])
             }
             6 | 7 => {
                 let others = [x, results[below(results.len())], x];
@@ -488,15 +491,15 @@ fn random_network(rng: &mut ChaCha8Rng) -> Graph {
                 let size = 1 + below(c - begin);
                 net.push(
                     &name,
-                    Op::Slice { begin: vec![0, 0, begin], size: vec![3, 3, size], stride: vec![1; 3] },
+                    ops::Slice { begin: vec![0, 0, begin], size: vec![3, 3, size], stride: vec![1; 3] },
                     &[x],
                 )
             }
             9 => {
-                let flat = net.push(&name, Op::Reshape { shape: vec![3, 3 * c] }, &[x]);
-                net.push(&format!("{name}.back"), Op::Reshape { shape: vec![3, 3, c] }, &[flat])
+                let flat = net.push(&name, ops::Reshape { shape: vec![3, 3 * c] }, &[x]);
+                net.push(&format!("{name}.back"), ops::Reshape { shape: vec![3, 3, c] }, &[flat])
             }
-            10 => net.push(&name, Op::Logistic, &[x]),
+            10 => net.push(&name, ops::Logistic, &[x]),
             _ => net.depthwise(&name, x, RELU),
         };
         if net.last(y) <= 24 {

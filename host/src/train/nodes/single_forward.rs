@@ -6,7 +6,8 @@
 
 use super::NodeTask;
 use crate::engine::nodes::{NodeEngine, Randomness};
-use crate::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Propagation, Worth};
+use crate::graph::{Activation, Adjacency, Features, Graph, GraphError, Propagation, Worth};
+use crate::ops;
 use crate::train::TrainError;
 use niwaki_core::learn::single_forward::{Outputs, normalize_rows};
 use niwaki_core::optim::{Decay, adam};
@@ -207,11 +208,11 @@ impl<'a> Augmented<'a> {
         let mut graph = Graph::default();
         let w = graph.parameter("weight", &[features.width(), width], initial);
         let bias = graph.parameter("bias", &[width], vec![0.0; width]);
-        let op = Op::SparseDense { features: Arc::new(features), activation: Activation::None };
+        let op = ops::SparseDense { features: Arc::new(features), activation: Activation::None };
         let x = graph.push("product", op, &[w])?;
         let (adjacency, rule) = (self.adjacency.clone(), Propagation::Gcn);
-        let x = graph.push("propagate", Op::Propagate { adjacency, rule, activation: Activation::None }, &[x])?;
-        let x = graph.push("bias_add", Op::Add { activation: Activation::Relu }, &[x, bias])?;
+        let x = graph.push("propagate", ops::Propagate { adjacency, rule, activation: Activation::None }, &[x])?;
+        let x = graph.push("bias_add", ops::Add { activation: Activation::Relu }, &[x, bias])?;
         graph.outputs.push(x);
         Ok(graph)
     }

@@ -2,6 +2,7 @@
 
 use niwaki::export::Layout;
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
+use niwaki::ops;
 use niwaki::tune::cost::Work;
 use niwaki_tests::sparse::{Layer, Network, Pattern};
 use rand_chacha::{
@@ -120,7 +121,7 @@ impl Sizes {
     }
 
     /// A layer whose result has these scales.
-    fn push(&mut self, op: Op, inputs: &[TensorId], result: Quant) -> Result<(), GraphError> {
+    fn push(&mut self, op: impl Into<Op>, inputs: &[TensorId], result: Quant) -> Result<(), GraphError> {
         let name = format!("layer{}", self.network.graph.nodes.len());
         let y = self.network.graph.push(&name, op, inputs)?;
         self.network.graph.quantise(y, result);
@@ -136,7 +137,7 @@ fn quant(scale: f32, zero_point: i32) -> Quant {
 fn reshape(sizes: &mut Sizes) -> Result<(), GraphError> {
     let shape = sizes.image();
     let x = sizes.codes(&shape);
-    sizes.push(Op::Reshape { shape: vec![shape.iter().product()] }, &[x], quant(1.0 / 64.0, 3))
+    sizes.push(ops::Reshape { shape: vec![shape.iter().product()] }, &[x], quant(1.0 / 64.0, 3))
 }
 
 fn sliding(sizes: &mut Sizes) -> Sliding {
@@ -172,11 +173,11 @@ fn depthwise_conv2d(sizes: &mut Sizes) -> Result<(), GraphError> {
     let scale = 1.0 / (64.0 * (taps as f32).sqrt());
     graph[w].quant = Some(Quant { scales: vec![scale; channels], zero_point: 0, axis: Some(2) });
     let b = graph.constant("bias", &[channels], Data::I32(bias));
-    sizes.push(Op::DepthwiseConv2d { sliding, activation: NO_CLAMP }, &[x, w, b], quant(1.0 / 40.0, -5))
+    sizes.push(ops::DepthwiseConv2d { sliding, activation: NO_CLAMP }, &[x, w, b], quant(1.0 / 40.0, -5))
 }
 
 /// A pooling of 2 × 2 or 3 × 3, or of the whole image.
-fn pool2d(sizes: &mut Sizes, op: fn([usize; 2], Sliding) -> Op) -> Result<(), GraphError> {
+fn pool2d<O: Into<Op>>(sizes: &mut Sizes, op: fn([usize; 2], Sliding) -> O) -> Result<(), GraphError> {
     let input = sizes.image();
     let kernel = sizes.one_of(&[2, 2, 3, input[0].min(input[1])]);
     let sliding = Sliding { stride: [kernel.min(2), kernel.min(2)], ..Sliding::unit(Padding::Valid) };
@@ -185,47 +186,47 @@ fn pool2d(sizes: &mut Sizes, op: fn([usize; 2], Sliding) -> Op) -> Result<(), Gr
 }
 
 fn max_pool2d(sizes: &mut Sizes) -> Result<(), GraphError> {
-    pool2d(sizes, |kernel, sliding| Op::MaxPool2d { kernel, sliding })
+    pool2d(sizes, |kernel, sliding| Op::from(ops::MaxPool2d { kernel, sliding }))
 }
 
 fn average_pool2d(sizes: &mut Sizes) -> Result<(), GraphError> {
-    pool2d(sizes, |kernel, sliding| Op::AveragePool2d { kernel, sliding })
+    pool2d(sizes, |kernel, sliding| Op::from(ops::AveragePool2d { kernel, sliding }))
 }
 
-fn binary(sizes: &mut Sizes, op: fn(Activation) -> Op) -> Result<(), GraphError> {
+fn binary<O: Into<Op>>(sizes: &mut Sizes, op: fn(Activation) -> O) -> Result<(), GraphError> {
     let shape = sizes.image();
     let (a, b) = (sizes.codes(&shape), sizes.codes(&shape));
     sizes.push(op(NO_CLAMP), &[a, b], quant(1.0 / 40.0, -5))
 }
 
 fn add(sizes: &mut Sizes) -> Result<(), GraphError> {
-    binary(sizes, |activation| Op::Add { activation })
+    binary(sizes, |activation| ops::Add { activation })
 }
 
 fn mul(sizes: &mut Sizes) -> Result<(), GraphError> {
-    binary(sizes, |activation| Op::Mul { activation })
+    binary(sizes, |activation| ops::Mul { activation })
 }
 
 fn softmax(sizes: &mut Sizes) -> Result<(), GraphError> {
     let shape = [sizes.one_of(&[2, 3, 10, 12, 40, 100])];
     let x = sizes.codes(&shape);
-    sizes.push(Op::Softmax, &[x], quant(1.0 / 256.0, -128))
+    sizes.push(ops::Softmax, &[x], quant(1.0 / 256.0, -128))
 }
 
 fn lookup(sizes: &mut Sizes) -> Result<(), GraphError> {
     let shape = sizes.image();
     let x = sizes.codes(&shape);
-    sizes.push(Op::Tanh, &[x], quant(1.0 / 128.0, 0))
+    sizes.push(ops::Tanh, &[x], quant(1.0 / 128.0, 0))
 }
 
 fn mean(sizes: &mut Sizes) -> Result<(), GraphError> {
     let shape = sizes.image();
     let x = sizes.codes(&shape);
-    sizes.push(Op::Mean { axes: vec![0, 1], keep_axes: false }, &[x], quant(1.0 / 40.0, -5))
+    sizes.push(ops::Mean { axes: vec![0, 1], keep_axes: false }, &[x], quant(1.0 / 40.0, -5))
 }
 
 fn concat(sizes: &mut Sizes) -> Result<(), GraphError> {
     let shape = sizes.image();
     let (a, b) = (sizes.codes(&shape), sizes.codes(&shape));
-    sizes.push(Op::Concat { axis: 2 }, &[a, b], quant(1.0 / 64.0, 3))
+    sizes.push(ops::Concat { axis: 2 }, &[a, b], quant(1.0 / 64.0, 3))
 }

@@ -6,23 +6,24 @@ use super::super::schema::{AddOptions, LeakyReluOptions, MulOptions, SoftmaxOpti
 use super::super::tensors::element::F16;
 use super::{activation, no_options};
 use crate::graph::{Activation, Op};
+use crate::ops;
 
 pub(super) fn add(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<AddOptions<'_>> = call.operator.options();
-    binary(network, call, Op::Add { activation: activation(options.map_or(0, |o| o.activation()))? })
+    binary(network, call, ops::Add { activation: activation(options.map_or(0, |o| o.activation()))? })
 }
 
 pub(super) fn sub(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<SubOptions<'_>> = call.operator.options();
-    binary(network, call, Op::Sub { activation: activation(options.map_or(0, |o| o.activation()))? })
+    binary(network, call, ops::Sub { activation: activation(options.map_or(0, |o| o.activation()))? })
 }
 
 pub(super) fn mul(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<MulOptions<'_>> = call.operator.options();
-    binary(network, call, Op::Mul { activation: activation(options.map_or(0, |o| o.activation()))? })
+    binary(network, call, ops::Mul { activation: activation(options.map_or(0, |o| o.activation()))? })
 }
 
-fn binary(network: &mut Network<'_>, call: &Call<'_>, op: Op) -> Result<(), Refusal> {
+fn binary(network: &mut Network<'_>, call: &Call<'_>, op: impl Into<Op>) -> Result<(), Refusal> {
     let (a, b) = (network.operand(call, 0)?, network.operand(call, 1)?);
     let graph = network.graph();
     if graph[a].dtype() != graph[b].dtype() || graph[a].quant.is_some() != graph[b].quant.is_some() {
@@ -31,33 +32,33 @@ fn binary(network: &mut Network<'_>, call: &Call<'_>, op: Op) -> Result<(), Refu
     network.push(op, &[a, b], call.output()?)
 }
 
-fn unary(network: &mut Network<'_>, call: &Call<'_>, op: Op) -> Result<(), Refusal> {
+fn unary(network: &mut Network<'_>, call: &Call<'_>, op: impl Into<Op>) -> Result<(), Refusal> {
     let x = network.operand(call, 0)?;
     network.push(op, &[x], call.output()?)
 }
 
 pub(super) fn relu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    unary(network, call, Op::Activation(Activation::Relu))
+    unary(network, call, ops::Clamp(Activation::Relu))
 }
 
 pub(super) fn relu6(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    unary(network, call, Op::Activation(Activation::Relu6))
+    unary(network, call, ops::Clamp(Activation::Relu6))
 }
 
 pub(super) fn relu_n1_to_1(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    unary(network, call, Op::Activation(Activation::ReluN1To1))
+    unary(network, call, ops::Clamp(Activation::ReluN1To1))
 }
 
 pub(super) fn logistic(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    unary(network, call, Op::Logistic)
+    unary(network, call, ops::Logistic)
 }
 
 pub(super) fn tanh(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    unary(network, call, Op::Tanh)
+    unary(network, call, ops::Tanh)
 }
 
 pub(super) fn hard_swish(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    unary(network, call, Op::HardSwish)
+    unary(network, call, ops::HardSwish)
 }
 
 pub(super) fn leaky_relu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
@@ -66,7 +67,7 @@ pub(super) fn leaky_relu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(
     if !alpha.is_finite() {
         return Err(Refusal::damaged(format!("its alpha is {alpha}")));
     }
-    unary(network, call, Op::LeakyRelu { alpha })
+    unary(network, call, ops::LeakyRelu { alpha })
 }
 
 pub(super) fn prelu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
@@ -74,7 +75,7 @@ pub(super) fn prelu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Re
     if network.graph()[alpha].data.is_none() || network.graph()[alpha].dtype() != network.graph()[x].dtype() {
         return Err(Refusal::new("its slopes must be constants of its type", "convert the network again"));
     }
-    network.push(Op::Prelu, &[x, alpha], call.output()?)
+    network.push(ops::Prelu, &[x, alpha], call.output()?)
 }
 
 pub(super) fn softmax(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
@@ -84,21 +85,21 @@ pub(super) fn softmax(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), 
     if beta != 1.0 {
         return Err(Refusal::new(format!("its beta is {beta}"), "scale its input in the layer before it instead"));
     }
-    unary(network, call, Op::Softmax)
+    unary(network, call, ops::Softmax)
 }
 
 pub(super) fn quantize(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     if network.file(call.output()?)?.quant.is_none() {
         return Err(Refusal::damaged("its output has no scale"));
     }
-    unary(network, call, Op::Quantize)
+    unary(network, call, ops::Quantize)
 }
 
 pub(super) fn dequantize(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let (input, output) = (call.input(0)?, call.output()?);
     let tensor = network.file(input)?;
     if tensor.element != F16 {
-        return unary(network, call, Op::Dequantize);
+        return unary(network, call, ops::Dequantize);
     }
     if tensor.bytes.is_none() || network.file(output)?.bytes.is_some() {
         let remedy = "convert the network with float16 weights and float32 activations";

@@ -5,7 +5,8 @@ use super::super::network::{Call, Network};
 use super::super::schema::{ConcatenationOptions, StridedSliceOptions};
 use super::super::tensors::FileTensor;
 use super::{activation, indices, no_options};
-use crate::graph::{Activation, Data, Op, TensorId};
+use crate::graph::{Activation, Data, TensorId};
+use crate::ops;
 use niwaki_core::shape::MAX_LEN;
 
 /// Operands that one operator of a model file can have.
@@ -27,7 +28,7 @@ pub(super) fn pad(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refu
     }
     let value = if call.has(2) { scalar(&network.source(call.input(2)?)?)? } else { 0.0 };
     let x = network.operand(call, 0)?;
-    network.push(Op::Pad { pads, value }, &[x], call.output()?)
+    network.push(ops::Pad { pads, value }, &[x], call.output()?)
 }
 
 /// The real value of a constant of one element.
@@ -66,9 +67,9 @@ pub(super) fn concatenation(network: &mut Network<'_>, call: &Call<'_>) -> Resul
     }
     while operands.len() > OPERANDS {
         let first: Vec<TensorId> = operands.drain(..OPERANDS).collect();
-        operands.insert(0, network.node(Op::Concat { axis }, &first, &output)?);
+        operands.insert(0, network.node(ops::Concat { axis }, &first, &output)?);
     }
-    network.push(Op::Concat { axis }, &operands, call.output()?)
+    network.push(ops::Concat { axis }, &operands, call.output()?)
 }
 
 /// SPLIT: one slice an output.
@@ -92,7 +93,7 @@ pub(super) fn split(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Re
         let output = usize::try_from(output).map_err(|_| Refusal::damaged("an output is missing"))?;
         let mut begin = vec![0; shape.len()];
         begin[axis] = part * size[axis];
-        network.push(Op::Slice { begin, size: size.clone(), stride: vec![1; shape.len()] }, &[x], output)?;
+        network.push(ops::Slice { begin, size: size.clone(), stride: vec![1; shape.len()] }, &[x], output)?;
     }
     Ok(())
 }
@@ -135,7 +136,7 @@ fn push_spans(
         spans.push(Span { begin: 0, size: 1, stride: 1 });
     }
     let x = network.operand(call, 0)?;
-    let op = Op::Slice {
+    let op = ops::Slice {
         begin: spans.iter().map(|s| s.begin).collect(),
         size: spans.iter().map(|s| s.size).collect(),
         stride: spans.iter().map(|s| s.stride).collect(),
@@ -225,7 +226,7 @@ impl Masks {
 pub(super) fn reshape(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let shape = network.file(call.output()?)?.graph_shape();
     let x = network.operand(call, 0)?;
-    network.push(Op::Reshape { shape }, &[x], call.output()?)
+    network.push(ops::Reshape { shape }, &[x], call.output()?)
 }
 
 pub(super) fn transpose(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
@@ -242,7 +243,7 @@ pub(super) fn transpose(network: &mut Network<'_>, call: &Call<'_>) -> Result<()
         return Err(Refusal::damaged(DAMAGED_INDICES));
     }
     let x = network.operand(call, 0)?;
-    network.push(Op::Transpose { order: axes }, &[x], call.output()?)
+    network.push(ops::Transpose { order: axes }, &[x], call.output()?)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::super::tensors::FileTensor;
 use super::super::tensors::element::{F16, F32, I4, I8, I16, I32, I64};
 use super::{activation, count, indices, no_options};
 use crate::graph::{Data, Op, Padding, Quant, Sliding, TensorId};
+use crate::ops;
 
 /// A file's padding code as the graph has it.
 pub(super) fn padding(code: i8) -> Result<Padding, Refusal> {
@@ -35,7 +36,7 @@ pub(super) fn conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), R
         dilation: [count("dilation", options.dilation_h())?, count("dilation", options.dilation_w())?],
         padding: padding(options.padding())?,
     };
-    let op = Op::Conv2d { sliding, activation: activation(options.activation())? };
+    let op = ops::Conv2d { sliding, activation: activation(options.activation())? };
     let shape = weights.shape.clone();
     push(network, call, op, Place { x: 0, bias: 2 }, weights, shape, 0)
 }
@@ -51,7 +52,7 @@ pub(super) fn depthwise_conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Re
         dilation: [count("dilation", options.dilation_h())?, count("dilation", options.dilation_w())?],
         padding: padding(options.padding())?,
     };
-    let op = Op::DepthwiseConv2d { sliding, activation: activation(options.activation())? };
+    let op = ops::DepthwiseConv2d { sliding, activation: activation(options.activation())? };
     push(network, call, op, Place { x: 0, bias: 2 }, weights, vec![h, w, channels], 2)
 }
 
@@ -70,7 +71,7 @@ pub(super) fn fully_connected(network: &mut Network<'_>, call: &Call<'_>) -> Res
         let what = format!("it runs over {} rows at once", len / read);
         return Err(Refusal::new(what, "use a 1x1 convolution, which keeps rows apart"));
     }
-    let op = Op::Dense { activation: activation(options.map_or(0, |o| o.activation()))? };
+    let op = ops::Dense { activation: activation(options.map_or(0, |o| o.activation()))? };
     let shape = weights.shape.clone();
     push(network, call, op, Place { x: 0, bias: 2 }, weights, shape, 0)
 }
@@ -91,7 +92,7 @@ pub(super) fn transpose_conv(network: &mut Network<'_>, call: &Call<'_>) -> Resu
         padding: padding(options.padding())?,
     };
     let size = [count("output height", h?)?, count("output width", w?)?];
-    let op = Op::TransposeConv2d { sliding, size, activation: activation(options.activation())? };
+    let op = ops::TransposeConv2d { sliding, size, activation: activation(options.activation())? };
     push(network, call, op, Place { x: 2, bias: 3 }, weights, shape, 0)
 }
 
@@ -105,7 +106,7 @@ struct Place {
 fn push(
     network: &mut Network<'_>,
     call: &Call<'_>,
-    op: Op,
+    op: impl Into<Op>,
     place: Place,
     weights: FileTensor<'_>,
     shape: Vec<usize>,

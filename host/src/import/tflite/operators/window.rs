@@ -7,16 +7,21 @@ use super::super::tensors::element::I32;
 use super::weighted::padding;
 use super::{activation, count, indices, no_options};
 use crate::graph::{Grid, Op, Sliding};
+use crate::ops;
 
 pub(super) fn average_pool(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    pool(network, call, |kernel, sliding| Op::AveragePool2d { kernel, sliding })
+    pool(network, call, |kernel, sliding| ops::AveragePool2d { kernel, sliding })
 }
 
 pub(super) fn max_pool(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    pool(network, call, |kernel, sliding| Op::MaxPool2d { kernel, sliding })
+    pool(network, call, |kernel, sliding| ops::MaxPool2d { kernel, sliding })
 }
 
-fn pool(network: &mut Network<'_>, call: &Call<'_>, op: impl Fn([usize; 2], Sliding) -> Op) -> Result<(), Refusal> {
+fn pool<O: Into<Op>>(
+    network: &mut Network<'_>,
+    call: &Call<'_>,
+    op: impl Fn([usize; 2], Sliding) -> O,
+) -> Result<(), Refusal> {
     let options: Pool2dOptions<'_> = call.operator.options().ok_or_else(no_options)?;
     let kernel = [count("window", options.filter_h())?, count("window", options.filter_w())?];
     let sliding = Sliding {
@@ -29,14 +34,18 @@ fn pool(network: &mut Network<'_>, call: &Call<'_>, op: impl Fn([usize; 2], Slid
 }
 
 pub(super) fn mean(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    reduce(network, call, |axes, keep_axes| Op::Mean { axes, keep_axes })
+    reduce(network, call, |axes, keep_axes| ops::Mean { axes, keep_axes })
 }
 
 pub(super) fn sum(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
-    reduce(network, call, |axes, keep_axes| Op::Sum { axes, keep_axes })
+    reduce(network, call, |axes, keep_axes| ops::Sum { axes, keep_axes })
 }
 
-fn reduce(network: &mut Network<'_>, call: &Call<'_>, op: impl Fn(Vec<usize>, bool) -> Op) -> Result<(), Refusal> {
+fn reduce<O: Into<Op>>(
+    network: &mut Network<'_>,
+    call: &Call<'_>,
+    op: impl Fn(Vec<usize>, bool) -> O,
+) -> Result<(), Refusal> {
     let options: Option<ReducerOptions<'_>> = call.operator.options();
     let tensor = network.file(call.input(0)?)?;
     let mut axes = Vec::new();
@@ -67,10 +76,10 @@ pub(super) fn arg_max(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), 
     let mut axis = axis;
     if let &[len] = tensor.graph_shape().as_slice() {
         // So that the one index is a vector of one element.
-        x = network.node(Op::Reshape { shape: vec![1, len] }, &[x], &tensor)?;
+        x = network.node(ops::Reshape { shape: vec![1, len] }, &[x], &tensor)?;
         axis = 1;
     }
-    network.push(Op::ArgMax { axis }, &[x], call.output()?)
+    network.push(ops::ArgMax { axis }, &[x], call.output()?)
 }
 
 fn size(network: &Network<'_>, call: &Call<'_>) -> Result<[usize; 2], Refusal> {
@@ -89,7 +98,7 @@ pub(super) fn resize_nearest(network: &mut Network<'_>, call: &Call<'_>) -> Resu
     };
     let size = size(network, call)?;
     let x = network.operand(call, 0)?;
-    network.push(Op::ResizeNearest { size, grid }, &[x], call.output()?)
+    network.push(ops::ResizeNearest { size, grid }, &[x], call.output()?)
 }
 
 pub(super) fn resize_bilinear(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
@@ -100,5 +109,5 @@ pub(super) fn resize_bilinear(network: &mut Network<'_>, call: &Call<'_>) -> Res
     };
     let size = size(network, call)?;
     let x = network.operand(call, 0)?;
-    network.push(Op::ResizeBilinear { size, grid }, &[x], call.output()?)
+    network.push(ops::ResizeBilinear { size, grid }, &[x], call.output()?)
 }
