@@ -1,12 +1,13 @@
 //! Train a network on a workstation, prune and quantise it until it fits, plant it on a microcontroller.
 //!
 //! A folder a step, in the order in which they may use each other (each only those before it):
-//! `data, graph, ops, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, chip, report, tune,
-//! pipeline, cli`.
+//! `io, data, graph, ops, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, chip, report,
+//! tune, pipeline, cli`.
 
 pub mod data;
 pub mod graph;
 pub mod import;
+pub mod io;
 pub mod ops;
 pub mod simplify;
 pub mod zoo;

@@ -1,7 +1,7 @@
 //! `niwaki demo`: what the README promises, and the commands on the model that it leaves.
 
 use niwaki::chip::{self, Chip};
-use niwaki::data::npy;
+use niwaki::io::npy;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};

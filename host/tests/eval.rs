@@ -1,8 +1,8 @@
 //! `niwaki eval` on folders: labels, inputs in one file or several, and what does not fit together.
 
-use niwaki::data::npy;
 use niwaki::export::export;
 use niwaki::graph::{Activation, Data, Graph};
+use niwaki::io::npy;
 use niwaki::ops;
 use std::{
     io::{self, Write as _},

@@ -1,6 +1,6 @@
 //! Networks over graphs from the command line: the demo, recipes, runs that go on, refusals.
 
-use niwaki::data::npy;
+use niwaki::io::npy;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Changing records of a `.niwaki` file in place, with its checksum made right again.
 
-use niwaki::export::AlignedBytes;
+use niwaki::io::AlignedBytes;
 use niwaki_core::format::{
     HEADER_BYTES, Header, OPERATOR_BYTES, OpCode, OperatorRecord, TENSOR_BYTES, TensorRecord, crc32,
 };

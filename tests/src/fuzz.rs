@@ -4,8 +4,9 @@
 
 use crate::edit::Editor;
 use crate::{models, sparse, tflm};
-use niwaki::export::{AlignedBytes, export};
+use niwaki::export::export;
 use niwaki::graph::Graph;
+use niwaki::io::AlignedBytes;
 use niwaki::{import, simplify::simplify};
 use niwaki_core::error::SessionError;
 use niwaki_core::format::{DType, OPERATOR_BYTES, TENSOR_BYTES};

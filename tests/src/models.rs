@@ -4,8 +4,9 @@ pub mod elementwise;
 pub mod movement;
 pub mod nodes;
 
-use niwaki::export::{AlignedBytes, Target, export, export_for};
+use niwaki::export::{Target, export, export_for};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Padding, Quant, Role, Sliding, TensorId};
+use niwaki::io::AlignedBytes;
 use niwaki::ops;
 use niwaki::quantize::{Calibration, fold_batch_norm, fuse_activations, post_training};
 use niwaki::zoo;

@@ -1,7 +1,8 @@
 //! Quantised layers whose weights are zero in one pattern or another, side by side in one network.
 
-use niwaki::export::{AlignedBytes, Layout, Target, export_with};
+use niwaki::export::{Layout, Target, export_with};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
+use niwaki::io::AlignedBytes;
 use niwaki::ops;
 use rand_chacha::{
     ChaCha8Rng,

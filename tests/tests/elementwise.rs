@@ -13,7 +13,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 fn both(graph: &Graph, x: &[f32]) -> [Vec<Vec<u8>>; 2] {
     let (file, _) = export(graph).expect("exports");
     let model = Model::verify(&file, operators::ALL).expect("verifies");
-    let mut arena = niwaki::export::AlignedBytes::zeroed(model.arena_bytes());
+    let mut arena = niwaki::io::AlignedBytes::zeroed(model.arena_bytes());
     let mut session = Session::new(&model, &mut arena).expect("fits");
     session.input_bytes_mut(0).copy_from_slice(&Value::of_reals(&graph[graph.inputs[0]], x).to_bytes());
     session.run();

@@ -1,9 +1,9 @@
 //! The engine's float operators are a faster spelling of core's: whole networks give the same outputs.
 
-use niwaki::data::npy::{self, AnyArray};
 use niwaki::engine::{Distillation, Engine, Options};
 use niwaki::graph::{Activation, Graph, Padding, Sliding};
 use niwaki::import;
+use niwaki::io::npy::{self, AnyArray};
 use niwaki::ops;
 use niwaki_tests::models;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};

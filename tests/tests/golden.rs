@@ -1,7 +1,8 @@
 //! The file format does not move: a golden model verifies and answers the same bytes, and so do files of today.
 
 use niwaki::chip::{self, Chip, ChipError};
-use niwaki::export::{AlignedBytes, export};
+use niwaki::export::export;
+use niwaki::io::AlignedBytes;
 use niwaki_core::format::OpCode;
 use niwaki_core::session::{Model, Session, operators};
 use niwaki_tests::models;

@@ -1,8 +1,9 @@
 //! Networks over graphs: every way of storing their rows, every node on its own, and every chip give the same bytes.
 
 use niwaki::chip::{self, Chip, ChipError};
-use niwaki::export::{AlignedBytes, query};
+use niwaki::export::query;
 use niwaki::graph::Graph;
+use niwaki::io::AlignedBytes;
 use niwaki_core::session::{Model, Session, operators};
 use niwaki_tests::models::nodes::{Edges, Kind, Sizes, choosing, network, plans};
 use std::io::{self, Write as _};

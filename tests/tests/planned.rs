@@ -3,8 +3,8 @@
 
 use niwaki::chip::{self, Chip};
 use niwaki::graph::{Data, Graph};
+use niwaki::plan::limits::{Least, Limits};
 use niwaki::quantize::{Calibration, post_training};
-use niwaki::recipe::{Least, Limits};
 use niwaki::tune::cost::CostTable;
 use niwaki::tune::export_planned;
 use niwaki::zoo;

@@ -1,8 +1,9 @@
 //! Training with rounding computes what the exported network does: whole random networks, to the last bit.
 
 use niwaki::engine::{Engine, EngineOf, Options, Real};
-use niwaki::export::{AlignedBytes, export};
+use niwaki::export::export;
 use niwaki::graph::{Activation, Graph, GraphError, Op, Padding, Role, Sliding, TensorId};
+use niwaki::io::AlignedBytes;
 use niwaki::ops;
 use niwaki::quantize::{Calibration, Granularity, Precision, Quantize, Scheme, prepare};
 use niwaki_core::num::{dequantize, quantize_i8};

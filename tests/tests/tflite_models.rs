@@ -1,10 +1,10 @@
 //! Networks that other people trained answer TensorFlow Lite Micro's bytes, before and after every pass.
 
 use niwaki::chip::{self, Chip, ChipError};
-use niwaki::data::npy::{self, AnyArray};
 use niwaki::export::export;
 use niwaki::graph::Graph;
-use niwaki::recipe::Limits;
+use niwaki::io::npy::{self, AnyArray};
+use niwaki::plan::limits::Limits;
 use niwaki::tune::read_planned;
 use niwaki::{import, simplify::simplify};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! A session on this machine.
 
 use super::{Chip, ChipError, Step};
-use crate::export::{AlignedBytes, rust::operator_names};
+use crate::export::rust::operator_names;
+use crate::io::AlignedBytes;
 use niwaki_core::{
     format::Model,
     session::{Session, operators},

@@ -1,7 +1,7 @@
 //! A firmware image with its job inside: it needs no file of the host, so that any tool can run or trace it.
 
 use super::{ChipError, firmware};
-use crate::data::atomic;
+use crate::io::atomic;
 use std::{fs, path::Path};
 
 /// Bytes of a program header in a 32-bit ELF file.

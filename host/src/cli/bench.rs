@@ -3,7 +3,7 @@
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip::{self, Chip, Cost, cycles};
 use crate::export::read::{Description, ModelFile, OperatorInfo};
-use crate::recipe::Limits;
+use crate::plan::limits::Limits;
 use crate::report::{console, format};
 use crate::tune::read_planned;
 use clap::Args;

@@ -1,7 +1,7 @@
 //! `niwaki compress`: sparsify and quantise the dense network of a run, or an imported one.
 
 use super::{CliError, DeviceArg, model::input_arrays, print, print_json, train};
-use crate::data::npy;
+use crate::io::npy;
 use crate::pipeline::{RECIPE_FILE, imported::quantize_imported};
 use crate::recipe::{Model, Precision, Recipe};
 use crate::report::format;

@@ -1,8 +1,10 @@
 //! What a command can end with: 1 when the work failed, 2 for wrong usage or bad input.
 
 use crate::chip::ChipError;
-use crate::data::{DataError, atomic::WriteError, get::GetError};
+use crate::data::{DataError, get::GetError};
 use crate::export::read::ReadError;
+use crate::io::FileError;
+use crate::io::atomic::WriteError;
 use crate::pipeline::PipelineError;
 use crate::recipe::RecipeError;
 use crate::report::ReportError;
@@ -21,6 +23,8 @@ pub enum CliError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Data(#[from] DataError),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(transparent)]
     Get(#[from] GetError),
     #[error(transparent)]
@@ -44,7 +48,12 @@ impl CliError {
     /// The exit code of this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Recipe(_) | Self::Read(_) | Self::Data(_) | Self::Input(_) | Self::NotBuilt { .. } => 2,
+            Self::Recipe(_)
+            | Self::Read(_)
+            | Self::Data(_)
+            | Self::File(_)
+            | Self::Input(_)
+            | Self::NotBuilt { .. } => 2,
             Self::Get(GetError::Data(_) | GetError::Checksum { .. }) => 2,
             Self::Chip(ChipError::Unknown { .. } | ChipError::Input { .. }) => 2,
             Self::Report(ReportError::Read { .. } | ReportError::Format { .. }) => 2,

@@ -1,9 +1,9 @@
 //! `niwaki export`: a model as a Rust module that other firmware takes into its sources.
 
 use super::{CliError, print, print_json};
-use crate::data::atomic;
 use crate::export::read::read;
 use crate::export::rust::{MODEL_FILE, MODULE_FILE, module};
+use crate::io::atomic;
 use crate::report::format;
 use clap::Args;
 use serde_json::json;

@@ -1,7 +1,8 @@
 //! `niwaki import`: a network of another tool as a model file.
 
 use super::{CliError, chip, print, print_json};
-use crate::recipe::{Least, Limits, Size};
+use crate::plan::limits::{Least, Limits};
+use crate::recipe::Size;
 use crate::report::format;
 use crate::tune::{cost::CostTable, read_planned, write_planned};
 use clap::{Args, ValueEnum};

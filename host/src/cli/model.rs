@@ -2,11 +2,11 @@
 
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip;
-use crate::data::npy::{self, AnyArray};
 use crate::export::read::{ModelFile, OperatorInfo, Port};
 use crate::graph::eval::f32s;
+use crate::io::npy::{self, AnyArray};
 use crate::pipeline::score::{class_of, elements};
-use crate::recipe::Limits;
+use crate::plan::limits::Limits;
 use crate::report::{console, format};
 use crate::tune::{LayerPlan, Needs, Plan, read_planned};
 use clap::Args;

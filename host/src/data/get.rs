@@ -6,10 +6,12 @@ mod http;
 mod tests;
 
 use super::{
-    DataError,
-    atomic::{self, WriteError},
-    idx,
+    DataError, idx,
     known::{Known, Published},
+};
+use crate::io::{
+    FileError,
+    atomic::{self, WriteError},
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -170,7 +172,7 @@ fn is_published(path: &Path, file: &Published) -> bool {
 }
 
 /// The sha256 of the content of `path`, uncompressed; of one byte more than `expected_len` where it is longer.
-fn checksum(path: &Path, expected_len: u64) -> Result<String, DataError> {
+fn checksum(path: &Path, expected_len: u64) -> Result<String, FileError> {
     const PIECE: u64 = 1 << 16;
     let mut source = idx::Source::open(path)?;
     let (mut len, mut hash) = (0, Sha256::new());
@@ -188,11 +190,11 @@ fn checksum(path: &Path, expected_len: u64) -> Result<String, DataError> {
 /// Links or copies the file of another folder, once it is known to be what was published.
 fn adopt(file: &Published, from: &Path, dir: &Path) -> Result<Placed, GetError> {
     let original = idx::find(from, file.name)?;
-    let found = checksum(&original, file.len)?;
+    let found = checksum(&original, file.len).map_err(DataError::from)?;
     if found != file.sha256 {
         return Err(GetError::Checksum { path: original, name: file.name, expected: file.sha256, found });
     }
-    let failed = |source| DataError::Read { path: original.clone(), source };
+    let failed = |source| DataError::from(FileError::Read { path: original.clone(), source });
     // A link must lead there from any folder.
     let target = original.canonicalize().map_err(failed)?;
     let path = dir.join(original.file_name().unwrap_or(file.name.as_ref()));

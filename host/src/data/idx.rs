@@ -4,6 +4,7 @@
 //! then the values row-major.
 
 use super::{DataError, Dataset, Split};
+use crate::io::FileError;
 use std::{
     fs::File,
     io::{BufReader, Read},
@@ -24,7 +25,7 @@ pub struct Idx {
 /// # Errors
 /// Names the file and, where its content is at fault, the offset in the uncompressed data and expected against found
 /// bytes. Bytes after the announced ones are an error too.
-pub fn read(path: &Path) -> Result<Idx, DataError> {
+pub fn read(path: &Path) -> Result<Idx, FileError> {
     Source::open(path)?.parse()
 }
 
@@ -38,9 +39,9 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Decompresses the file if it starts like gzip.
-    pub(super) fn open(path: &'a Path) -> Result<Self, DataError> {
+    pub(super) fn open(path: &'a Path) -> Result<Self, FileError> {
         let open = || File::open(path).map(BufReader::new);
-        let failed = |source| DataError::Read { path: path.into(), source };
+        let failed = |source| FileError::Read { path: path.into(), source };
         let mut magic = Vec::new();
         open().and_then(|f| f.take(2).read_to_end(&mut magic)).map_err(failed)?;
         let file = open().map_err(failed)?;
@@ -51,38 +52,38 @@ impl<'a> Source<'a> {
     }
 
     /// Up to `limit` bytes. Grows with what is there, so a header that lies cannot allocate.
-    pub(super) fn up_to(&mut self, limit: u64) -> Result<Vec<u8>, DataError> {
+    pub(super) fn up_to(&mut self, limit: u64) -> Result<Vec<u8>, FileError> {
         let mut bytes = Vec::new();
         let result = self.stream.as_mut().take(limit).read_to_end(&mut bytes);
         self.offset += bytes.len() as u64;
         match result {
             Ok(_) => Ok(bytes),
-            Err(source) if self.gzip => Err(DataError::Gzip { path: self.path.into(), offset: self.offset, source }),
-            Err(source) => Err(DataError::Read { path: self.path.into(), source }),
+            Err(source) if self.gzip => Err(FileError::Gzip { path: self.path.into(), offset: self.offset, source }),
+            Err(source) => Err(FileError::Read { path: self.path.into(), source }),
         }
     }
 
     /// Exactly `expected` bytes.
-    fn exactly(&mut self, what: &'static str, expected: u64) -> Result<Vec<u8>, DataError> {
+    fn exactly(&mut self, what: &'static str, expected: u64) -> Result<Vec<u8>, FileError> {
         let offset = self.offset;
         let bytes = self.up_to(expected)?;
         self.length(what, offset, expected, bytes.len())?;
         Ok(bytes)
     }
 
-    fn length(&self, what: &'static str, offset: u64, expected: u64, got: usize) -> Result<(), DataError> {
+    fn length(&self, what: &'static str, offset: u64, expected: u64, got: usize) -> Result<(), FileError> {
         let got = got as u64;
         if got == expected {
             return Ok(());
         }
-        Err(DataError::Length { path: self.path.into(), what, offset, expected, got })
+        Err(FileError::Length { path: self.path.into(), what, offset, expected, got })
     }
 
-    fn format(&self, offset: u64, what: String) -> DataError {
-        DataError::Format { path: self.path.into(), offset, what }
+    fn format(&self, offset: u64, what: String) -> FileError {
+        FileError::Format { path: self.path.into(), offset, what }
     }
 
-    fn parse(mut self) -> Result<Idx, DataError> {
+    fn parse(mut self) -> Result<Idx, FileError> {
         let magic = self.exactly("the IDX magic number", 4)?;
         let axes = match magic[..] {
             [0, 0, 0x08, axes @ 1..=4] => axes,
@@ -116,12 +117,12 @@ pub(super) fn load(name: &str, dir: &Path) -> Result<Dataset, DataError> {
     let (test, test_shape) = read_pair(dir, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
     if shape != test_shape {
         let what = format!("training images are {shape:?} but test images are {test_shape:?}");
-        return Err(DataError::Mismatch { path: dir.into(), what });
+        return Err(FileError::Mismatch { path: dir.into(), what }.into());
     }
     let val = train.split_off(train.len() - train.len().div_ceil(12));
     if train.is_empty() || test.is_empty() {
         let what = format!("{} training and {} test images are too few", train.len() + val.len(), test.len());
-        return Err(DataError::Mismatch { path: dir.into(), what });
+        return Err(FileError::Mismatch { path: dir.into(), what }.into());
     }
     Ok(Dataset { name: name.into(), input_shape: shape, classes: CLASSES, train, val, test })
 }
@@ -133,7 +134,7 @@ fn read_pair(dir: &Path, images: &'static str, labels: &'static str) -> Result<(
     let image_path = find(dir, images)?;
     let label_path = find(dir, labels)?;
     let (images, labels) = (read(&image_path)?, read(&label_path)?);
-    let mismatch = |path: &PathBuf, what| Err(DataError::Mismatch { path: path.clone(), what });
+    let mismatch = |path: &PathBuf, what| Err(FileError::Mismatch { path: path.clone(), what }.into());
     let &[n, h, w] = images.dims.as_slice() else {
         return mismatch(&image_path, format!("expected axes [N, H, W], got {:?}", images.dims));
     };

@@ -1,5 +1,5 @@
 //! Labelled samples, by name: the bundled digits and folders of IDX files, which can be fetched; graphs of labelled nodes
-//! ([`graph`]); `.npy` arrays; atomic writing.
+//! ([`graph`]).
 //!
 //! ```
 //! let digits = niwaki::data::load("digits", None)?;
@@ -8,22 +8,18 @@
 //! # Ok::<(), niwaki::data::DataError>(())
 //! ```
 
-pub mod atomic;
 mod digits;
 pub mod get;
 pub mod graph;
 pub mod idx;
 pub mod known;
-pub mod npy;
 #[cfg(test)]
 mod tests;
 
 pub use known::NAMES;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use crate::io::FileError;
+use std::path::{Path, PathBuf};
 
 /// Samples of one shape with a class each, split once and for all.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,71 +116,9 @@ pub enum DataError {
         /// The name without `.gz`.
         name: &'static str,
     },
-    /// The file could not be opened or read.
-    #[error("{}: cannot be read: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The gzip stream is corrupt or ends early.
-    #[error("{}: damaged gzip data after {offset} uncompressed bytes: {source}; fetch the file again", path.display())]
-    Gzip {
-        /// The file.
-        path: PathBuf,
-        /// Uncompressed bytes that could be read.
-        offset: u64,
-        /// The decoder's reason.
-        source: io::Error,
-    },
-    /// The file holds fewer or more bytes than its header announces. Offsets count uncompressed bytes.
-    #[error("{}: {what} at byte {offset}: expected {expected} bytes, got {got}", path.display(), got = Got { got: *got, expected: *expected })]
-    Length {
-        /// The file.
-        path: PathBuf,
-        /// What should be there.
-        what: &'static str,
-        /// Where it starts.
-        offset: u64,
-        /// Its length in bytes.
-        expected: u64,
-        /// How many bytes there are; `expected + 1` stands for any larger number.
-        got: u64,
-    },
-    /// The file's header is not one that can be read here.
-    #[error("{}: at byte {offset}: {what}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Where the offending field starts.
-        offset: u64,
-        /// What was expected and what is there.
-        what: String,
-    },
-    /// Two files, or a shape and its values, do not belong together.
-    #[error("{}: {what}", path.display())]
-    Mismatch {
-        /// The file.
-        path: PathBuf,
-        /// Both sides.
-        what: String,
-    },
-    /// A file could not be written.
+    /// What is wrong with a file.
     #[error(transparent)]
-    Write(#[from] atomic::WriteError),
-}
-
-/// Shows a length that is only known to be too large as such.
-struct Got {
-    got: u64,
-    expected: u64,
-}
-
-impl std::fmt::Display for Got {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.got > self.expected { f.write_str("more") } else { self.got.fmt(f) }
-    }
+    File(#[from] FileError),
 }
 
 /// ` (did you mean …?)`, or nothing when no candidate was near.

@@ -1,6 +1,5 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
-mod aligned;
 mod compress;
 mod elementwise;
 mod layout;
@@ -9,7 +8,7 @@ pub mod read;
 pub mod rust;
 mod tiles;
 
-pub use aligned::AlignedBytes;
+use crate::io::AlignedBytes;
 pub use layout::{Constant, Layout, PLAIN, PackedLayer, pack_layer};
 pub use nodes::{is_over_graph, query};
 pub use tiles::Target;

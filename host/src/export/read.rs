@@ -1,8 +1,9 @@
 //! An exported file read back for people: operators, shapes, multiply-accumulates, the arena.
 
-use super::{AlignedBytes, ExportError, Layout, export};
+use super::{ExportError, Layout, export};
 use crate::graph::Graph;
 use crate::import::{self, Format, ImportError};
+use crate::io::AlignedBytes;
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};

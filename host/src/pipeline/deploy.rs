@@ -2,9 +2,9 @@
 
 use super::{Event, MODEL_FILE, Options, PipelineError, describe, target};
 use crate::chip::{self, Chip, ChipError, Cost};
-use crate::data::atomic;
 use crate::export::{ExportError, Room, export_within, query};
 use crate::graph::{Graph, GraphError, TensorId};
+use crate::io::atomic;
 use crate::quantize::post_training;
 use crate::recipe::{EdgeUnit, GraphMethod, Recipe};
 use crate::report::{ArenaMap, OperatorRow, Stage};

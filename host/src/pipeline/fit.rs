@@ -5,8 +5,9 @@
 
 use super::PipelineError;
 use crate::graph::Graph;
+use crate::plan::limits::{Least, Limits};
 use crate::quantize::{Quantize, fidelity::fidelity, prepare, quantize};
-use crate::recipe::{Least, Limits, Recipe};
+use crate::recipe::Recipe;
 use crate::sparsify::knapsack::{Choice, solve};
 use crate::tune::{Plan, export_planned};
 

@@ -2,10 +2,11 @@
 
 use crate::chip::{self, Chip, Cost};
 use crate::data::Dataset;
-use crate::export::AlignedBytes;
 use crate::graph::Graph;
+use crate::io::AlignedBytes;
+use crate::plan::limits::Limits;
 use crate::quantize::{Calibration, post_training};
-use crate::recipe::{Limits, Recipe};
+use crate::recipe::Recipe;
 use crate::sparsify::{cost::Meter, options::Unit};
 use crate::tune::export_planned;
 use std::collections::HashMap;

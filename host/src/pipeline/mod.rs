@@ -11,10 +11,12 @@ pub mod score;
 mod source;
 
 use crate::chip::{self, Chip, ChipError, Cost};
-use crate::data::{self, DataError, Dataset, atomic, atomic::WriteError};
+use crate::data::{self, DataError, Dataset};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
-use crate::export::{AlignedBytes, ExportError, Target};
+use crate::export::{ExportError, Target};
 use crate::graph::{Graph, GraphError};
+use crate::io::AlignedBytes;
+use crate::io::atomic::{self, WriteError};
 use crate::plan::Arena;
 use crate::recipe::Recipe;
 use crate::report::{Report, ReportError, Stage};

@@ -2,8 +2,9 @@
 
 use super::deploy::deploy;
 use super::{Event, Finished, Options, PipelineError};
-use crate::data::{graph, npy};
+use crate::data::{DataError, graph};
 use crate::graph::{Adjacency, Graph, Role};
+use crate::io::npy;
 use crate::recipe::Recipe;
 use crate::report::{GraphSparsity, Report, Stage};
 use crate::sparsify::teddy::degree_histogram;
@@ -38,7 +39,7 @@ pub(super) fn run(
         stages.push(stage("sparse-f32", sparse));
         let adjacency = &pruned.input.adjacency;
         let edges = edge_list(adjacency);
-        npy::write(&dir.join(EDGES_FILE), &[edges.len() / 2, 2], &edges)?;
+        npy::write(&dir.join(EDGES_FILE), &[edges.len() / 2, 2], &edges).map_err(DataError::from)?;
         sparsity.degrees.push(histogram(adjacency));
         sparsity.edges.push(adjacency.edges() as u64);
         sparsity.weights.push(weights(&sparse.graph).1);

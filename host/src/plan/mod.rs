@@ -1,6 +1,7 @@
 //! Where every activation and every scratch memory lies in the arena: offsets by liveness, outputs over inputs where
 //! the kernel allows it.
 
+pub mod limits;
 mod place;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 //! Folding keeps the function, quantising stays close to it, and the exported file computes what the graph does.
 
 use super::*;
-use crate::export::{AlignedBytes, Layout, export, pack_layer};
+use crate::export::{Layout, export, pack_layer};
 use crate::graph::Data;
 use crate::graph::{Quant, Role, eval::Value};
+use crate::io::AlignedBytes;
 use crate::ops;
 use crate::zoo;
 use niwaki_core::session::{Model, Session, operators};

@@ -24,6 +24,7 @@ pub use fields::Size;
 pub use graph::{EdgeUnit, GraphMethod, GraphOptions};
 pub use read::apply_set;
 
+use crate::plan::limits::{Least, Limits};
 pub use crate::quantize::Calibration;
 pub use crate::quantize::options::{Granularity, Precision, Quantize};
 pub use crate::sparsify::{Sparsity, options::Unit};
@@ -187,30 +188,6 @@ pub enum Schedule {
     Constant,
     /// Half a cosine from `lr` to 0 over each phase.
     Cosine,
-}
-
-/// What there is; no limit unless given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Limits {
-    /// Bytes for arena and stack.
-    pub ram: Option<u64>,
-    /// Bytes for model and code.
-    pub flash: Option<u64>,
-    /// Executed instructions of one inference.
-    pub instructions: Option<u64>,
-    /// What is to be least within the limits.
-    pub least: Least,
-}
-
-/// What a plan has as little of as the limits allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Least {
-    /// Executed instructions.
-    #[default]
-    Instructions,
-    /// Bytes of model and code.
-    Flash,
 }
 
 /// `[target]`

@@ -7,7 +7,7 @@ mod plot;
 mod tests;
 
 use super::ReportError;
-use crate::data::atomic;
+use crate::io::atomic;
 use crate::recipe::Unit;
 use serde::Serialize;
 use std::path::Path;

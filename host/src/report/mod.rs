@@ -14,7 +14,7 @@ mod operator_bars;
 #[cfg(test)]
 mod tests;
 
-use crate::data::atomic;
+use crate::io::atomic;
 pub use crate::train::EpochRow;
 use serde::{Deserialize, Serialize};
 use std::{

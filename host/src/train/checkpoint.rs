@@ -1,8 +1,8 @@
 //! The state of a run after an epoch: one file, replaced as a whole.
 
 use super::{EpochRow, Phase, TrainError, qat, weights};
-use crate::data::atomic::{self, WriteError};
 use crate::graph::{Graph, GraphError};
+use crate::io::atomic::{self, WriteError};
 use crate::quantize::Quantize;
 use crate::sparsify::{blocks::blocks, remove::drop_blocks};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};

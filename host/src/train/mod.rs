@@ -15,9 +15,10 @@ pub use checkpoint::CHECKPOINT_FILE;
 pub use phase::Phase;
 pub use qat::QAT_FILE;
 
-use crate::data::{Dataset, Split, atomic::WriteError};
+use crate::data::{Dataset, Split};
 use crate::engine::{Engine, EngineError};
 use crate::graph::{Graph, GraphError};
+use crate::io::atomic::WriteError;
 use crate::recipe::Recipe;
 use crate::sparsify::SparsifyError;
 use crate::sparsify::cost::Meter;

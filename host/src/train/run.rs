@@ -3,9 +3,10 @@
 use super::checkpoint::{Checkpoint, Progress};
 use super::qat::Rounding;
 use super::{CHECKPOINT_FILE, EpochRow, Event, METRICS_FILE, Phase, TrainError, augment, evaluate};
-use crate::data::{Dataset, atomic};
+use crate::data::Dataset;
 use crate::engine::{Distillation, Engine, EngineError, Loss, Options as EngineOptions};
 use crate::graph::Graph;
+use crate::io::atomic;
 use crate::recipe::{Optimizer, OptimizerName, Recipe, Schedule};
 use crate::sparsify::alive::Alive;
 use crate::sparsify::family::Families;

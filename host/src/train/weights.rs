@@ -1,8 +1,8 @@
 //! Weights and batch-norm statistics of a graph to and from `.safetensors`.
 
 use super::TrainError;
-use crate::data::atomic::{self, WriteError};
 use crate::graph::{Data, Graph, Role, Tensor, eval};
+use crate::io::atomic::{self, WriteError};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::path::Path;
 

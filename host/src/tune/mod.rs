@@ -14,10 +14,11 @@ pub use work::work;
 
 use crate::chip::Chip;
 use crate::export::read::{ModelFile, ReadError, read_with};
-use crate::export::{AlignedBytes, ExportError, Room, Target, export_within, is_over_graph};
+use crate::export::{ExportError, Room, Target, export_within, is_over_graph};
 use crate::graph::Graph;
+use crate::io::AlignedBytes;
 use crate::plan::Arena;
-use crate::recipe::{Least, Limits};
+use crate::plan::limits::{Least, Limits};
 use cost::CostTable;
 use planner::Planner;
 use std::path::Path;

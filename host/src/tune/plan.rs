@@ -1,7 +1,7 @@
 //! How a model came to be as it is, for people and beside its file.
 
-use crate::data::atomic::{self, WriteError};
-use crate::recipe::Limits;
+use crate::io::atomic::{self, WriteError};
+use crate::plan::limits::Limits;
 use crate::report::format;
 use niwaki_core::format::crc32;
 use serde::{Deserialize, Serialize};

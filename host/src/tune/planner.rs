@@ -2,10 +2,11 @@
 
 use super::cost::{CostTable, Work};
 use super::plan::{Candidate, LayerPlan, Needs, Plan, Shortfall};
-use crate::export::{AlignedBytes, ExportError, Layout, PLAIN, Target, export_with, pack_layer, plain_layer};
+use crate::export::{ExportError, Layout, PLAIN, Target, export_with, pack_layer, plain_layer};
 use crate::graph::{Graph, Node};
+use crate::io::AlignedBytes;
+use crate::plan::limits::{Least, Limits};
 use crate::plan::{Arena, Memory, plan};
-use crate::recipe::{Least, Limits};
 use crate::report::format;
 use niwaki_core::format::{ALIGN, Model, OpCode, TENSOR_BYTES, crc32};
 use niwaki_core::session::operators;

@@ -7,8 +7,9 @@
 
 use niwaki::chip::{self, Chip, Cost};
 use niwaki::data::graph;
-use niwaki::export::{AlignedBytes, ExportError, Room, Target, export_within, query, read::describe};
+use niwaki::export::{ExportError, Room, Target, export_within, query, read::describe};
 use niwaki::graph::{Graph, eval::Value};
+use niwaki::io::AlignedBytes;
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::recipe::{Optimizer, OptimizerName, Schedule};
 use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};

@@ -11,7 +11,8 @@ mod params;
 mod random;
 mod tensors;
 
-use niwaki::export::{AlignedBytes, export, query};
+use niwaki::export::{export, query};
+use niwaki::io::AlignedBytes;
 use niwaki_core::error::{OperatorError as O, SessionError, VerifyError as E};
 use niwaki_core::format::{DType, OpCode};
 use niwaki_core::session::{Model, Session, operators as kernels};

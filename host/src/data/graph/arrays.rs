@@ -8,8 +8,9 @@
 //! | `train_idx.npy`, `val_idx.npy`, `test_idx.npy` | integers: nodes of each split |
 //! | `meta.json` | `{"n_features": F}`; without it `F` is one more than the largest feature |
 
-use super::{DataError, FeatureRows, NodeDataset, Parts, Sources, UNLABELLED, assemble};
-use crate::data::npy::{self, Array};
+use super::{FeatureRows, NodeDataset, Parts, Sources, UNLABELLED, assemble};
+use crate::io::FileError;
+use crate::io::npy::{self, Array};
 use std::path::Path;
 
 /// The files, by the names under which [`crate::data::known`] has them.
@@ -27,10 +28,10 @@ pub const FILES: [&str; 8] = [
 /// Reads a folder.
 ///
 /// # Errors
-/// [`DataError`] names the file, the place and what is expected there.
-pub fn read(name: &str, dir: &Path) -> Result<NodeDataset, DataError> {
+/// [`FileError`] names the file, the place and what is expected there.
+pub fn read(name: &str, dir: &Path) -> Result<NodeDataset, FileError> {
     let path = |file: &str| dir.join(file);
-    let wrong = |file: &str, what: String| DataError::Mismatch { path: path(file), what };
+    let wrong = |file: &str, what: String| FileError::Mismatch { path: path(file), what };
     let pairs = npy::read_indices(&path("edges.npy"))?;
     let &[_, 2] = pairs.shape.as_slice() else {
         return Err(wrong("edges.npy", format!("shape {:?}, expected [E, 2]: the two ends of each edge", pairs.shape)));
@@ -75,9 +76,9 @@ pub fn read(name: &str, dir: &Path) -> Result<NodeDataset, DataError> {
     assemble(name, Parts { nodes, pairs, features, labels, splits }, &sources)
 }
 
-fn labels(path: &Path) -> Result<Vec<u32>, DataError> {
+fn labels(path: &Path) -> Result<Vec<u32>, FileError> {
     let array = npy::read_any(path)?;
-    let wrong = |what: String| DataError::Mismatch { path: path.into(), what };
+    let wrong = |what: String| FileError::Mismatch { path: path.into(), what };
     let values = array.integers().ok_or_else(|| wrong("expected integers, got float32".into()))?;
     if array.shape().len() != 1 {
         return Err(wrong(format!("shape {:?}, expected one label a node", array.shape())));
@@ -87,13 +88,13 @@ fn labels(path: &Path) -> Result<Vec<u32>, DataError> {
 }
 
 /// `n_features` of the file, if there is one.
-fn declared_width(path: &Path) -> Result<Option<usize>, DataError> {
+fn declared_width(path: &Path) -> Result<Option<usize>, FileError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(DataError::Read { path: path.into(), source }),
+        Err(source) => return Err(FileError::Read { path: path.into(), source }),
     };
-    let wrong = |what: String| DataError::Mismatch { path: path.into(), what };
+    let wrong = |what: String| FileError::Mismatch { path: path.into(), what };
     let meta: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(format!("not JSON: {e}")))?;
     match &meta["n_features"] {
         serde_json::Value::Null => Ok(None),

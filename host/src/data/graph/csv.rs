@@ -4,7 +4,8 @@
 //! any names of features; then a node a line: `train`, `val`, `test` or nothing, its class or nothing, and its features as
 //! numbers (nothing is 0). Without features every node gets one of its own. Lines that begin with `#` are passed over.
 
-use super::{DataError, FeatureRows, NodeDataset, Parts, Sources, UNLABELLED, assemble};
+use super::{FeatureRows, NodeDataset, Parts, Sources, UNLABELLED, assemble};
+use crate::io::FileError;
 use std::path::Path;
 
 /// What the two files say.
@@ -19,11 +20,11 @@ pub struct Text<'a> {
 /// Reads a folder.
 ///
 /// # Errors
-/// [`DataError`] names the file, the line and what is expected there.
-pub fn read(name: &str, dir: &Path) -> Result<NodeDataset, DataError> {
+/// [`FileError`] names the file, the line and what is expected there.
+pub fn read(name: &str, dir: &Path) -> Result<NodeDataset, FileError> {
     let text = |file: &str| {
         let path = dir.join(file);
-        std::fs::read_to_string(&path).map_err(|source| DataError::Read { path, source })
+        std::fs::read_to_string(&path).map_err(|source| FileError::Read { path, source })
     };
     parse(name, Text { edges: &text("edges.csv")?, nodes: &text("nodes.csv")? }, dir)
 }
@@ -32,10 +33,10 @@ pub fn read(name: &str, dir: &Path) -> Result<NodeDataset, DataError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(name: &str, text: Text<'_>, dir: &Path) -> Result<NodeDataset, DataError> {
+pub fn parse(name: &str, text: Text<'_>, dir: &Path) -> Result<NodeDataset, FileError> {
     let (edges, nodes) = (dir.join("edges.csv"), dir.join("nodes.csv"));
     let wrong = |path: &Path, line: usize, what: String| {
-        Err(DataError::Mismatch { path: path.into(), what: format!("line {line}: {what}") })
+        Err(FileError::Mismatch { path: path.into(), what: format!("line {line}: {what}") })
     };
     let mut pairs = Vec::new();
     for (line, row) in lines(text.edges) {

@@ -8,6 +8,7 @@ pub mod csv;
 mod tests;
 
 use super::{DataError, known};
+use crate::io::FileError;
 use std::path::{Path, PathBuf};
 
 /// The label of a node whose class is not known.
@@ -68,7 +69,7 @@ pub fn load(name: &str, dir: Option<&Path>) -> Result<NodeDataset, DataError> {
         return Err(DataError::NoGraph { name: known.name });
     }
     match dir.map(PathBuf::from).or_else(|| if known.is_bundled() { None } else { cached() }) {
-        Some(dir) => from_folder(known.name, &dir),
+        Some(dir) => Ok(from_folder(known.name, &dir)?),
         None if known.name == KARATE => Ok(karate()),
         None if known.name == OWN => Err(DataError::NeedsFolder),
         None => Err(DataError::NeedsDir { name: known.name }),
@@ -93,8 +94,8 @@ pub fn karate() -> NodeDataset {
 /// Reads a folder of either kind.
 ///
 /// # Errors
-/// [`DataError::Mismatch`] when it is neither; what is wrong with a file.
-pub fn from_folder(name: &str, dir: &Path) -> Result<NodeDataset, DataError> {
+/// [`FileError::Mismatch`] when it is neither; what is wrong with a file.
+pub fn from_folder(name: &str, dir: &Path) -> Result<NodeDataset, FileError> {
     let has = |file: &str| dir.join(file).is_file();
     if has("edges.npy") {
         arrays::read(name, dir)
@@ -102,7 +103,7 @@ pub fn from_folder(name: &str, dir: &Path) -> Result<NodeDataset, DataError> {
         csv::read(name, dir)
     } else {
         let what = "holds no graph: there is neither edges.npy nor edges.csv in it".into();
-        Err(DataError::Mismatch { path: dir.into(), what })
+        Err(FileError::Mismatch { path: dir.into(), what })
     }
 }
 
@@ -124,9 +125,9 @@ struct Sources {
 }
 
 /// Checks what no reader can see alone, and turns every edge around.
-fn assemble(name: &str, parts: Parts, from: &Sources) -> Result<NodeDataset, DataError> {
+fn assemble(name: &str, parts: Parts, from: &Sources) -> Result<NodeDataset, FileError> {
     let Parts { nodes, pairs, features, labels, splits } = parts;
-    let wrong = |path: &Path, what: String| Err(DataError::Mismatch { path: path.into(), what });
+    let wrong = |path: &Path, what: String| Err(FileError::Mismatch { path: path.into(), what });
     if nodes == 0 {
         return wrong(&from.nodes, "there are no nodes".into());
     }

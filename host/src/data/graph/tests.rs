@@ -1,7 +1,7 @@
 //! Damaged graphs are refused by file, place and remedy; whole ones are what was written.
 
 use super::*;
-use crate::data::npy;
+use crate::io::npy;
 use std::fs;
 
 #[test]
@@ -55,7 +55,7 @@ fn damaged_text_is_refused_by_line_and_remedy() {
 }
 
 /// Writes a small whole graph of arrays and then damages one.
-fn arrays_with(damage: impl FnOnce(&Path)) -> Result<NodeDataset, DataError> {
+fn arrays_with(damage: impl FnOnce(&Path)) -> Result<NodeDataset, FileError> {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path();
     let path = |file: &str| dir.join(file);

@@ -3,9 +3,9 @@
 use super::{
     Edges, Fit, Fitted, Masked, NodeEpoch, NodeTask, Teacher, WeightRule, Weights, iterative_masks, prune, train_level,
 };
-use crate::data::atomic;
 use crate::engine::nodes::NodeEngine;
 use crate::graph::{Adjacency, Graph, GraphError};
+use crate::io::atomic;
 use crate::recipe::{GraphMethod, GraphOptions, Recipe};
 use crate::train::{DENSE_FILE, EpochRow, Event, METRICS_FILE, Phase, SPARSE_FILE, TrainError, weights};
 use crate::zoo::{NodeEntry, NodeSizes, node_entry};

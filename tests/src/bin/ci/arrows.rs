@@ -37,38 +37,39 @@ const CORE: Modules = &[
 
 /// Each module of host with the modules that it may name.
 const HOST: Modules = &[
+    ("io", &[]),
+    ("data", &["io"]),
     ("graph", &[]),
-    ("data", &[]),
+    ("zoo", &["graph"]),
     ("import", &["graph"]),
     ("simplify", &["graph"]),
-    ("zoo", &["graph"]),
+    ("plan", &["graph"]),
     ("engine", &["graph"]),
-    ("sparsify", &["graph", "engine"]),
     // Quantisation-aware training and reconstruction take steps of their own.
     ("quantize", &["graph", "engine"]),
-    ("plan", &["graph"]),
+    ("sparsify", &["graph", "engine"]),
     // A network of another tool becomes a model file on reading.
-    ("export", &["graph", "plan", "import", "simplify"]),
-    ("chip", &["data", "export"]),
-    // A recipe names data, a network, a sparsity method and how to quantise.
-    ("recipe", &["data", "zoo", "sparsify", "quantize"]),
+    ("export", &["io", "graph", "plan", "import", "simplify"]),
+    // A recipe names data, a network, a sparsity method, how to quantise and what the target has.
+    ("recipe", &["data", "zoo", "plan", "sparsify", "quantize"]),
     // Training applies a sparsity method at every step.
-    ("train", &["data", "graph", "engine", "sparsify", "quantize", "recipe"]),
-    ("report", &["data", "recipe", "train"]),
-    // Layouts are chosen within the limits that a recipe sets.
-    ("tune", &["data", "import", "simplify", "graph", "recipe", "plan", "export", "chip", "report"]),
+    ("train", &["io", "data", "graph", "engine", "sparsify", "quantize", "recipe"]),
+    ("chip", &["io", "export"]),
+    ("report", &["io", "recipe", "train"]),
+    // Layouts are chosen within the limits that a target sets.
+    ("tune", &["io", "graph", "plan", "export", "chip", "report"]),
     (
         "pipeline",
         &[
-            "data", "zoo", "import", "simplify", "graph", "engine", "recipe", "train", "sparsify", "quantize", "plan",
-            "export", "report", "chip", "tune",
+            "io", "data", "zoo", "import", "simplify", "graph", "engine", "recipe", "train", "sparsify", "quantize",
+            "plan", "export", "report", "chip", "tune",
         ],
     ),
     (
         "cli",
         &[
-            "data", "zoo", "graph", "engine", "recipe", "train", "sparsify", "quantize", "plan", "export", "report",
-            "chip", "tune", "pipeline",
+            "io", "data", "zoo", "graph", "engine", "recipe", "train", "sparsify", "quantize", "plan", "export",
+            "report", "chip", "tune", "pipeline",
         ],
     ),
 ];

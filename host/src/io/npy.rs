@@ -1,6 +1,6 @@
 //! `.npy` files of the element types that models and labels have: floats of 32 bits, integers of 8 to 64.
 
-use super::{DataError, atomic};
+use super::{FileError, atomic};
 use npyz::WriterBuilder;
 use std::{fs, path::Path};
 
@@ -108,7 +108,7 @@ element! {
 ///
 /// # Errors
 /// Names the file; a wrong element type names both types and the NumPy call that converts.
-pub fn read<T: Element>(path: &Path) -> Result<Array<T>, DataError> {
+pub fn read<T: Element>(path: &Path) -> Result<Array<T>, FileError> {
     Opened::new(path, &read_bytes(path)?)?.values()
 }
 
@@ -116,7 +116,7 @@ pub fn read<T: Element>(path: &Path) -> Result<Array<T>, DataError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_any(path: &Path) -> Result<AnyArray, DataError> {
+pub fn read_any(path: &Path) -> Result<AnyArray, FileError> {
     let bytes = read_bytes(path)?;
     let file = Opened::new(path, &bytes)?;
     match &file.header.dtype() {
@@ -134,7 +134,7 @@ pub fn read_any(path: &Path) -> Result<AnyArray, DataError> {
 ///
 /// # Errors
 /// As [`read`]; the first element that is no index, by its place.
-pub fn read_indices(path: &Path) -> Result<Array<u32>, DataError> {
+pub fn read_indices(path: &Path) -> Result<Array<u32>, FileError> {
     let bytes = read_bytes(path)?;
     let file = Opened::new(path, &bytes)?;
     match &file.header.dtype() {
@@ -146,7 +146,7 @@ pub fn read_indices(path: &Path) -> Result<Array<u32>, DataError> {
         _ => {}
     }
     let array = read_any(path)?;
-    let mismatch = |what| DataError::Mismatch { path: path.into(), what };
+    let mismatch = |what| FileError::Mismatch { path: path.into(), what };
     let values = array
         .integers()
         .ok_or_else(|| mismatch("expected integers, got float32; save x.astype(numpy.uint32)".into()))?;
@@ -160,11 +160,11 @@ pub fn read_indices(path: &Path) -> Result<Array<u32>, DataError> {
 /// Writes `values` to `path` atomically.
 ///
 /// # Errors
-/// [`DataError::Mismatch`] when `shape` and `values` disagree; [`DataError::Write`] names the file.
-pub fn write<T: Element>(path: &Path, shape: &[usize], values: &[T]) -> Result<(), DataError> {
+/// [`FileError::Mismatch`] when `shape` and `values` disagree; [`FileError::Write`] names the file.
+pub fn write<T: Element>(path: &Path, shape: &[usize], values: &[T]) -> Result<(), FileError> {
     if shape.iter().product::<usize>() != values.len() {
         let what = format!("shape {shape:?} does not hold {} values", values.len());
-        return Err(DataError::Mismatch { path: path.into(), what });
+        return Err(FileError::Mismatch { path: path.into(), what });
     }
     let shape: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
     atomic::write_with(path, |out| {
@@ -175,8 +175,8 @@ pub fn write<T: Element>(path: &Path, shape: &[usize], values: &[T]) -> Result<(
     Ok(())
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    fs::read(path).map_err(|source| DataError::Read { path: path.into(), source })
+fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    fs::read(path).map_err(|source| FileError::Read { path: path.into(), source })
 }
 
 fn is<T: Element>(dtype: &npyz::DType) -> bool {
@@ -191,8 +191,8 @@ struct Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
-    fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, DataError> {
-        let format = |offset, what: String| DataError::Format { path: path.into(), offset, what };
+    fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self, FileError> {
+        let format = |offset, what: String| FileError::Format { path: path.into(), offset, what };
         let data_offset = data_offset(bytes).map_err(|what| format(0, what))?;
         // npyz multiplies the axes without a check.
         let elements = element_count(&bytes[..data_offset])
@@ -208,25 +208,25 @@ impl<'a> Opened<'a> {
             let got = (bytes.len() - data_offset) as u64;
             if got != expected {
                 let offset = data_offset as u64;
-                return Err(DataError::Length { path: path.into(), what: "the values", offset, expected, got });
+                return Err(FileError::Length { path: path.into(), what: "the values", offset, expected, got });
             }
         }
         Ok(Self { path, header, shape })
     }
 
-    fn values<T: Element>(self) -> Result<Array<T>, DataError> {
+    fn values<T: Element>(self) -> Result<Array<T>, FileError> {
         if !is::<T>(&self.header.dtype()) {
             return Err(self.wrong_type(T::NAME, T::NAME));
         }
         let Self { path, header, shape } = self;
-        let values = header.into_vec().map_err(|source| DataError::Read { path: path.into(), source })?;
+        let values = header.into_vec().map_err(|source| FileError::Read { path: path.into(), source })?;
         Ok(Array { shape, values })
     }
 
-    fn wrong_type(&self, expected: &str, convert: &str) -> DataError {
+    fn wrong_type(&self, expected: &str, convert: &str) -> FileError {
         let found = self.header.dtype().descr();
         let what = format!("expected elements of {expected}, got {found}; save x.astype(numpy.{convert})");
-        DataError::Mismatch { path: self.path.into(), what }
+        FileError::Mismatch { path: self.path.into(), what }
     }
 }
 
