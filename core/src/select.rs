@@ -1,5 +1,5 @@
-//! The k smallest of any number of keys by radix select: one pass a byte over keys that are computed anew each time, so
-//! that it needs 256 counters and no memory for the keys.
+//! The k smallest of any number of keys by radix select (specs/optimizers.md §6): one pass a byte over keys that are
+//! computed anew each time, so that it needs 256 counters and no memory for the keys.
 
 use crate::real::Real;
 

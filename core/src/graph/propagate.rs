@@ -1,4 +1,4 @@
-//! What the neighbours of a node bring together, in floats: the definitions of every graph operator.
+//! Sums over the neighbours of a node, in floats: the definitions of every graph operator (specs/sparse_and_graph.md §7).
 //!
 //! `y: [rows, channels]` in row-major order; each rule is the shortest correct loop. Sums run over the neighbours in
 //! the order in which they lie, the node itself last.

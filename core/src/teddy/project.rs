@@ -1,4 +1,4 @@
-//! The projection onto at most so many nonzero values, over one pool of all parameters.
+//! The projection onto at most so many nonzero values, over one pool of all parameters (specs/optimizers.md §6).
 
 use crate::real::Real;
 use crate::select::Cut;

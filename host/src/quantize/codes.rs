@@ -86,7 +86,8 @@ pub(super) fn quantize_operand(graph: &mut Graph, id: TensorId) -> Result<(), Gr
     Ok(())
 }
 
-/// Asymmetric int8 parameters for values in `[low, high]`, widened to hold zero exactly (specs §8).
+/// Asymmetric int8 parameters for values in `[low, high]`, widened to hold zero exactly
+/// (specs/integer_arithmetic.md §8).
 pub fn activation_quant(low: f32, high: f32) -> Quant {
     let (low, high) = (f64::from(low.min(0.0)), f64::from(high.max(0.0)));
     let scale = ((high - low) / 255.0) as f32;

@@ -4,7 +4,7 @@
 const BINS: usize = 2048;
 /// Share of values that percentile calibration cuts from each end.
 const TAIL: f64 = 0.5e-4;
-/// What a level without any probability counts as in a divergence (specs §8).
+/// What a level without any probability counts as in a divergence (specs/integer_arithmetic.md §8).
 const SMOOTHING: f64 = 1e-4;
 
 /// Counts of values between the smallest and the largest.
@@ -93,7 +93,7 @@ impl Histogram {
     ///
     /// For every clip of at least `levels` bins, `P` is the histogram below it with everything above in its last bin,
     /// and `Q` what is left of the histogram when runs of bins share a level, each level spread evenly over its bins
-    /// that are not empty. The clip with the smallest `KL(P ‖ Q) = Σ P ln(P / Q)` wins (Migacz 2017; specs §8), the wider
+    /// that are not empty. The clip with the smallest `KL(P ‖ Q) = Σ P ln(P / Q)` wins (Migacz 2017), the wider
     /// of two that tie.
     pub(super) fn least_divergence(&self, levels: usize) -> f32 {
         let width = f64::from(self.max - self.min) / self.bins() as f64;

@@ -151,7 +151,8 @@ pub(super) fn reconstruct(
     Ok(best.filter(|(least, _)| *least < first).map(|(_, solution)| solution))
 }
 
-/// Straight-through gradients of the mean squared difference; the scales' are those of learned steps (specs §8, LSQ).
+/// Straight-through gradients of the mean squared difference; the scales' are those of learned
+/// scales (specs/integer_arithmetic.md §8).
 fn gradients(
     problem: &Problem,
     rows: std::ops::Range<usize>,

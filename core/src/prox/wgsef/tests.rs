@@ -26,7 +26,7 @@ const F32: Tolerance = Tolerance { vector: 1e-6, gap: 1e-5, scale: 5e-7, value: 
 /// Vectors are printed with eight digits.
 const F64: Tolerance = Tolerance { vector: 1e-8, gap: 1e-12, scale: 1e-13, value: 1e-13 };
 
-/// The same operators by sorting, in `f64`; transcribed from `wgsef_check.py`.
+/// The same operators by sorting, in `f64` (specs/sparse_and_graph.md §2.3, §2.5 a).
 mod sorted {
     use std::vec::Vec;
 

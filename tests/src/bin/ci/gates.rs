@@ -49,7 +49,7 @@ macro_rules! gates {
 }
 
 gates! {
-    "top-level", "the top level holds what DESIGN names, and every package its licence", &[], source::top_level;
+    "top-level", "nothing strange lies at the top level, and every package has its licence", &[], source::top_level;
     "arrows", "crates and modules depend on each other in one direction", &[], arrows::arrows;
     "core-source", "core has no unsafe outside instruction-set files, no allocator, no std", &[], source::core_source;
     "fmt", "every file is formatted", &[RUSTFMT], fmt;
@@ -64,7 +64,7 @@ gates! {
     "tests", "every test and every example in the documentation", &[Need::EmulatorForSome], workspace_tests;
     "budgets", "reference models stay within their instructions, stack and arena on the emulated Cortex-M4",
         &[Need::Emulator, Need::Target(CHIP)], budgets::budgets;
-    "readme", "README names no path and no command that is not there", &[], source::readme;
+    "readme", "README, pages and comments name no path, command or section that is not there", &[], source::readme;
     "checked", "core's tests and 200,000 damaged files, with overflow checks and debug assertions", &[], checked;
     "vulkan", "GPU kernels equal core on Vulkan, alone and in training", &[Need::Vulkan], vulkan;
 }

@@ -1,5 +1,6 @@
 //! What the sources may not contain: unsafe and allocation in core, strangers at the top level, dead paths in README.
 
+use crate::citations;
 use crate::run::{Context, Outcome, RELEASE, Verdict, output};
 use crate::text::sources;
 
@@ -86,14 +87,14 @@ pub(crate) fn top_level(context: &Context) -> Outcome {
     if wrong.is_empty() { Ok(Verdict::PASSED) } else { Err(wrong.join("\n")) }
 }
 
-/// Every path and every `niwaki` command that README.md names exists.
+/// Every path and every `niwaki` command that README.md names exists, and so does all that comments and pages cite.
 pub(crate) fn readme(context: &Context) -> Outcome {
     let text = context.read("README.md")?;
     let mut build = context.cargo(&["run", RELEASE, "--quiet", "-p", "niwaki", "--", "--help"]);
     build.env("COLUMNS", "200");
     let help = output(build)?;
     let commands: Vec<&str> = help.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    let mut wrong = Vec::new();
+    let mut wrong = citations::wrong(context)?;
     for path in paths(&text) {
         if !context.root.join(&path).exists() {
             wrong.push(format!("README.md names `{path}`, which is not there"));
