@@ -1,7 +1,7 @@
 //! Train a network on a workstation, prune and quantise it until it fits, plant it on a microcontroller.
 //!
 //! A folder a step, in the order in which they may use each other (each only those before it):
-//! `io, data, graph, ops, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, chip, report,
+//! `io, target, data, graph, ops, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, chip, report,
 //! tune, pipeline, cli`.
 
 pub mod data;
@@ -10,6 +10,7 @@ pub mod import;
 pub mod io;
 pub mod ops;
 pub mod simplify;
+pub mod target;
 pub mod zoo;
 
 pub mod engine;

@@ -4,11 +4,12 @@ pub mod elementwise;
 pub mod movement;
 pub mod nodes;
 
-use niwaki::export::{Target, export, export_for};
+use niwaki::export::{export, export_for};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Padding, Quant, Role, Sliding, TensorId};
 use niwaki::io::AlignedBytes;
 use niwaki::ops;
 use niwaki::quantize::{Calibration, fold_batch_norm, fuse_activations, post_training};
+use niwaki::target::Isa;
 use niwaki::zoo;
 use rand_chacha::{
     ChaCha8Rng,
@@ -66,7 +67,7 @@ pub fn reference() -> Result<Vec<(&'static str, AlignedBytes)>, Box<dyn Error>> 
     let networks = [("small-cnn", [8, 8, 1], 10), ("tiny-resnet", [12, 12, 3], 5), ("ds-cnn", [49, 10, 1], 12)];
     for (name, input, classes) in networks {
         let graph = quantised(&network(name, &input, classes, 1)?, 2)?;
-        files.push((name, export_for(&graph, Target::Dsp)?.0));
+        files.push((name, export_for(&graph, Isa::ArmDsp)?.0));
     }
     Ok(files)
 }

@@ -1,9 +1,10 @@
 //! Quantised layers whose weights are zero in one pattern or another, side by side in one network.
 
-use niwaki::export::{Layout, Target, export_with};
+use niwaki::export::{Layout, export_with};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
 use niwaki::io::AlignedBytes;
 use niwaki::ops;
+use niwaki::target::Isa;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -247,5 +248,5 @@ pub fn every_packing() -> Result<AlignedBytes, Box<dyn Error>> {
     }
     network.add(dense, Pattern::Anywhere, 0.3)?;
     layouts.push(Some(Layout::Compressed));
-    Ok(export_with(&network.graph, Target::Dsp, &layouts)?.0)
+    Ok(export_with(&network.graph, Isa::ArmDsp, &layouts)?.0)
 }

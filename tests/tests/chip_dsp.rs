@@ -1,7 +1,8 @@
 //! DSP kernels on emulated chips against the plain kernels on this machine, on random geometries.
 
 use niwaki::chip::Chip;
-use niwaki::export::{Target, export, export_for, read::describe};
+use niwaki::export::{export, export_for, read::describe};
+use niwaki::target::Isa;
 use niwaki_core::format::Model;
 use niwaki_core::session::operators;
 use niwaki_tests::layers::Layers;
@@ -36,7 +37,7 @@ fn same_bytes_on(chip: Chip) {
         let mut layers = network(seed);
         let inputs = layers.inputs(INPUTS);
         let (plain, _) = export(&layers.graph).expect("exports");
-        let (tiled, arena) = export_for(&layers.graph, Target::Dsp).expect("exports");
+        let (tiled, arena) = export_for(&layers.graph, Isa::ArmDsp).expect("exports");
         let description = describe(&Model::verify(&tiled, operators::ALL).expect("verifies"));
         let weighted = |op: &str| op.starts_with("conv") || op.starts_with("depthwise") || op.starts_with("dense");
         let packed = description.operators.iter().all(|o| o.op.ends_with("_tiled") || !weighted(o.op));

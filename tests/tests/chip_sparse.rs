@@ -1,8 +1,9 @@
 //! Sparse and four-bit layers on emulated chips against the plain kernels on this machine, on random geometries.
 
 use niwaki::chip::Chip;
-use niwaki::export::{Layout, Target, export, export_with, pack_layer};
+use niwaki::export::{Layout, export, export_with, pack_layer};
 use niwaki::graph::{Activation, Padding, Sliding};
+use niwaki::target::Isa;
 use niwaki_core::format::{Model, OpCode};
 use niwaki_core::session::operators;
 use niwaki_tests::parity::compared;
@@ -93,7 +94,7 @@ fn same_bytes_on(chip: Chip) {
         let inputs = network.inputs(INPUTS);
         let graph = &network.graph;
         let (plain, _) = export(graph).expect("exports");
-        let (packed, arena) = export_with(graph, Target::Dsp, &layouts).expect("exports");
+        let (packed, arena) = export_with(graph, Isa::ArmDsp, &layouts).expect("exports");
         assert!(arena.bytes < 1 << 20);
         let model = Model::verify(&packed, operators::ALL).expect("verifies");
         let codes: Vec<OpCode> = (0..model.operator_count()).filter_map(|n| model.step(n)).map(|s| s.code()).collect();

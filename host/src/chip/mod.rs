@@ -14,7 +14,7 @@ mod tests;
 pub use error::ChipError;
 pub use firmware::{Image, flash_bytes};
 
-use crate::export::Target;
+use crate::target::Isa;
 use niwaki_protocol::JobHeader;
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
 
@@ -51,8 +51,8 @@ impl Chip {
     pub const EMULATED: &[Self] = &[Self::CortexM3, Self::CortexM4, Self::CortexM7, Self::CortexM33, Self::CortexM55];
 
     /// What a model that runs here is exported for.
-    pub fn target(self) -> Target {
-        if self.has_dsp() { Target::Dsp } else { Target::Portable }
+    pub fn isa(self) -> Isa {
+        if self.has_dsp() { Isa::ArmDsp } else { Isa::Portable }
     }
 
     /// Whether its kernels use the DSP instructions of Arm, so that weights packed for them pay.

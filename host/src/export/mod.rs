@@ -9,9 +9,9 @@ pub mod rust;
 mod tiles;
 
 use crate::io::AlignedBytes;
+use crate::target::Isa;
 pub use layout::{Constant, Layout, PLAIN, PackedLayer, pack_layer};
 pub use nodes::{is_over_graph, query};
-pub use tiles::Target;
 
 use crate::graph::lower::{Lowered, Scaling};
 use crate::graph::{Data, Graph, GraphError, Node, Op, Role, TensorId};
@@ -71,7 +71,7 @@ pub enum ExportError {
 /// # Errors
 /// As [`export_for`].
 pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
-    export_for(graph, Target::Portable)
+    export_for(graph, Isa::Portable)
 }
 
 /// The bytes of the `.niwaki` file of `graph`, with the arena plan that they contain.
@@ -80,8 +80,8 @@ pub fn export(graph: &Graph) -> Result<(AlignedBytes, Arena), ExportError> {
 ///
 /// # Errors
 /// [`ExportError`] names the operator that has no form in the file.
-pub fn export_for(graph: &Graph, target: Target) -> Result<(AlignedBytes, Arena), ExportError> {
-    export_within(graph, target, Room::ANY)
+pub fn export_for(graph: &Graph, isa: Isa) -> Result<(AlignedBytes, Arena), ExportError> {
+    export_within(graph, isa, Room::ANY)
 }
 
 /// What a network over a graph must fit into; others are chosen for by [`crate::tune`].
@@ -103,32 +103,28 @@ impl Room {
 ///
 /// # Errors
 /// [`ExportError::Ram`] if the arena cannot be so small.
-pub fn export_within(graph: &Graph, target: Target, room: Room) -> Result<(AlignedBytes, Arena), ExportError> {
-    write(graph, target, &[], room)
+pub fn export_within(graph: &Graph, isa: Isa, room: Room) -> Result<(AlignedBytes, Arena), ExportError> {
+    write(graph, isa, &[], room)
 }
 
 /// As [`export_for`], with `layouts[n]` for node `n` where there is one: what chooses among layouts by cost ends here.
 ///
 /// # Errors
 /// As [`export_for`] and [`pack_layer`].
-pub fn export_with(
-    graph: &Graph,
-    target: Target,
-    layouts: &[Option<Layout>],
-) -> Result<(AlignedBytes, Arena), ExportError> {
-    write(graph, target, layouts, Room::ANY)
+pub fn export_with(graph: &Graph, isa: Isa, layouts: &[Option<Layout>]) -> Result<(AlignedBytes, Arena), ExportError> {
+    write(graph, isa, layouts, Room::ANY)
 }
 
 fn write(
     graph: &Graph,
-    target: Target,
+    isa: Isa,
     layouts: &[Option<Layout>],
     room: Room,
 ) -> Result<(AlignedBytes, Arena), ExportError> {
     graph.validate()?;
     let graph = &*nodes::with_input(graph);
     let layout = |n: usize| layouts.get(n).copied().flatten();
-    let kernels = graph.nodes.iter().enumerate().map(|(n, node)| Kernel::new(graph, node, target, layout(n)));
+    let kernels = graph.nodes.iter().enumerate().map(|(n, node)| Kernel::new(graph, node, isa, layout(n)));
     let kernels = kernels.collect::<Result<Vec<_>, _>>()?;
     let choice = nodes::choose(graph, &kernels, room.ram_bytes)?;
     let mut bytes = file(graph, &kernels, &choice, false)?;
@@ -200,17 +196,17 @@ fn narrow<T: TryFrom<usize>>(what: &'static str, value: usize) -> Result<T, Expo
 /// What runs for a node.
 struct Kernel {
     lowered: Lowered,
-    /// Its constants packed, where that was asked for, or where the target wants tiles and they can be.
+    /// Its constants packed, where that was asked for, or where the instruction set wants tiles and they can be.
     packed: Option<PackedLayer>,
 }
 
 impl Kernel {
-    fn new(graph: &Graph, node: &Node, target: Target, layout: Option<Layout>) -> Result<Self, ExportError> {
+    fn new(graph: &Graph, node: &Node, isa: Isa, layout: Option<Layout>) -> Result<Self, ExportError> {
         let lowered = graph.lower(node)?;
-        let packed = match (layout, target) {
+        let packed = match (layout, isa) {
             (Some(layout), _) => Some(layout::pack_lowered(graph, node, &lowered, layout)?),
-            (None, Target::Dsp) => tiles::tile(graph, node, &lowered),
-            (None, Target::Portable) => None,
+            (None, Isa::ArmDsp) => tiles::tile(graph, node, &lowered),
+            (None, Isa::Portable) => None,
         };
         Ok(Self { lowered, packed })
     }

@@ -12,16 +12,6 @@ use niwaki_core::kernels::tiles::{
 };
 use niwaki_core::num::{Multiplier, Rounding, SmallMultiplier};
 
-/// What kind of chip a file is for. Every file runs everywhere; the kind decides which kernels run fast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Target {
-    /// Any.
-    #[default]
-    Portable,
-    /// Armv7E-M, or Armv8-M with the DSP extension: Cortex-M4, M7, M33, M55.
-    Dsp,
-}
-
 /// The tiled form of `node`, where it has one: none for operators without weights, other element types, and the rare
 /// constants that do not fit it ([`filters`]).
 pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<PackedLayer> {

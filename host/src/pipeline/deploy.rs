@@ -1,6 +1,6 @@
 //! A trained network over a graph on its chip: quantised, exported with its graph for all nodes and for single ones.
 
-use super::{Event, MODEL_FILE, Options, PipelineError, describe, target};
+use super::{Event, MODEL_FILE, Options, PipelineError, describe, isa};
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::export::{ExportError, Room, export_within, query};
 use crate::graph::{Graph, GraphError, TensorId};
@@ -46,15 +46,15 @@ pub(super) fn deploy(
     let Network { int8: quantized, drop, note } = network(recipe, whole, fitted)?;
     let room = tune::room(&recipe.target.limits());
     let mut notes: Vec<String> = note.into_iter().collect();
-    let exported = match export_within(&quantized, target(recipe), room) {
+    let exported = match export_within(&quantized, isa(recipe), room) {
         Err(ExportError::Ram { needed, .. }) => {
-            export_within(&quantized, target(recipe), Room { ram_bytes: needed, ..room })
+            export_within(&quantized, isa(recipe), Room { ram_bytes: needed, ..room })
         }
         exported => exported,
     };
     let (file, arena) = exported?;
     atomic::write(&options.dir.join(MODEL_FILE), &file)?;
-    let (for_one, _) = export_within(&query(&quantized, 1)?, target(recipe), Room { ram_bytes: usize::MAX, ..room })?;
+    let (for_one, _) = export_within(&query(&quantized, 1)?, isa(recipe), Room { ram_bytes: usize::MAX, ..room })?;
     atomic::write(&options.dir.join(QUERY_FILE), &for_one)?;
     // Where no edges are chosen, nothing reads it.
     let input = [drop.to_le_bytes().to_vec()];

@@ -13,7 +13,7 @@ mod source;
 use crate::chip::{self, Chip, ChipError, Cost};
 use crate::data::{self, DataError, Dataset};
 use crate::engine::{Engine, EngineError, Options as EngineOptions};
-use crate::export::{ExportError, Target};
+use crate::export::ExportError;
 use crate::graph::{Graph, GraphError};
 use crate::io::AlignedBytes;
 use crate::io::atomic::{self, WriteError};
@@ -21,6 +21,7 @@ use crate::plan::Arena;
 use crate::recipe::Recipe;
 use crate::report::{Report, ReportError, Stage};
 use crate::sparsify::{cost, cost::Meter, wgsef::Prox};
+use crate::target::Isa;
 use crate::train::{self, Phase, TrainError};
 use crate::tune::{TuneError, export_planned, write_planned};
 use meter::ChipMeter;
@@ -292,8 +293,8 @@ fn without_limits(recipe: &Recipe) -> Recipe {
 }
 
 /// What the recipe's chip wants its weights packed for.
-fn target(recipe: &Recipe) -> Target {
-    recipe.target.chip.parse().map_or(Target::Portable, Chip::target)
+fn isa(recipe: &Recipe) -> Isa {
+    recipe.target.chip.parse().map_or(Isa::Portable, Chip::isa)
 }
 
 /// Creates the run's folder with its recipe, or checks that it holds the same one.

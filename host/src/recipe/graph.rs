@@ -1,7 +1,6 @@
 //! The `[graph]` section: what only networks over graphs have.
 
-use crate::sparsify::teddy::Unit;
-use crate::train::nodes::Level;
+use crate::sparsify::teddy::{Level, Unit};
 use serde::{Deserialize, Serialize};
 
 /// `[graph]`

@@ -18,6 +18,22 @@ pub const EDGES_A_LEVEL: f64 = 0.05;
 /// Share of the weights that a level zeroes of those that are left.
 pub const WEIGHTS_A_LEVEL: f64 = 0.1;
 
+/// How sparse: shares of what there was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// Share of the edges that go.
+    pub edges: f64,
+    /// Share of the weights that are zero.
+    pub weights: f64,
+}
+
+impl Level {
+    /// The paper's levels: 5 % of the edges and 10 % of the weights of what is left, so many times.
+    pub fn of(level: u32) -> Self {
+        Self { edges: level_ratio(EDGES_A_LEVEL, level), weights: level_ratio(WEIGHTS_A_LEVEL, level) }
+    }
+}
+
 /// What edges are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EdgeOrder {

@@ -14,11 +14,12 @@ pub use work::work;
 
 use crate::chip::Chip;
 use crate::export::read::{ModelFile, ReadError, read_with};
-use crate::export::{ExportError, Room, Target, export_within, is_over_graph};
+use crate::export::{ExportError, Room, export_within, is_over_graph};
 use crate::graph::Graph;
 use crate::io::AlignedBytes;
 use crate::plan::Arena;
 use crate::plan::limits::{Least, Limits};
+use crate::target::Isa;
 use cost::CostTable;
 use planner::Planner;
 use std::path::Path;
@@ -55,9 +56,9 @@ pub fn export_planned(
     chip: Option<Chip>,
     limits: &Limits,
 ) -> Result<(AlignedBytes, Arena, Option<Plan>), TuneError> {
-    let target = chip.map_or(Target::Portable, Chip::target);
+    let isa = chip.map_or(Isa::Portable, Chip::isa);
     let Some(table) = chip.and_then(CostTable::of).filter(|_| !is_over_graph(graph)) else {
-        let (file, arena) = export_within(graph, target, room(limits))?;
+        let (file, arena) = export_within(graph, isa, room(limits))?;
         return Ok((file, arena, None));
     };
     let planner = Planner::new(graph, table, limits)?;

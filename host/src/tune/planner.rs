@@ -2,12 +2,13 @@
 
 use super::cost::{CostTable, Work};
 use super::plan::{Candidate, LayerPlan, Needs, Plan, Shortfall};
-use crate::export::{ExportError, Layout, PLAIN, Target, export_with, pack_layer, plain_layer};
+use crate::export::{ExportError, Layout, PLAIN, export_with, pack_layer, plain_layer};
 use crate::graph::{Graph, Node};
 use crate::io::AlignedBytes;
 use crate::plan::limits::{Least, Limits};
 use crate::plan::{Arena, Memory, plan};
 use crate::report::format;
+use crate::target::Isa;
 use niwaki_core::format::{ALIGN, Model, OpCode, TENSOR_BYTES, crc32};
 use niwaki_core::session::operators;
 use std::collections::BTreeSet;
@@ -100,7 +101,7 @@ impl<'a> Planner<'a> {
 
     /// What does not depend on the choice, from a file with any.
     fn count_the_rest(&mut self, chosen: &Chosen) -> Result<(), ExportError> {
-        let (file, _) = export_with(self.graph, Target::Portable, &self.layouts(chosen))?;
+        let (file, _) = export_with(self.graph, Isa::Portable, &self.layouts(chosen))?;
         // Tables and data end with up to 15 bytes of padding each, by the choice: with the most of both.
         self.fixed_bytes = file.len() as u64 + 2 * (ALIGN as u64 - 1) - self.bytes(chosen);
         let model = Model::verify(&file, operators::ALL)?;
@@ -268,7 +269,7 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn export(&self, chosen: &Chosen, limits: &Limits) -> Result<(AlignedBytes, Arena, Plan), ExportError> {
-        let (file, arena) = export_with(self.graph, Target::Portable, &self.layouts(chosen))?;
+        let (file, arena) = export_with(self.graph, Isa::Portable, &self.layouts(chosen))?;
         let needs = Needs {
             ram: arena.bytes as u64 + self.table.stack_bytes,
             flash: file.len() as u64 + self.table.code_bytes(self.codes(chosen)),

@@ -111,7 +111,7 @@ fn the_plan_is_the_best_of_all_choices_within_the_flash() {
 #[test]
 fn a_planned_model_answers_as_any_other() {
     let graph = network();
-    let tiled = export_for(&graph, Target::Dsp).expect("exports").0;
+    let tiled = export_for(&graph, Isa::ArmDsp).expect("exports").0;
     let inputs: Vec<Vec<u8>> = (0..20_u8).map(|n| (0..64_u8).map(|i| i.wrapping_mul(n * 13 + 5)).collect()).collect();
     let outputs = |file: &[u8]| chip::run(Chip::Host, file, &inputs, &mut |_| ()).expect("runs").outputs;
     let expected = outputs(&tiled);
@@ -169,7 +169,7 @@ fn a_chip_without_a_table_gets_plain_weights() {
     let graph = network();
     let (file, _, plan) = export_planned(&graph, None, &Limits::default()).expect("exports");
     assert!(plan.is_none());
-    assert_eq!(file, export_for(&graph, Target::Portable).expect("exports").0);
+    assert_eq!(file, export_for(&graph, Isa::Portable).expect("exports").0);
 }
 
 #[test]

@@ -8,10 +8,10 @@
 use niwaki::data::graph;
 use niwaki::graph::Adjacency;
 use niwaki::recipe::{Optimizer, OptimizerName, Schedule};
-use niwaki::sparsify::teddy::Unit;
+use niwaki::sparsify::teddy::{Level, Unit};
 use niwaki::train::Phase;
 use niwaki::train::nodes::{
-    Edges, Fit, Fitted, Level, Masked, NodeTask, SingleForward, Teacher, WeightRule, Weights, iterative_masks, prune,
+    Edges, Fit, Fitted, Masked, NodeTask, SingleForward, Teacher, WeightRule, Weights, iterative_masks, prune,
     train_level,
 };
 use niwaki::zoo::{NodeEntry, NodeSizes, node_entry};

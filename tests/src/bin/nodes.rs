@@ -7,14 +7,15 @@
 
 use niwaki::chip::{self, Chip, Cost};
 use niwaki::data::graph;
-use niwaki::export::{ExportError, Room, Target, export_within, query, read::describe};
+use niwaki::export::{ExportError, Room, export_within, query, read::describe};
 use niwaki::graph::{Graph, eval::Value};
 use niwaki::io::AlignedBytes;
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::recipe::{Optimizer, OptimizerName, Schedule};
-use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
+use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Level, Unit, choose_edges};
+use niwaki::target::Isa;
 use niwaki::train::Phase;
-use niwaki::train::nodes::{Edges, Fit, Fitted, Level, NodeTask, Teacher, WeightRule, Weights, prune, train_level};
+use niwaki::train::nodes::{Edges, Fit, Fitted, NodeTask, Teacher, WeightRule, Weights, prune, train_level};
 use niwaki::zoo::{NodeEntry, NodeSizes, node_entry};
 use niwaki_core::{format::Model, session::operators};
 use std::{collections::BTreeMap, error::Error, path::PathBuf, process::ExitCode, sync::atomic::AtomicBool};
@@ -110,7 +111,7 @@ impl Bench {
         let samples = drops.map(|drop| [drop as f32]);
         let samples = samples.each_ref().map(|sample| &sample[..]);
         let int8 = post_training(&float, &samples, Calibration::MinMax)?;
-        let (file, _) = export_within(&int8, Target::Dsp, Room::ANY)?;
+        let (file, _) = export_within(&int8, Isa::ArmDsp, Room::ANY)?;
         println!("{name}, edges chosen at run time:");
         for (drop, sample) in drops.into_iter().zip(samples) {
             let (outputs, cost) = measured(&file, &[(drop as i32).to_le_bytes().to_vec()])?;
@@ -145,7 +146,7 @@ impl Bench {
         );
         let mut room = Room::ANY;
         loop {
-            let (file, arena) = match export_within(&int8, Target::Dsp, room) {
+            let (file, arena) = match export_within(&int8, Isa::ArmDsp, room) {
                 Ok(exported) => exported,
                 Err(ExportError::Ram { .. }) => break,
                 Err(error) => return Err(error.into()),
@@ -157,7 +158,7 @@ impl Bench {
             println!("  all nodes: {}; {}", line(&file, &cost), per_operator(&file, &cost)?);
             room.ram_bytes = arena.bytes - 1;
         }
-        let (file, _) = export_within(&int8, Target::Dsp, Room { file_bytes: 0, ..Room::ANY })?;
+        let (file, _) = export_within(&int8, Isa::ArmDsp, Room { file_bytes: 0, ..Room::ANY })?;
         let (outputs, cost) = measured(&file, &[vec![0; 4]])?;
         if outputs[0] != codes {
             return Err("weights without zeros do not give what all of them give".into());
@@ -167,7 +168,7 @@ impl Bench {
     }
 
     fn single_nodes(&self, task: &NodeTask, int8: &Graph, codes: &[u8]) -> Outcome<()> {
-        let (file, _) = export_within(&query(int8, 1)?, Target::Dsp, Room::ANY)?;
+        let (file, _) = export_within(&query(int8, 1)?, Isa::ArmDsp, Room::ANY)?;
         let inputs: Vec<Vec<u8>> = task.test.iter().map(|node| node.to_le_bytes().to_vec()).collect();
         let (outputs, cost) = measured(&file, &inputs)?;
         let row = codes.len() / task.input.adjacency.nodes();

@@ -4,7 +4,8 @@
 //! A benchmark, not a test: it prints. The counts are the same on every machine.
 
 use niwaki::chip::{self, Chip};
-use niwaki::export::{Layout, Target, export_with, pack_layer};
+use niwaki::export::{Layout, export_with, pack_layer};
+use niwaki::target::Isa;
 use niwaki_tests::sparse::{Layer, Pattern};
 use std::{error::Error, process::ExitCode};
 
@@ -57,7 +58,7 @@ fn table(name: &str, layer: Layer, chip: Chip) -> Result<(), Box<dyn Error>> {
     let inputs = network.inputs(1);
     let graph = &network.graph;
     let layouts: Vec<_> = rows.iter().map(|row| Some(row.layout)).collect();
-    let (file, _) = export_with(graph, Target::Dsp, &layouts)?;
+    let (file, _) = export_with(graph, Isa::ArmDsp, &layouts)?;
     let cost = chip::run(chip, &file, &inputs, &mut |_| ())?.cost.ok_or("an emulated chip has costs")?;
     let bytes = graph.nodes.iter().zip(&rows).map(|(node, row)| Ok(pack_layer(graph, node, row.layout)?.bytes()));
     let bytes = bytes.collect::<Result<Vec<usize>, Box<dyn Error>>>()?;

@@ -1,10 +1,11 @@
 //! Small int8 networks over graphs, in every way that their rows can be stored or computed on demand.
 
-use niwaki::export::{ExportError, Room, Target, export_within, query};
+use niwaki::export::{ExportError, Room, export_within, query};
 use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
 use niwaki::ops;
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
+use niwaki::target::Isa;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -200,7 +201,7 @@ fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Res
 pub fn plans(network: &Graph) -> Result<Vec<Vec<u8>>, ExportError> {
     let (mut files, mut ram_bytes) = (Vec::new(), usize::MAX);
     loop {
-        let of = |file_bytes| export_within(network, Target::Portable, Room { ram_bytes, file_bytes });
+        let of = |file_bytes| export_within(network, Isa::Portable, Room { ram_bytes, file_bytes });
         match of(usize::MAX) {
             Ok((file, arena)) => {
                 files.push(file.to_vec());

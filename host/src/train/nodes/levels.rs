@@ -8,25 +8,6 @@ use crate::train::{Phase, TrainError};
 use crate::zoo::{NodeEntry, NodeSizes};
 use serde::{Deserialize, Serialize};
 
-/// How sparse: shares of what there was.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
-    /// Share of the edges that go.
-    pub edges: f64,
-    /// Share of the weights that are zero.
-    pub weights: f64,
-}
-
-impl Level {
-    /// The paper's levels: 5 % of the edges and 10 % of the weights of what is left, so many times.
-    pub fn of(level: u32) -> Self {
-        Self {
-            edges: teddy::level_ratio(teddy::EDGES_A_LEVEL, level),
-            weights: teddy::level_ratio(teddy::WEIGHTS_A_LEVEL, level),
-        }
-    }
-}
-
 /// Which edges go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -10,7 +10,7 @@ mod single_forward;
 mod tests;
 
 pub use fit::{Fit, Fitted, NodeEpoch, Weights};
-pub use levels::{Edges, Level, Teacher, WeightRule, prune, train_level};
+pub use levels::{Edges, Teacher, WeightRule, prune, train_level};
 pub use masks::{Masked, iterative_masks};
 pub use run::{TrainedNodes, edge_list, nonzero_macs, train_nodes};
 pub use single_forward::{ForwardLayer, SingleForward};

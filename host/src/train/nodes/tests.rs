@@ -3,6 +3,7 @@
 use super::*;
 use crate::data::graph::karate;
 use crate::recipe::{Optimizer, OptimizerName, Schedule};
+use crate::sparsify::teddy::Level;
 use crate::sparsify::teddy::Unit;
 use crate::train::Phase;
 use crate::zoo::{NodeSizes, node_entry};

@@ -38,8 +38,10 @@ const CORE: Modules = &[
 /// Each module of host with the modules that it may name.
 const HOST: Modules = &[
     ("io", &[]),
+    ("target", &[]),
     ("data", &["io"]),
-    ("graph", &[]),
+    ("graph", &["ops"]),
+    ("ops", &["graph"]),
     ("zoo", &["graph"]),
     ("import", &["graph"]),
     ("simplify", &["graph"]),
@@ -53,7 +55,7 @@ const HOST: Modules = &[
     // A recipe names data, a network, a sparsity method, how to quantise and what the target has.
     ("recipe", &["data", "zoo", "plan", "sparsify", "quantize"]),
     // Training applies a sparsity method at every step.
-    ("train", &["io", "data", "graph", "engine", "sparsify", "quantize", "recipe"]),
+    ("train", &["io", "data", "zoo", "graph", "engine", "sparsify", "quantize", "recipe"]),
     ("chip", &["io", "export"]),
     ("report", &["io", "recipe", "train"]),
     // Layouts are chosen within the limits that a target sets.

@@ -9,7 +9,8 @@ mod layers;
 
 use layers::{Kind, Measured};
 use niwaki::chip::{self, Chip};
-use niwaki::export::{Target, export_with};
+use niwaki::export::export_with;
+use niwaki::target::Isa;
 use niwaki::tune::{
     cost::{CostTable, OperatorCost},
     work,
@@ -34,7 +35,7 @@ fn codes(file: &[u8]) -> Result<Vec<OpCode>, Box<dyn Error>> {
 fn measure(chip: Chip, kind: &Kind) -> Result<(OpCode, Vec<Measured>, chip::Cost), Box<dyn Error>> {
     let (graph, inputs) = kind.network()?;
     let layouts = vec![kind.layout; graph.nodes.len()];
-    let (file, _) = export_with(&graph, Target::Portable, &layouts)?;
+    let (file, _) = export_with(&graph, Isa::Portable, &layouts)?;
     let codes = codes(&file)?;
     let code = codes[0];
     if codes.iter().any(|&other| other != code) {
