@@ -87,17 +87,18 @@ pub(crate) fn top_level(context: &Context) -> Outcome {
     if wrong.is_empty() { Ok(Verdict::PASSED) } else { Err(wrong.join("\n")) }
 }
 
-/// Every path and every `niwaki` command that README.md names exists, and so does all that comments and pages cite.
+/// Every path that a page names and every `niwaki` command of README.md exists, and so does all that comments and pages cite.
 pub(crate) fn readme(context: &Context) -> Outcome {
     let text = context.read("README.md")?;
     let mut build = context.cargo(&["run", RELEASE, "--quiet", "-p", "niwaki", "--", "--help"]);
     build.env("COLUMNS", "200");
     let help = output(build)?;
     let commands: Vec<&str> = help.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    let mut wrong = citations::wrong(context)?;
-    for path in paths(&text) {
-        if !context.root.join(&path).exists() {
-            wrong.push(format!("README.md names `{path}`, which is not there"));
+    let files = citations::files(context)?;
+    let mut wrong = citations::check(&files);
+    for (page, text) in files.iter().filter(|(path, _)| path.ends_with(".md")) {
+        for path in paths(text).iter().filter(|path| !context.root.join(path).exists()) {
+            wrong.push(format!("{page} names `{path}`, which is not there"));
         }
     }
     for command in subcommands(&text) {
