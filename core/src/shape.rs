@@ -42,7 +42,7 @@ pub struct Axis {
 
 /// The taps of a kernel that fall inside the input for one output position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taps {
+pub struct TapRange {
     /// First tap inside the input.
     pub kernel_start: usize,
     /// Input element under that tap.
@@ -120,7 +120,7 @@ impl Axis {
     /// The taps that fall inside the input when the window stands at `output`; `len` may be zero.
     #[cfg_attr(arm_dsp, inline(never))]
     #[cfg_attr(not(arm_dsp), inline)]
-    pub fn taps(&self, output: usize) -> Taps {
+    pub fn taps(&self, output: usize) -> TapRange {
         let left = output * self.stride.get();
         let dilation = self.dilation.get();
         // First tap t with left + t*dilation >= pad.
@@ -136,7 +136,7 @@ impl Axis {
             Some(room) => room.div_ceil(dilation),
         };
         let len = inside.min(self.kernel.get().saturating_sub(kernel_start));
-        Taps { kernel_start, input_start, len }
+        TapRange { kernel_start, input_start, len }
     }
 }
 

@@ -2,17 +2,17 @@
 
 use core::hint::black_box;
 use niwaki_core::error::GraphError;
-use niwaki_core::graph::propagate::{self, Attention};
+use niwaki_core::graph::propagate::{self, AttentionVectors};
 use niwaki_core::graph::{Csr, Index, Undirected};
 use niwaki_core::learn::fixed_point::{Contraction, Phi, Stop, degree_weights, degree_weights_gradient};
 use niwaki_core::learn::single_forward::{Outputs, normalize_rows};
 use niwaki_core::real::Real;
 use niwaki_core::select::Cut;
-use niwaki_core::teddy::{self, Scores, Unit};
+use niwaki_core::teddy::{self, Scores, DropUnit};
 
 fn operators<O: Index, I: Index, T: Real>(
     (offsets, indices, columns): (&[O], &[I], usize),
-    by: &Attention<'_, T>,
+    by: &AttentionVectors<'_, T>,
     x: &[T],
     y: &mut [T],
 ) -> Result<(), GraphError> {
@@ -29,7 +29,7 @@ fn operators<O: Index, I: Index, T: Real>(
 
 fn sparse<O: Index, I: Index, T: Real>(
     (offsets, indices, columns): (&[O], &[I], usize),
-    unit: Unit,
+    unit: DropUnit,
     [scratch, nodes, scores]: [&mut [T]; 3],
     keep: &mut [bool],
     [order, ranks]: [&mut [u32]; 2],
@@ -65,8 +65,8 @@ fn learning<O: Index, I: Index, T: Real>(
 
 /// The functions that the generic ones above become.
 pub type Graphs<O, I, T> = (
-    fn((&[O], &[I], usize), &Attention<'_, T>, &[T], &mut [T]) -> Result<(), GraphError>,
-    fn((&[O], &[I], usize), Unit, [&mut [T]; 3], &mut [bool], [&mut [u32]; 2]) -> Result<(), GraphError>,
+    fn((&[O], &[I], usize), &AttentionVectors<'_, T>, &[T], &mut [T]) -> Result<(), GraphError>,
+    fn((&[O], &[I], usize), DropUnit, [&mut [T]; 3], &mut [bool], [&mut [u32]; 2]) -> Result<(), GraphError>,
     fn((&[O], &[I], usize), (&Outputs<'_, T>, &[u32]), (T, Phi, Stop), [&mut [T]; 4]) -> Result<(), GraphError>,
 );
 

@@ -95,7 +95,7 @@ pub fn mean<O: Index, I: Index, T: Real>(graph: &Csr<'_, O, I>, x: &[T], y: &mut
 
 /// The vectors that GAT scores edges with.
 #[derive(Debug, Clone, Copy)]
-pub struct Attention<'a, T> {
+pub struct AttentionVectors<'a, T> {
     /// Heads, each with `channels / heads` channels of its own.
     pub heads: usize,
     /// Slope of the leaky ReLU on the negative side.
@@ -115,7 +115,7 @@ pub struct Attention<'a, T> {
 /// [`GraphError`]; `y` is untouched then.
 pub fn attention<O: Index, I: Index, T: Real>(
     graph: &Csr<'_, O, I>,
-    by: &Attention<'_, T>,
+    by: &AttentionVectors<'_, T>,
     x: &[T],
     y: &mut [T],
 ) -> Result<(), GraphError> {

@@ -6,7 +6,7 @@
     reason = "a test may panic: that is how it fails"
 )]
 
-use super::propagate::{self, Attention};
+use super::propagate::{self, AttentionVectors};
 use super::{Csr, Undirected};
 use crate::error::GraphError;
 
@@ -104,7 +104,7 @@ fn sum_and_mean_are_those_of_the_neighbours() {
 fn attention_is_a_softmax_over_the_neighbours_and_the_node() {
     let (x, source, target) = (values(20, 0.9), values(4, 2.1), values(4, 3.3));
     let mut y = [9.0; 20];
-    let by = Attention { heads: 2, slope: 0.2, source: &source, target: &target };
+    let by = AttentionVectors { heads: 2, slope: 0.2, source: &source, target: &target };
     propagate::attention(&graph(), &by, &x, &mut y).expect("fits");
     for head in 0..2 {
         let score = |v: &[f64], i: usize| (0..2).map(|c| v[2 * head + c] * x[4 * i + 2 * head + c]).sum::<f64>();
@@ -117,7 +117,7 @@ fn attention_is_a_softmax_over_the_neighbours_and_the_node() {
         let part = |y: &[f64]| y.chunks(4).flat_map(|row| row[2 * head..2 * head + 2].to_vec()).collect::<Vec<_>>();
         assert_close(&part(&y), &part(&expected));
     }
-    let uneven = Attention { heads: 3, ..by };
+    let uneven = AttentionVectors { heads: 3, ..by };
     assert_eq!(propagate::attention(&graph(), &uneven, &x, &mut y), Err(GraphError::Heads { heads: 3, channels: 4 }));
 }
 

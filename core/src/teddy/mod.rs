@@ -7,13 +7,13 @@
 //! # Examples
 //! ```
 //! use niwaki_core::graph::Csr;
-//! use niwaki_core::teddy::{self, Scores, Unit};
+//! use niwaki_core::teddy::{self, Scores, DropUnit};
 //! // 0 – 1, 0 – 2, 0 – 3, 3 – 4, 4 – 5
 //! let graph = Csr::try_new(&[0_u16, 3, 4, 5, 7, 9, 10], &[1_u16, 2, 3, 0, 0, 0, 4, 3, 5, 4], 6)?;
 //! let (mut scratch, mut nodes, mut keep) = ([0.0_f64; 6], [0.0; 6], [true; 10]);
 //! teddy::node_scores(&graph, &mut scratch, &mut nodes)?;
 //! let scores = Scores::try_new(graph, &nodes)?;
-//! teddy::prune(&scores, Unit::Pair, 1, &mut keep)?;
+//! teddy::prune(&scores, DropUnit::Pair, 1, &mut keep)?;
 //! // The hub's edge to the connector, in both directions.
 //! assert_eq!(keep, [true, true, false, true, true, false, true, true, true, true]);
 //! # Ok::<(), niwaki_core::error::GraphError>(())
@@ -104,7 +104,7 @@ impl<'a, O: Index, I: Index, T: Real> Scores<'a, O, I, T> {
 
     /// The edges that compete with each other, as keys in the order of their scores.
     #[inline]
-    fn keys(&self, unit: Unit) -> impl Iterator<Item = u64> + Clone {
+    fn keys(&self, unit: DropUnit) -> impl Iterator<Item = u64> + Clone {
         let competing = self.graph.entries().filter(move |(from, to)| unit.competes(*from, *to));
         let scores = *self;
         competing.map(move |(from, to)| scores.of(from, to).magnitude_bits())
@@ -113,7 +113,7 @@ impl<'a, O: Index, I: Index, T: Real> Scores<'a, O, I, T> {
 
 /// What is dropped or kept as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Unit {
+pub enum DropUnit {
     /// Both directions of an edge: a symmetric graph stays symmetric.
     #[default]
     Pair,
@@ -121,7 +121,7 @@ pub enum Unit {
     Direction,
 }
 
-impl Unit {
+impl DropUnit {
     /// Whether an edge is among those that are ranked. Self loops never are.
     #[inline]
     fn competes(self, from: usize, to: usize) -> bool {
@@ -156,12 +156,12 @@ pub fn level_ratio(step: f64, level: u32) -> f64 {
 /// [`GraphError`]: a wrong length, or for pairs a graph that is not symmetric. `keep` is untouched then.
 pub fn prune<O: Index, I: Index, T: Real>(
     scores: &Scores<'_, O, I, T>,
-    unit: Unit,
+    unit: DropUnit,
     drop: usize,
     keep: &mut [bool],
 ) -> Result<(), GraphError> {
     expect_len("keep", scores.graph.entry_count(), keep.len())?;
-    if unit == Unit::Pair {
+    if unit == DropUnit::Pair {
         Undirected::try_new(scores.graph)?;
     }
     let mut cut = Cut::above_smallest(|| scores.keys(unit), T::BITS, drop);
@@ -200,7 +200,7 @@ pub const NEVER: u32 = u32::MAX;
 pub fn ranks<O: Index, I: Index, T: Real>(
     graph: &Csr<'_, O, I>,
     scores: &[T],
-    unit: Unit,
+    unit: DropUnit,
     order: &mut [u32],
     ranks: &mut [u32],
 ) -> Result<usize, GraphError> {
@@ -209,7 +209,7 @@ pub fn ranks<O: Index, I: Index, T: Real>(
     expect_len("scores", entries, scores.len())?;
     expect_len("ranks", entries, ranks.len())?;
     expect_len("order", 2 * entries, order.len())?;
-    if unit == Unit::Pair {
+    if unit == DropUnit::Pair {
         Undirected::try_new(*graph)?;
     }
     let halves = order.split_at_mut_checked(entries);
@@ -250,7 +250,7 @@ pub fn ranks<O: Index, I: Index, T: Real>(
             *slot = rank;
         }
     }
-    if unit == Unit::Pair {
+    if unit == DropUnit::Pair {
         for (at, (from, to)) in graph.entries().enumerate().filter(|(_, (from, to))| from > to) {
             let mirror = graph.entry(to, from).and_then(|mirror| ranks.get(mirror).copied());
             if let (Some(slot), Some(rank)) = (ranks.get_mut(at), mirror) {

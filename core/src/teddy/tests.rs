@@ -59,13 +59,13 @@ impl Case {
         scores
     }
 
-    fn kept(&self, unit: Unit, drop: usize) -> Vec<bool> {
+    fn kept(&self, unit: DropUnit, drop: usize) -> Vec<bool> {
         let mut keep = vec![true; self.graph().entry_count()];
         prune(&self.scores(), unit, drop, &mut keep).expect("fits");
         keep
     }
 
-    fn ranks(&self, unit: Unit) -> Vec<u32> {
+    fn ranks(&self, unit: DropUnit) -> Vec<u32> {
         let entries = self.graph().entry_count();
         let (mut order, mut found) = (vec![0; 2 * entries], vec![0; entries]);
         ranks(&self.graph(), &self.written(), unit, &mut order, &mut found).expect("fits");
@@ -112,9 +112,9 @@ fn the_first_edge_to_go_leads_from_the_hub_to_the_connector() {
         let keep = case.kept(unit, drop);
         case.graph().entries().zip(keep).filter(|(_, keep)| !keep).map(|(edge, _)| edge).collect::<Vec<_>>()
     };
-    assert_eq!(dropped(Unit::Pair, 1), [(0, 3), (3, 0)]);
-    assert_eq!(dropped(Unit::Direction, 1), [(0, 3)]);
-    assert_eq!(dropped(Unit::Direction, 4), [(0, 3), (3, 0), (3, 4), (4, 3)]);
+    assert_eq!(dropped(DropUnit::Pair, 1), [(0, 3), (3, 0)]);
+    assert_eq!(dropped(DropUnit::Direction, 1), [(0, 3)]);
+    assert_eq!(dropped(DropUnit::Direction, 4), [(0, 3), (3, 0), (3, 4), (4, 3)]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn an_isolated_node_scores_zero() {
 fn self_loops_survive_every_ratio() {
     let edges = [(0, 0), (0, 1), (1, 2), (2, 2), (2, 3)];
     let case = Case::new(4, &edges);
-    for unit in [Unit::Pair, Unit::Direction] {
+    for unit in [DropUnit::Pair, DropUnit::Direction] {
         for drop in 0..20 {
             let keep = case.kept(unit, drop);
             let loops = case.graph().entries().zip(&keep).filter(|((from, to), _)| from == to);
@@ -168,14 +168,14 @@ fn pairs_go_together_and_directions_one_by_one() {
     let case = Case::new(60, &random_edges(60, 200, 3));
     let pairs = case.graph().entries().filter(|(from, to)| from < to).count();
     for drop in 0..=pairs {
-        let keep = case.kept(Unit::Pair, drop);
+        let keep = case.kept(DropUnit::Pair, drop);
         let dropped = keep.iter().filter(|keep| !**keep).count();
         assert_eq!(dropped, 2 * drop);
         for (at, (from, to)) in case.graph().entries().enumerate() {
             let mirror = case.graph().entry(to, from).expect("symmetric");
             assert_eq!(keep[at], keep[mirror], "({from}, {to}) of {drop} pairs");
         }
-        let single = case.kept(Unit::Direction, drop);
+        let single = case.kept(DropUnit::Direction, drop);
         assert_eq!(single.iter().filter(|keep| !**keep).count(), drop);
     }
 }
@@ -183,7 +183,7 @@ fn pairs_go_together_and_directions_one_by_one() {
 #[test]
 fn ranks_and_selection_agree_at_every_number() {
     let case = Case::new(50, &random_edges(50, 150, 9));
-    for unit in [Unit::Pair, Unit::Direction] {
+    for unit in [DropUnit::Pair, DropUnit::Direction] {
         let ranks = case.ranks(unit);
         for drop in 0..=ranks.len() {
             let by_rank: Vec<bool> = ranks.iter().map(|rank| *rank >= drop as u32).collect();
@@ -196,8 +196,9 @@ fn ranks_and_selection_agree_at_every_number() {
 fn a_larger_ratio_drops_what_a_smaller_one_did() {
     let case = Case::new(50, &random_edges(50, 150, 2));
     let edges = case.graph().entry_count();
-    let levels: Vec<Vec<bool>> =
-        (0..=20).map(|level| case.kept(Unit::Pair, Unit::Pair.drop_count(edges, level_ratio(0.05, level)))).collect();
+    let levels: Vec<Vec<bool>> = (0..=20)
+        .map(|level| case.kept(DropUnit::Pair, DropUnit::Pair.drop_count(edges, level_ratio(0.05, level))))
+        .collect();
     for pair in levels.windows(2) {
         assert!(pair[0].iter().zip(&pair[1]).all(|(before, after)| *before || !after));
     }
@@ -208,8 +209,8 @@ fn levels_keep_the_percentages_of_the_specification() {
     let kept = |step, level| (1e4 * (1.0 - level_ratio(step, level))).round() / 100.0;
     assert_eq!([5, 10, 15, 20].map(|level| kept(0.05, level)), [77.38, 59.87, 46.33, 35.85]);
     assert_eq!([5, 10, 15, 20].map(|level| kept(0.1, level)), [59.05, 34.87, 20.59, 12.16]);
-    assert_eq!(Unit::Direction.drop_count(10_556 + 2_708, level_ratio(0.05, 20)), 8509);
-    assert_eq!(Unit::Pair.drop_count(7, 1.0), 3);
+    assert_eq!(DropUnit::Direction.drop_count(10_556 + 2_708, level_ratio(0.05, 20)), 8509);
+    assert_eq!(DropUnit::Pair.drop_count(7, 1.0), 3);
 }
 
 #[test]
@@ -251,7 +252,7 @@ fn one_way_graphs_have_no_pairs() {
     let graph = Csr::try_new(&[0_u32, 1, 1], &[1_u32], 2).expect("rows rise");
     let scores = Scores::try_new(graph, &[0.5_f32, 0.5]).expect("fits");
     let mut keep = [true];
-    assert_eq!(prune(&scores, Unit::Pair, 1, &mut keep), Err(GraphError::Asymmetric { from: 0, to: 1 }));
-    prune(&scores, Unit::Direction, 1, &mut keep).expect("fits");
+    assert_eq!(prune(&scores, DropUnit::Pair, 1, &mut keep), Err(GraphError::Asymmetric { from: 0, to: 1 }));
+    prune(&scores, DropUnit::Direction, 1, &mut keep).expect("fits");
     assert_eq!(keep, [false]);
 }

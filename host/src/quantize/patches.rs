@@ -73,7 +73,7 @@ impl Patches {
         let Some(window) = &self.window else { return row.extend_from_slice(x) };
         let (rows, columns) =
             (window.y.taps(position / window.x.output()), window.x.taps(position % window.x.output()));
-        let inside = |taps: &niwaki_core::shape::Taps, tap: usize, dilation: usize| {
+        let inside = |taps: &niwaki_core::shape::TapRange, tap: usize, dilation: usize| {
             let step = tap.checked_sub(taps.kernel_start).filter(|&step| step < taps.len)?;
             Some(taps.input_start + step * dilation)
         };

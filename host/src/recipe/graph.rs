@@ -1,6 +1,6 @@
 //! The `[graph]` section: what only networks over graphs have.
 
-use crate::sparsify::teddy::{Level, Unit};
+use crate::sparsify::teddy::{DropUnit, Level};
 use serde::{Deserialize, Serialize};
 
 /// `[graph]`
@@ -89,7 +89,7 @@ pub enum EdgeUnit {
     Direction,
 }
 
-impl From<EdgeUnit> for Unit {
+impl From<EdgeUnit> for DropUnit {
     fn from(unit: EdgeUnit) -> Self {
         match unit {
             EdgeUnit::Pair => Self::Pair,

@@ -11,7 +11,7 @@ use rand_chacha::{
 };
 use std::sync::Arc;
 
-pub use niwaki_core::teddy::{Unit, level_ratio, zero_count};
+pub use niwaki_core::teddy::{DropUnit, level_ratio, zero_count};
 
 /// Share of the edges that a level drops of those that are left.
 pub const EDGES_A_LEVEL: f64 = 0.05;
@@ -50,7 +50,7 @@ pub enum EdgeOrder {
 pub struct EdgeRanks {
     /// One an edge; self loops have [`teddy::NEVER`].
     ranks: Vec<u32>,
-    unit: Unit,
+    unit: DropUnit,
     /// Edges that ratios are taken of.
     counted: usize,
 }
@@ -61,7 +61,7 @@ impl EdgeRanks {
     ///
     /// # Errors
     /// [`GraphError::Asymmetric`] for pairs of a graph that has one-way edges.
-    pub fn new(graph: &Adjacency, order: EdgeOrder, unit: Unit, loops: bool) -> Result<Self, GraphError> {
+    pub fn new(graph: &Adjacency, order: EdgeOrder, unit: DropUnit, loops: bool) -> Result<Self, GraphError> {
         let seen = if loops { graph.with_self_loops() } else { graph.clone() };
         let (csr, nodes) = (seen.csr(), seen.nodes());
         let mut scores = vec![0.0_f64; seen.edges()];
@@ -171,7 +171,7 @@ mod tests {
 
     fn kept(order: EdgeOrder, ratio: f64) -> Adjacency {
         let graph = graph();
-        graph.filtered(&EdgeRanks::new(&graph, order, Unit::Pair, false).expect("symmetric").keep(ratio))
+        graph.filtered(&EdgeRanks::new(&graph, order, DropUnit::Pair, false).expect("symmetric").keep(ratio))
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn loops_that_attention_adds_are_counted_but_never_dropped() {
         let graph = graph();
-        let ranks = EdgeRanks::new(&graph, EdgeOrder::Degree, Unit::Direction, true).expect("a graph");
+        let ranks = EdgeRanks::new(&graph, EdgeOrder::Degree, DropUnit::Direction, true).expect("a graph");
         assert_eq!((ranks.ranks().len(), ranks.drop_count(0.5)), (14, 11));
         assert_eq!(ranks.keep(0.5).iter().filter(|keep| !**keep).count(), 11);
         assert!(ranks.keep(0.999).iter().all(|keep| !keep), "all that are no loops");

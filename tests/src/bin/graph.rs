@@ -8,7 +8,7 @@
 use niwaki::data::graph;
 use niwaki::graph::Adjacency;
 use niwaki::recipe::{Optimizer, OptimizerName, Schedule};
-use niwaki::sparsify::teddy::{Level, Unit};
+use niwaki::sparsify::teddy::{DropUnit, Level};
 use niwaki::train::Phase;
 use niwaki::train::nodes::{
     Edges, Fit, Fitted, Masked, NodeTask, SingleForward, Teacher, WeightRule, Weights, iterative_masks, prune,
@@ -104,8 +104,8 @@ fn edges(options: &BTreeMap<String, String>) -> Outcome {
             score_ns = score_ns.min(started.elapsed().as_nanos() as f64);
             let started = Instant::now();
             let scores = Scores::try_new(csr, &of_nodes)?;
-            let drop = Unit::Direction.drop_count(csr.entry_count(), Level::of(20).edges);
-            teddy::prune(&scores, Unit::Direction, drop, &mut keep)?;
+            let drop = DropUnit::Direction.drop_count(csr.entry_count(), Level::of(20).edges);
+            teddy::prune(&scores, DropUnit::Direction, drop, &mut keep)?;
             cut_ns = cut_ns.min(started.elapsed().as_nanos() as f64);
             assert_eq!(keep.iter().filter(|keep| !**keep).count(), drop, "exactly so many");
         }
@@ -164,7 +164,7 @@ impl<'a> Bench<'a> {
         seed: u64,
     ) -> Result<Fitted, Box<dyn Error>> {
         let attention = self.network.0.name == "gat";
-        let pruned = prune(&self.task, edges, Unit::Pair, level.edges, attention, seed)?;
+        let pruned = prune(&self.task, edges, DropUnit::Pair, level.edges, attention, seed)?;
         let probabilities = dense.probabilities(self.task.input.classes);
         let teacher = Teacher { dense, probabilities: &probabilities, weight: lambda };
         Ok(train_level(self.network, &pruned, (rule, level.weights), teacher, self.fit(seed), &mut |_| ())?)

@@ -12,7 +12,7 @@ use niwaki::graph::{Graph, eval::Value};
 use niwaki::io::AlignedBytes;
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::recipe::{Optimizer, OptimizerName, Schedule};
-use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Level, Unit, choose_edges};
+use niwaki::sparsify::teddy::{DropUnit, EdgeOrder, EdgeRanks, Level, choose_edges};
 use niwaki::target::Isa;
 use niwaki::train::Phase;
 use niwaki::train::nodes::{Edges, Fit, Fitted, NodeTask, Teacher, WeightRule, Weights, prune, train_level};
@@ -91,7 +91,7 @@ impl Bench {
         let levels: String = option(&self.options, "levels", "5,10,15,20")?;
         for level in levels.split(',').filter(|level| !level.is_empty()) {
             let sparsity = Level::of(level.parse()?);
-            let task = prune(&self.task, Edges::Teddy, Unit::Pair, sparsity.edges, false, seed)?;
+            let task = prune(&self.task, Edges::Teddy, DropUnit::Pair, sparsity.edges, false, seed)?;
             let probabilities = dense.probabilities(task.input.classes);
             let teacher = Teacher { dense: &dense, probabilities: &probabilities, weight: lambda };
             let rule = (WeightRule::Projected, sparsity.weights);
@@ -105,7 +105,7 @@ impl Bench {
     /// One network with all edges, of which some go at run time.
     fn choosing(&self, name: &str, fitted: &Fitted) -> Outcome<()> {
         let adjacency = &self.task.input.adjacency;
-        let ranks = EdgeRanks::new(adjacency, EdgeOrder::Degree, Unit::Pair, self.network.0.name == "gat")?;
+        let ranks = EdgeRanks::new(adjacency, EdgeOrder::Degree, DropUnit::Pair, self.network.0.name == "gat")?;
         let float = choose_edges(&fitted.graph, adjacency, &ranks)?;
         let drops = [0, 5, 10, 15, 20].map(|level| ranks.drop_count(Level::of(level).edges).min(ranks.count()));
         let samples = drops.map(|drop| [drop as f32]);

@@ -4,7 +4,7 @@ use niwaki::export::{ExportError, Room, export_within, query};
 use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
 use niwaki::ops;
 use niwaki::quantize::{Calibration, post_training};
-use niwaki::sparsify::teddy::{EdgeOrder, EdgeRanks, Unit, choose_edges};
+use niwaki::sparsify::teddy::{DropUnit, EdgeOrder, EdgeRanks, choose_edges};
 use niwaki::target::Isa;
 use rand_chacha::{
     ChaCha8Rng,
@@ -101,7 +101,7 @@ pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph,
 pub fn choosing(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Graph, usize), GraphError> {
     let (g, adjacency) = float(kind, edges, sizes, seed)?;
     let fail = |error: niwaki_core::error::GraphError| GraphError::Eval(error.to_string());
-    let unit = if adjacency.is_symmetric() { Unit::Pair } else { Unit::Direction };
+    let unit = if adjacency.is_symmetric() { DropUnit::Pair } else { DropUnit::Direction };
     let ranks = EdgeRanks::new(&adjacency, EdgeOrder::Degree, unit, false).map_err(fail)?;
     let g = choose_edges(&g, &adjacency, &ranks)?;
     let all = ranks.count();

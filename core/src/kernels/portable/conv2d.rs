@@ -2,7 +2,7 @@
 
 use crate::error::ShapeError;
 use crate::kernels::{Arithmetic, Conv2d, Dense};
-use crate::shape::Taps;
+use crate::shape::TapRange;
 
 /// Filters that one pass over the input feeds.
 const FILTERS: usize = 4;
@@ -141,7 +141,7 @@ struct Runs {
 }
 
 impl Runs {
-    fn new(op: &Conv2d, rows: Taps, columns: Taps) -> Self {
+    fn new(op: &Conv2d, rows: TapRange, columns: TapRange) -> Self {
         let (y, x, in_c) = (&op.window.y, &op.window.x, op.in_channels().get());
         // Without dilation the taps of one row lie side by side in the input and in the filter.
         let (runs, len) = if x.dilation() == 1 { (1, columns.len * in_c) } else { (columns.len, in_c) };

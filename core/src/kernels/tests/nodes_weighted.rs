@@ -165,7 +165,7 @@ fn attention_is_within_a_code_of_the_softmax_in_reals() {
         reference::weighted_int8(&op, &x, &mut y).unwrap();
         let vectors: Vec<f64> = weights.vectors.iter().map(|&code| f64::from(code) / 100.0).collect();
         let (source, target) = vectors.split_at(channels);
-        let by = propagate::Attention { heads, slope: 0.2, source, target };
+        let by = propagate::AttentionVectors { heads, slope: 0.2, source, target };
         let csr = Csr::try_new(&graph.offsets, &graph.columns, nodes).unwrap();
         let mut want = vec![0.0; nodes * channels];
         propagate::attention(&csr, &by, &reals(&x), &mut want).unwrap();

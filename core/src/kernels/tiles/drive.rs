@@ -5,7 +5,7 @@ use super::filters::GROUP;
 use super::rows::Rows as PresentRows;
 use super::{Activations, Packed, TiledInt8, Tiles};
 use crate::error::ShapeError;
-use crate::shape::{Axis, Taps, expect_len};
+use crate::shape::{Axis, TapRange, expect_len};
 use core::num::NonZeroUsize;
 
 /// Rows of bytes, all of one length, which is a multiple of [`GROUP`].
@@ -228,7 +228,7 @@ struct Pixel {
     /// Its column.
     ox: usize,
     /// Taps of its row.
-    rows: Taps,
+    rows: TapRange,
     /// The first element under the window if no tap is in the padding.
     whole: Option<usize>,
 }
@@ -240,7 +240,7 @@ struct Pixels<'a> {
     in_c: usize,
     oy: usize,
     ox: usize,
-    taps: Taps,
+    taps: TapRange,
     /// Columns whose taps are all inside the input.
     inside: core::ops::Range<usize>,
 }

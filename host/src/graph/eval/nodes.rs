@@ -4,7 +4,7 @@ use super::Value;
 use crate::graph::lower::Nodes;
 use crate::graph::{Graph, GraphError, Node, Op, Propagation, TensorId, lower};
 use crate::ops;
-use niwaki_core::graph::propagate::{self, Attention};
+use niwaki_core::graph::propagate::{self, AttentionVectors};
 use niwaki_core::kernels::nodes::{RowOperator, keep_edges};
 use niwaki_core::kernels::{Kept, Propagate, Weighted, reference};
 use std::borrow::Cow;
@@ -92,7 +92,7 @@ impl Graph {
                     Propagation::Sum => propagate::sum(&graph, operand(1)?[0], x, &mut y),
                     Propagation::Mean => propagate::mean(&graph, x, &mut y),
                     Propagation::Attention { heads, slope } => {
-                        let by = Attention { heads, slope, source: operand(1)?, target: operand(2)? };
+                        let by = AttentionVectors { heads, slope, source: operand(1)?, target: operand(2)? };
                         propagate::attention(&graph, &by, x, &mut y)
                     }
                 };

@@ -3,7 +3,7 @@
 use super::{Fit, Fitted, NodeTask, Weights};
 use crate::engine::nodes::NodeTeacher;
 use crate::graph::{Graph, GraphError};
-use crate::sparsify::teddy::{self, EdgeOrder, EdgeRanks, Unit};
+use crate::sparsify::teddy::{self, DropUnit, EdgeOrder, EdgeRanks};
 use crate::train::{Phase, TrainError};
 use crate::zoo::{NodeEntry, NodeSizes};
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ pub struct Teacher<'a> {
 pub fn prune(
     task: &NodeTask,
     edges: Edges,
-    unit: Unit,
+    unit: DropUnit,
     ratio: f64,
     attention: bool,
     seed: u64,

@@ -3,8 +3,8 @@
 use super::*;
 use crate::data::graph::karate;
 use crate::recipe::{Optimizer, OptimizerName, Schedule};
+use crate::sparsify::teddy::DropUnit;
 use crate::sparsify::teddy::Level;
-use crate::sparsify::teddy::Unit;
 use crate::train::Phase;
 use crate::zoo::{NodeSizes, node_entry};
 use std::sync::atomic::AtomicBool;
@@ -44,7 +44,7 @@ fn a_level_has_as_few_edges_and_weights_as_it_says_and_the_same_bits_every_time(
     let teacher = Teacher { dense: &dense, probabilities: &probabilities, weight: 10.0 };
     let network = (node_entry("gcn").expect("in the zoo"), SIZES);
     let level = Level::of(20);
-    let pruned = prune(&task, Edges::Teddy, Unit::Pair, level.edges, false, 1).expect("symmetric");
+    let pruned = prune(&task, Edges::Teddy, DropUnit::Pair, level.edges, false, 1).expect("symmetric");
     assert_eq!((pruned.input.adjacency.edges(), pruned.input.adjacency.is_symmetric()), (156 - 2 * 50, true));
     for rule in [WeightRule::Projected, WeightRule::Magnitude] {
         let train = |threads| {

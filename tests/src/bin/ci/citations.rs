@@ -6,7 +6,7 @@
 use crate::run::Context;
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// Folders that hold nothing of the repository, at any depth.
+/// Folders that hold nothing of the repository, at any depth outside sources.
 const SKIPPED: [&str; 3] = ["target", "runs", "shared"];
 
 /// Words that may stand between two sections of one page.
@@ -24,7 +24,8 @@ fn read(root: &Path, folder: &str, files: &mut BTreeMap<String, String>) -> Resu
     let failed = |error| format!("{folder}: {error}");
     for entry in fs::read_dir(root.join(folder)).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') || SKIPPED.contains(&name.as_str()) {
+        let source = folder.split('/').any(|part| part == "src");
+        if name.starts_with('.') || (!source && SKIPPED.contains(&name.as_str())) {
             continue;
         }
         let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
