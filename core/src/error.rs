@@ -1,4 +1,4 @@
-//! The errors of core: one `Copy` enum a door, made of numbers and static names, written out by hand.
+//! The errors of core: one `Copy` enum for each function that checks, made of numbers and static names.
 
 use core::fmt;
 
@@ -79,7 +79,7 @@ pub enum OperatorError {
     },
     /// Sizes do not fit together.
     Shape(ShapeError),
-    /// A graph is none.
+    /// A graph or sparse matrix breaks its rules.
     Graph(GraphError),
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for OperatorError {
 
 impl core::error::Error for OperatorError {}
 
-/// Why a file is not a model; `Model::verify`.
+/// Why `Model::verify` refused a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -157,7 +157,7 @@ pub enum VerifyError {
         /// Its value (bits).
         value: u32,
     },
-    /// An entry of the input or output list is no tensor in the arena.
+    /// An entry of the input or output list is not a tensor in the arena.
     Io {
         /// `inputs` or `outputs`.
         field: &'static str,
@@ -222,7 +222,7 @@ impl fmt::Display for VerifyError {
             Self::Header { field, value } => write!(f, "header: {field} = {value} is out of range"),
             Self::Tensor { tensor, field, value } => write!(f, "tensor {tensor}: {field} = {value} is out of range"),
             Self::Io { field, index, tensor } => {
-                write!(f, "{field}[{index}] = {tensor} is no tensor in the arena")
+                write!(f, "{field}[{index}] = {tensor} is not a tensor in the arena")
             }
             Self::Operator { operator, field, value } => {
                 write!(f, "operator {operator}: {field} = {value} is out of range")
@@ -249,7 +249,7 @@ impl fmt::Display for VerifyError {
 
 impl core::error::Error for VerifyError {}
 
-/// Why a session could not start; `Session::new`.
+/// Why `Session::new` could not start a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -279,9 +279,9 @@ impl core::error::Error for SessionError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GroupError {
-    /// A loop of the description runs zero times.
+    /// There is no group, or a loop of the description runs zero times.
     Empty,
-    /// Two positions of the loops are the same element, so that a group could be counted or scaled twice.
+    /// The loops reach an element twice: it would be counted and scaled twice.
     Overlap,
     /// The part is shorter than the elements that the loops reach.
     Part {
@@ -455,7 +455,7 @@ impl core::error::Error for OptimError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// There is nothing in one direction.
+    /// A matrix without rows or without columns.
     Empty {
         /// Rows or columns.
         what: &'static str,
@@ -523,7 +523,7 @@ pub enum GraphError {
         /// The hyper-parameter.
         name: &'static str,
     },
-    /// A map is no contraction: the absolute values of a row sum up to more than 1.
+    /// A map does not contract: the absolute values of a row sum up to more than 1.
     Contraction {
         /// The row.
         row: usize,
@@ -553,7 +553,7 @@ impl fmt::Display for GraphError {
             }
             Self::Hyper { name } => write!(f, "{name} is out of range"),
             Self::Contraction { row } => {
-                write!(f, "the absolute values of row {row} sum up to more than 1: the map is no contraction")
+                write!(f, "the absolute values of row {row} sum up to more than 1: the map does not contract")
             }
             Self::Diverged { steps } => write!(f, "no fixed point was reached in {steps} steps"),
         }

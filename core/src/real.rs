@@ -1,4 +1,4 @@
-//! The float types of the training side behind one trait: `f32` on every chip, `f64` for certificates and oracles.
+//! The float types of the training side as one trait: `f32` on every chip, `f64` for certificates and oracles.
 
 use core::fmt::Debug;
 use core::ops::{Add, Div, Mul, Neg, Sub};
@@ -28,9 +28,9 @@ pub trait Real:
     const INFINITY: Self;
     /// Not a number.
     const NAN: Self;
-    /// Bits of a value.
+    /// Width of a value in bits.
     const BITS: u32;
-    /// A vector with a norm below this counts as zero: its reciprocal would leave the range of the type.
+    /// A norm below this counts as zero: its reciprocal would leave the range of the type.
     const TINY: Self;
 
     /// Rounds to the nearest value of this type.
@@ -47,7 +47,7 @@ pub trait Real:
     fn magnitude_bits(self) -> u64;
     /// Whether this is neither infinite nor NaN.
     fn is_finite(self) -> bool;
-    /// The value halfway between two non-negative values in the order of their bit patterns; none when they are
+    /// The value halfway between two non-negative values in the order of their bit patterns; `None` when they are
     /// neighbours or not in order.
     ///
     /// Bisection with this midpoint resolves a root to the last bit in at most 32 (`f32`) or 64 (`f64`) halvings

@@ -3,7 +3,7 @@
 
 use crate::real::Real;
 
-/// Counters of a pass.
+/// Counters of one pass.
 const DIGITS: usize = 256;
 
 /// Where the k smallest keys end.
@@ -16,7 +16,7 @@ pub struct Cut {
 impl Cut {
     /// The cut above the `k` smallest of `keys()`, or above all where there are fewer.
     ///
-    /// `keys` gives the same `bits` bits wide keys each time.
+    /// `keys` must give the same keys, of `bits` bits, each time.
     pub fn above_smallest<K: Iterator<Item = u64>>(keys: impl Fn() -> K, bits: u32, k: usize) -> Self {
         if k == 0 {
             return Self { key: 0, ties: 0 };
@@ -50,7 +50,8 @@ impl Cut {
         Self::above_smallest(|| values().map(Real::magnitude_bits), T::BITS, k)
     }
 
-    /// Whether a key is below the cut. Keys are asked for in their order: of equal ones at the cut, the first are below.
+    /// Whether a key is below the cut. To be called for all keys in their order: of those equal to the cut the first are
+    /// below it.
     #[inline(always)]
     pub fn takes(&mut self, key: u64) -> bool {
         let tie = key == self.key && self.ties > 0;
@@ -58,7 +59,7 @@ impl Cut {
         key < self.key || tie
     }
 
-    /// Whether keys equal to this one are split by the cut: some may be below it and some not.
+    /// Whether the cut may split the keys that equal this one: some are below it, others not.
     #[inline]
     pub(crate) fn is_at(&self, key: u64) -> bool {
         key == self.key

@@ -1,4 +1,4 @@
-//! Shapes and window geometry, proved once when they are made so that inner loops cannot fail.
+//! Shapes and windows, checked once when they are made, so that inner loops cannot fail.
 
 use crate::error::ShapeError;
 use core::num::NonZeroUsize;
@@ -11,7 +11,7 @@ pub const MAX_DIM: usize = 1 << 15;
 /// Largest number of elements of one tensor.
 pub const MAX_LEN: usize = 1 << 28;
 
-/// What a caller says about one axis of a sliding window; [`Axis::try_new`] proves it.
+/// One axis of a sliding window as a caller describes it; [`Axis::try_new`] checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AxisSpec {
     /// Input elements along this axis.
@@ -56,7 +56,7 @@ fn dim(name: &'static str, value: usize) -> Result<NonZeroUsize, ShapeError> {
 }
 
 impl Axis {
-    /// Proves one axis.
+    /// Checks one axis.
     ///
     /// `output = floor((input + pads - ((kernel - 1) * dilation + 1)) / stride) + 1`.
     ///
@@ -68,7 +68,7 @@ impl Axis {
         let kernel = dim("kernel", spec.kernel)?;
         let stride = dim("stride", spec.stride)?;
         let dilation = dim("dilation", spec.dilation)?;
-        // Padding may be zero; a pad as large as the dilated kernel would make outputs that see no input at all.
+        // Padding may be zero. One as large as the dilated kernel would make outputs that see no input at all.
         let extent = (spec.kernel - 1) * spec.dilation + 1;
         if spec.pad_before >= extent {
             return Err(ShapeError::Dim { name: "pad_before", value: spec.pad_before });
@@ -158,7 +158,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Proves both axes.
+    /// Checks both axes.
     ///
     /// # Errors
     /// As [`Axis::try_new`].

@@ -1,8 +1,8 @@
-//! Graphs and sparse matrices as compressed rows over slices that the caller owns, proved once.
+//! Graphs and sparse matrices as compressed rows over slices that the caller owns, checked once.
 //!
 //! [`Csr`] is any sparse pattern: the neighbours of each node, or the features that each node has. [`Undirected`] is a
-//! [`Csr`] that holds every edge in both directions. Neither has weights: those that a rule needs follow from the
-//! pattern ([`propagate`]) or lie beside it, one an entry.
+//! [`Csr`] that holds every edge in both directions. Neither has weights: a rule computes those that it needs from the
+//! pattern ([`propagate`]), or takes a slice with one weight for each entry.
 //!
 //! # Examples
 //! The path 0 – 1 – 2:
@@ -22,6 +22,11 @@ mod tests;
 use crate::error::GraphError;
 use core::fmt::Debug;
 use core::ops::Range;
+
+/// Checks that an operand has the length that a graph asks for.
+pub(crate) fn check_len(operand: &'static str, expected: usize, got: usize) -> Result<(), GraphError> {
+    if expected == got { Ok(()) } else { Err(GraphError::Len { operand, expected, got }) }
+}
 
 /// An unsigned integer that numbers nodes, columns or entries.
 pub trait Index: Copy + Ord + Debug + 'static {
@@ -54,16 +59,14 @@ pub struct Csr<'a, O, I> {
 }
 
 impl<'a, O: Index, I: Index> Csr<'a, O, I> {
-    /// Proves a matrix of `offsets.len() - 1` rows.
-    ///
-    /// A row may be empty (an isolated node), and so may all of them.
+    /// Checks a matrix of `offsets.len() - 1` rows. Any row, and all of them, may be empty: an isolated node.
     ///
     /// # Shapes
     /// `offsets: [rows + 1]` · `indices: [offsets[rows]]`, each below `columns`
     /// # Errors
     /// [`GraphError::Empty`] without rows or columns; [`GraphError::Offsets`] unless `offsets` begins with 0, never
     /// falls and ends with the number of indices; [`GraphError::Range`] for an index outside the columns;
-    /// [`GraphError::Order`] unless the indices of each row rise, which leaves no room for doubles.
+    /// [`GraphError::Order`] unless the indices of each row rise, so that no entry is there twice.
     pub fn try_new(offsets: &'a [O], indices: &'a [I], columns: usize) -> Result<Self, GraphError> {
         let (Some(first), Some(last)) = (offsets.first(), offsets.get(1..).and_then(<[O]>::last)) else {
             return Err(GraphError::Empty { what: "rows" });
@@ -88,9 +91,9 @@ impl<'a, O: Index, I: Index> Csr<'a, O, I> {
         Ok(csr)
     }
 
-    /// A matrix that [`try_new`](Self::try_new) proved before, from the same slices; nothing is looked at again.
+    /// A matrix from slices that [`try_new`](Self::try_new) has accepted before; nothing is checked again.
     ///
-    /// From others it is a matrix all the same, but rows may be empty that are not and columns outside the matrix.
+    /// Other slices do no harm to memory, but rows may come out empty and columns may lie outside the matrix.
     #[inline]
     pub const fn proved(offsets: &'a [O], indices: &'a [I], columns: usize) -> Self {
         Self { offsets, indices, columns }
@@ -114,14 +117,14 @@ impl<'a, O: Index, I: Index> Csr<'a, O, I> {
         self.indices.len()
     }
 
-    /// Where the entries of one row lie among all.
+    /// The positions of one row's entries among all entries.
     #[inline]
     pub fn span(&self, row: usize) -> Option<Range<usize>> {
         let (start, end) = self.offsets.get(row).zip(self.offsets.get(row + 1))?;
         Some(start.to_usize()..end.to_usize())
     }
 
-    /// The columns of one row; none past the last row.
+    /// The columns of one row; empty after the last row.
     #[inline]
     pub fn row(&self, row: usize) -> &'a [I] {
         self.span(row).and_then(|span| self.indices.get(span)).unwrap_or_default()
@@ -146,7 +149,7 @@ impl<'a, O: Index, I: Index> Csr<'a, O, I> {
         self.entries().filter(|(row, column)| row == column).count()
     }
 
-    /// Where entry `(row, column)` lies among all, if it is there.
+    /// The position of entry `(row, column)` among all entries, if it is there.
     #[inline]
     pub fn entry(&self, row: usize, column: usize) -> Option<usize> {
         let within = self.row(row).binary_search_by(|probe| probe.to_usize().cmp(&column)).ok()?;
@@ -159,7 +162,7 @@ impl<'a, O: Index, I: Index> Csr<'a, O, I> {
         self.entry(row, column).is_some()
     }
 
-    /// Proves that there are as many rows as columns, as a graph has.
+    /// Checks that there are as many rows as columns, as a graph has.
     ///
     /// # Errors
     /// [`GraphError::Square`].
@@ -174,7 +177,7 @@ impl<'a, O: Index, I: Index> Csr<'a, O, I> {
 pub struct Undirected<'a, O, I>(Csr<'a, O, I>);
 
 impl<'a, O: Index, I: Index> Undirected<'a, O, I> {
-    /// Proves that the graph is symmetric, in `O(E log d)`.
+    /// Checks that the graph is symmetric, in `O(E log d)`.
     ///
     /// # Errors
     /// [`GraphError::Square`]; [`GraphError::Asymmetric`] names the first edge without its mirror image.
@@ -192,7 +195,7 @@ impl<'a, O: Index, I: Index> Undirected<'a, O, I> {
         self.0
     }
 
-    /// Every edge that is no self loop once, as `(u, v)` with `u < v`, by `u`, then `v`.
+    /// Every edge between two nodes once, as `(u, v)` with `u < v`, in the order of `u`, then `v`.
     #[inline]
     pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + Clone + use<'a, O, I> {
         self.0.entries().filter(|(from, to)| from < to)

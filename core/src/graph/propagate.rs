@@ -1,20 +1,20 @@
 //! Sums over the neighbours of a node, in floats: the definitions of every graph operator (specs/sparse_and_graph.md §7).
 //!
 //! `y: [rows, channels]` in row-major order; each rule is the shortest correct loop. Sums run over the neighbours in
-//! the order in which they lie, the node itself last.
+//! their order in the row, the node itself last.
 
-use super::{Csr, Index};
+use super::{Csr, Index, check_len};
 use crate::error::GraphError;
 use crate::real::Real;
 
-/// The degree that GCN normalises with: neighbours, and the node itself once.
+/// The degree that GCN normalises by: the neighbours, and the node itself once.
 #[inline]
 pub fn gcn_degree<I: Index>(node: usize, neighbours: &[I]) -> usize {
     let others = neighbours.iter().filter(|neighbour| neighbour.to_usize() != node).count();
     others + 1
 }
 
-/// `1 / √degree` of every node, the factors of GCN's normalisation.
+/// `1 / √degree` of every node: the factors of GCN's normalisation.
 ///
 /// # Shapes
 /// `factors: [nodes]`
@@ -22,7 +22,7 @@ pub fn gcn_degree<I: Index>(node: usize, neighbours: &[I]) -> usize {
 /// [`GraphError`] when the graph is not square or a length does not fit.
 pub fn gcn_factors<O: Index, I: Index, T: Real>(graph: &Csr<'_, O, I>, factors: &mut [T]) -> Result<(), GraphError> {
     graph.check_square()?;
-    expect_len("factors", graph.row_count(), factors.len())?;
+    check_len("factors", graph.row_count(), factors.len())?;
     for ((node, neighbours), factor) in graph.rows().enumerate().zip(factors) {
         *factor = T::ONE / T::from_f64(gcn_degree(node, neighbours) as f64).sqrt();
     }
@@ -42,7 +42,7 @@ pub fn gcn<O: Index, I: Index, T: Real>(
     y: &mut [T],
 ) -> Result<(), GraphError> {
     let channels = channels(graph, x, y)?;
-    expect_len("factors", graph.row_count(), factors.len())?;
+    check_len("factors", graph.row_count(), factors.len())?;
     let factor_of = |node: usize| factors.get(node).copied().unwrap_or(T::ZERO);
     for ((node, neighbours), y) in graph.rows().enumerate().zip(y.chunks_mut(channels.max(1))) {
         y.fill(T::ZERO);
@@ -93,7 +93,7 @@ pub fn mean<O: Index, I: Index, T: Real>(graph: &Csr<'_, O, I>, x: &[T], y: &mut
     Ok(())
 }
 
-/// The vectors that GAT scores edges with.
+/// GAT's parameters: the vectors that score edges.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionVectors<'a, T> {
     /// Heads, each with `channels / heads` channels of its own.
@@ -102,7 +102,7 @@ pub struct AttentionVectors<'a, T> {
     pub slope: T,
     /// `[channels]`: scores a node as a neighbour.
     pub source: &'a [T],
-    /// `[channels]`: scores a node as the one that gathers.
+    /// `[channels]`: scores the node that gathers.
     pub target: &'a [T],
 }
 
@@ -120,8 +120,8 @@ pub fn attention<O: Index, I: Index, T: Real>(
     y: &mut [T],
 ) -> Result<(), GraphError> {
     let channels = channels(graph, x, y)?;
-    expect_len("source", channels, by.source.len())?;
-    expect_len("target", channels, by.target.len())?;
+    check_len("source", channels, by.source.len())?;
+    check_len("target", channels, by.target.len())?;
     let width = channels.checked_div(by.heads).filter(|width| width * by.heads == channels && *width > 0);
     let width = width.ok_or(GraphError::Heads { heads: by.heads, channels })?;
     for ((node, neighbours), y) in graph.rows().enumerate().zip(y.chunks_mut(channels.max(1))) {
@@ -152,7 +152,7 @@ pub fn attention<O: Index, I: Index, T: Real>(
 /// `y = F w`: sparse rows times a dense matrix.
 ///
 /// # Shapes
-/// `features: [rows, inputs]` · `values`: one an entry of `features`, or none where all are 1 · `w: [inputs, channels]` ·
+/// `features: [rows, inputs]` · `values`: one for each entry of `features`, `None` where all are 1 · `w: [inputs, channels]` ·
 /// `y: [rows, channels]`
 /// # Errors
 /// [`GraphError`]; `y` is untouched then.
@@ -163,10 +163,10 @@ pub fn sparse_dense<O: Index, I: Index, T: Real>(
     y: &mut [T],
 ) -> Result<(), GraphError> {
     let channels = y.len().checked_div(features.row_count()).unwrap_or(0).max(1);
-    expect_len("y", channels * features.row_count(), y.len())?;
-    expect_len("w", features.column_count() * channels, w.len())?;
+    check_len("y", channels * features.row_count(), y.len())?;
+    check_len("w", features.column_count() * channels, w.len())?;
     if let Some(values) = values {
-        expect_len("values", features.entry_count(), values.len())?;
+        check_len("values", features.entry_count(), values.len())?;
     }
     let mut values = values.unwrap_or_default().iter();
     for (columns, y) in features.rows().zip(y.chunks_mut(channels.max(1))) {
@@ -179,12 +179,12 @@ pub fn sparse_dense<O: Index, I: Index, T: Real>(
     Ok(())
 }
 
-/// Channels of `x` and `y`, which fit the graph; at least 1.
+/// Channels of `x` and `y`, at least 1; checks that both fit the graph.
 fn channels<O: Index, I: Index, T>(graph: &Csr<'_, O, I>, x: &[T], y: &[T]) -> Result<usize, GraphError> {
     graph.check_square()?;
     let channels = y.len().checked_div(graph.row_count()).unwrap_or(0).max(1);
-    expect_len("y", channels * graph.row_count(), y.len())?;
-    expect_len("x", y.len(), x.len())?;
+    check_len("y", channels * graph.row_count(), y.len())?;
+    check_len("x", y.len(), x.len())?;
     Ok(channels)
 }
 
@@ -208,8 +208,4 @@ fn scale<T: Real>(factor: T, y: &mut [T]) {
 
 fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     a.iter().zip(b).fold(T::ZERO, |sum, (a, b)| sum + *a * *b)
-}
-
-fn expect_len(operand: &'static str, expected: usize, got: usize) -> Result<(), GraphError> {
-    if expected == got { Ok(()) } else { Err(GraphError::Len { operand, expected, got }) }
 }

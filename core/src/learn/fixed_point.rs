@@ -1,13 +1,12 @@
 //! The convergent graph solver (specs/sparse_and_graph.md §4; Park, Choo and Park, ICLR 2022): a layer whose output is the
-//! fixed point of a map that pulls everything together, with the gradient that follows from that alone.
+//! fixed point of a contraction, with the gradient that the fixed point alone determines.
 
-use super::expect_len;
 use super::{rows, rows_mut};
 use crate::error::GraphError;
-use crate::graph::{Csr, Index};
+use crate::graph::{Csr, Index, check_len};
 use crate::real::Real;
 
-/// What follows the linear map; none of them stretches.
+/// What is applied after the linear map. None of them increases a distance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phi {
     /// Nothing.
@@ -25,7 +24,7 @@ impl Phi {
             Self::Identity => x,
             Self::Relu => Real::max(x, T::ZERO),
             Self::Tanh => {
-                // From the smaller side, so that the exponential stays finite.
+                // Of a negative number, so that the exponential stays finite.
                 let e = (-(x.abs() + x.abs())).exp();
                 let y = (T::ONE - e) / (T::ONE + e);
                 if x < T::ZERO { -y } else { y }
@@ -52,9 +51,9 @@ impl Phi {
 /// When to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stop {
-    /// The largest change of an element in a step that counts as none.
+    /// The largest change of an element in a step that still counts as no change.
     pub tolerance: f64,
-    /// Steps after which there is no fixed point.
+    /// Steps after which the search is given up.
     pub steps: usize,
 }
 
@@ -64,7 +63,7 @@ impl Default for Stop {
     }
 }
 
-/// `T(x) = phi(gamma A x + b)` for every head: a contraction, for rows of `|A|` sum up to at most 1.
+/// `T(x) = phi(gamma A x + b)` for every head: a contraction, because rows of `|A|` sum up to at most 1.
 #[derive(Debug, Clone, Copy)]
 pub struct Contraction<'a, O, I, T> {
     graph: Csr<'a, O, I>,
@@ -75,7 +74,7 @@ pub struct Contraction<'a, O, I, T> {
     phi: Phi,
 }
 
-/// `a / degree`, clipped to `[0, 1]` before: weights whose rows sum up to at most 1, from any logits.
+/// `clip(logit, 0, 1) / degree`: weights whose rows sum up to at most 1, from any logits.
 ///
 /// # Shapes
 /// `logits, weights: [entries, heads]`
@@ -87,8 +86,8 @@ pub fn degree_weights<O: Index, I: Index, T: Real>(
     logits: &[T],
     weights: &mut [T],
 ) -> Result<(), GraphError> {
-    expect_len("logits", graph.entry_count() * heads, logits.len())?;
-    expect_len("weights", logits.len(), weights.len())?;
+    check_len("logits", graph.entry_count() * heads, logits.len())?;
+    check_len("weights", logits.len(), weights.len())?;
     let (mut logits, mut weights) = (logits.iter(), weights.iter_mut());
     for row in graph.rows() {
         let share = T::ONE / T::from_f64(row.len().max(1) as f64);
@@ -99,7 +98,7 @@ pub fn degree_weights<O: Index, I: Index, T: Real>(
     Ok(())
 }
 
-/// The gradient of logits from that of the weights that [`degree_weights`] made of them: 0 where they were clipped.
+/// Turns the gradient by the weights of [`degree_weights`] into that by the logits: 0 where they were clipped.
 ///
 /// # Shapes
 /// `logits, gradients: [entries, heads]`
@@ -111,8 +110,8 @@ pub fn degree_weights_gradient<O: Index, I: Index, T: Real>(
     logits: &[T],
     gradients: &mut [T],
 ) -> Result<(), GraphError> {
-    expect_len("logits", graph.entry_count() * heads, logits.len())?;
-    expect_len("gradients", logits.len(), gradients.len())?;
+    check_len("logits", graph.entry_count() * heads, logits.len())?;
+    check_len("gradients", logits.len(), gradients.len())?;
     let (mut logits, mut gradients) = (logits.iter(), gradients.iter_mut());
     for row in graph.rows() {
         let share = T::ONE / T::from_f64(row.len().max(1) as f64);
@@ -125,7 +124,7 @@ pub fn degree_weights_gradient<O: Index, I: Index, T: Real>(
 }
 
 impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
-    /// Proves the map. `transposed` is the pattern with rows and columns exchanged.
+    /// Checks the map. `transposed` is the pattern with rows and columns exchanged.
     ///
     /// # Shapes
     /// `weights: [entries, heads]`
@@ -141,12 +140,12 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
         phi: Phi,
     ) -> Result<Self, GraphError> {
         graph.check_square()?;
-        expect_len("transposed", graph.entry_count(), transposed.entry_count())?;
-        expect_len("transposed", graph.row_count(), transposed.row_count())?;
+        check_len("transposed", graph.entry_count(), transposed.entry_count())?;
+        check_len("transposed", graph.row_count(), transposed.row_count())?;
         if heads == 0 || !(gamma >= T::ZERO && gamma < T::ONE) {
             return Err(GraphError::Hyper { name: "gamma or heads" });
         }
-        expect_len("weights", graph.entry_count() * heads, weights.len())?;
+        check_len("weights", graph.entry_count() * heads, weights.len())?;
         // Sums of shares round to a little above 1.
         let limit = T::ONE + T::from_f64(1e-5);
         let mut rest = weights.chunks(heads.max(1));
@@ -154,7 +153,7 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
             for head in 0..heads {
                 let of_head = |entry: &[T]| entry.get(head).map_or(T::NAN, |weight| weight.abs());
                 let sum = rest.clone().take(columns.len()).map(of_head).fold(T::ZERO, |sum, weight| sum + weight);
-                // NaN is no contraction either.
+                // NaN does not contract either.
                 if !sum.is_finite() || sum > limit {
                     return Err(GraphError::Contraction { row });
                 }
@@ -166,7 +165,8 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
         Ok(Self { graph, transposed, weights, heads, gamma, phi })
     }
 
-    /// Steps from `x` until nothing moves; returns how many. Any `x` leads to the same fixed point.
+    /// Steps from `x` until no element changes by more than the tolerance; returns the number of steps. Any `x` leads to the
+    /// same fixed point.
     ///
     /// # Shapes
     /// `b, x, scratch: [nodes, heads]`
@@ -175,7 +175,7 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
     pub fn solve(&self, b: &[T], stop: Stop, x: &mut [T], scratch: &mut [T]) -> Result<usize, GraphError> {
         let len = self.graph.row_count() * self.heads;
         for (operand, got) in [("b", b.len()), ("x", x.len()), ("scratch", scratch.len())] {
-            expect_len(operand, len, got)?;
+            check_len(operand, len, got)?;
         }
         for step in 1..=stop.steps {
             self.apply(x, b, scratch);
@@ -223,9 +223,9 @@ impl<'a, O: Index, I: Index, T: Real> Contraction<'a, O, I, T> {
     ) -> Result<usize, GraphError> {
         let len = self.graph.row_count() * self.heads;
         for (operand, got) in [("x", x.len()), ("g", g.len()), ("db", db.len()), ("scratch", scratch.len())] {
-            expect_len(operand, len, got)?;
+            check_len(operand, len, got)?;
         }
-        expect_len("da", self.weights.len(), da.len())?;
+        check_len("da", self.weights.len(), da.len())?;
         // `db` holds u while it is solved for.
         copy(g, db);
         let mut taken = None;

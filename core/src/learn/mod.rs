@@ -1,4 +1,4 @@
-//! Learning without gradients that cross layers, and layers that are fixed points: definitions for nodes of a graph.
+//! Learning on the nodes of a graph without gradients that cross layers, and layers whose output is a fixed point.
 //!
 //! [`single_forward`] is ForwardGNN's single-forward loss with its closed-form gradients, [`fixed_point`] the convergent
 //! graph solver with its implicit gradient.
@@ -9,13 +9,7 @@ pub mod single_forward;
 #[cfg(test)]
 mod tests;
 
-use crate::error::GraphError;
-
-fn expect_len(operand: &'static str, expected: usize, got: usize) -> Result<(), GraphError> {
-    if expected == got { Ok(()) } else { Err(GraphError::Len { operand, expected, got }) }
-}
-
-/// Rows of `width` elements; unlike `chunks` without a division, which for widths unknown to the compiler could panic.
+/// Rows of `width` elements. Unlike `chunks` it divides by nothing, so it cannot panic whatever the width is.
 fn rows<T>(mut rest: &[T], width: usize) -> impl Iterator<Item = &[T]> {
     core::iter::from_fn(move || {
         let (row, after) = rest.split_at_checked(width.max(1))?;

@@ -1,19 +1,19 @@
 //! ForwardGNN, single-forward (specs/sparse_and_graph.md §3.3; Park et al., ICLR 2024): each class is a virtual node, and a
-//! layer learns by how close its training nodes come to the right one.
+//! layer learns to bring its training nodes close to the virtual node of their class.
 
-use super::expect_len;
 use super::{rows, rows_mut};
 use crate::error::GraphError;
+use crate::graph::check_len;
 use crate::real::Real;
 
-/// Divides every row by its length; rows of zeros stay.
+/// Divides every row by its length; a row of zeros stays.
 ///
 /// # Shapes
 /// `x: [rows, width]`
 /// # Errors
 /// [`GraphError::Len`] when `width` does not divide `x`.
 pub fn normalize_rows<T: Real>(x: &mut [T], width: usize) -> Result<(), GraphError> {
-    expect_len("x", x.len() / width.max(1) * width, x.len())?;
+    check_len("x", x.len() / width.max(1) * width, x.len())?;
     for row in x.chunks_mut(width.max(1)) {
         let length = row.iter().fold(T::ZERO, |sum, x| sum + *x * *x).sqrt();
         let factor = T::ONE / (length + T::from_f64(1e-8));
@@ -33,7 +33,7 @@ pub struct Outputs<'a, T> {
     pub anchors: &'a [T],
     /// Channels.
     pub width: usize,
-    /// What products are divided by, above 0.
+    /// What scores are divided by, above 0.
     pub temperature: T,
 }
 
@@ -44,7 +44,7 @@ impl<T: Real> Outputs<'_, T> {
     }
 
     fn check(&self) -> Result<(), GraphError> {
-        expect_len("anchors", self.classes() * self.width, self.anchors.len())?;
+        check_len("anchors", self.classes() * self.width, self.anchors.len())?;
         let holds = self.temperature > T::ZERO && self.temperature.is_finite();
         if holds && self.width > 0 && self.classes() > 0 {
             Ok(())
@@ -53,7 +53,7 @@ impl<T: Real> Outputs<'_, T> {
         }
     }
 
-    /// Softmax over the classes of one node's products with the anchors.
+    /// Softmax over the classes of one node's inner products with the anchors.
     fn probabilities(&self, node: &[T], probabilities: &mut [T]) {
         for (p, anchor) in probabilities.iter_mut().zip(rows(self.anchors, self.width)) {
             *p = node.iter().zip(anchor).fold(T::ZERO, |sum, (x, a)| sum + *x * *a) / self.temperature;
@@ -69,7 +69,7 @@ impl<T: Real> Outputs<'_, T> {
         }
     }
 
-    /// Adds each node's class probabilities: layers vote by their sum.
+    /// Adds each node's class probabilities to `votes`: the sum over layers decides.
     ///
     /// # Shapes
     /// `nodes: [n, width]` · `votes: [n, classes]` · `scratch: [classes]`
@@ -78,9 +78,9 @@ impl<T: Real> Outputs<'_, T> {
     pub fn vote(&self, nodes: &[T], scratch: &mut [T], votes: &mut [T]) -> Result<(), GraphError> {
         self.check()?;
         let classes = self.classes();
-        expect_len("scratch", classes, scratch.len())?;
-        expect_len("votes", nodes.len() / self.width.max(1) * classes, votes.len())?;
-        expect_len("nodes", nodes.len() / self.width.max(1) * self.width, nodes.len())?;
+        check_len("scratch", classes, scratch.len())?;
+        check_len("votes", nodes.len() / self.width.max(1) * classes, votes.len())?;
+        check_len("nodes", nodes.len() / self.width.max(1) * self.width, nodes.len())?;
         for (node, votes) in rows(nodes, self.width).zip(rows_mut(votes, classes)) {
             self.probabilities(node, scratch);
             for (vote, p) in votes.iter_mut().zip(scratch.iter()) {
@@ -90,7 +90,7 @@ impl<T: Real> Outputs<'_, T> {
         Ok(())
     }
 
-    /// The mean cross-entropy of the training nodes and its gradient by `z`: outputs that are 0 have none.
+    /// The mean cross-entropy of the training nodes and its gradient by `z`, which is 0 where the output is.
     ///
     /// ```text
     /// P = (softmax(H Aᵀ / τ) - onehot) / n;  dH = P A / τ;  dA = Pᵀ H / τ;  both where the output is positive
@@ -108,10 +108,10 @@ impl<T: Real> Outputs<'_, T> {
     ) -> Result<T, GraphError> {
         self.check()?;
         let classes = self.classes();
-        expect_len("hidden", labels.len() * self.width, self.hidden.len())?;
-        expect_len("scratch", classes, scratch.len())?;
-        expect_len("d_hidden", self.hidden.len(), d_hidden.len())?;
-        expect_len("d_anchors", self.anchors.len(), d_anchors.len())?;
+        check_len("hidden", labels.len() * self.width, self.hidden.len())?;
+        check_len("scratch", classes, scratch.len())?;
+        check_len("d_hidden", self.hidden.len(), d_hidden.len())?;
+        check_len("d_anchors", self.anchors.len(), d_anchors.len())?;
         if let Some(position) = labels.iter().position(|label| *label as usize >= classes) {
             let class = labels.get(position).map_or(0, |label| *label as usize);
             return Err(GraphError::Class { position, class, classes });

@@ -1,12 +1,12 @@
-//! Integer codes of quantised values, 8 and 16 bits.
+//! Quantised values: integer codes of 8 and 16 bits.
 
-/// A code of a quantised value.
+/// A quantised value, as the integer (its code) that stands for it.
 pub trait Code: Copy + Default + PartialOrd {
     /// Smallest code.
     const MIN: i32;
     /// Largest code.
     const MAX: i32;
-    /// Fraction bits that the operands of a sum are given before they are scaled (specs/integer_arithmetic.md §4, §7).
+    /// Fraction bits that operands of a sum get before they are scaled (specs/integer_arithmetic.md §4, §7).
     const SUM_SHIFT: u32;
 
     /// The code as a number.

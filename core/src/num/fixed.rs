@@ -6,7 +6,7 @@ use super::{rounding_divide_by_pot as divide_by_pot, saturating_rounding_doublin
 
 const ONE_Q0: i32 = i32::MAX;
 
-/// The product of two Q0.31; it stands at a dozen places, so where code is scarce it is one function.
+/// The product of two Q0.31 numbers. It is called from a dozen places: on chips, where flash is scarce, it is not inlined.
 #[cfg_attr(arm_dsp, inline(never))]
 fn mul(a: i32, b: i32) -> i32 {
     saturating_rounding_doubling_high_mul(a, b)

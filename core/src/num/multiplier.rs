@@ -56,7 +56,7 @@ impl Multiplier {
             return Self::default();
         }
         if exponent > 30 {
-            // Single rounding cannot shift further left; double rounding never meets such a multiplier in a network.
+            // Single rounding cannot shift further left. With double rounding no network has such a multiplier.
             exponent = 30;
             mantissa = match rounding {
                 Rounding::Single => (1 << 31) - 1,

@@ -1,4 +1,5 @@
-//! A multiplier below one half in the form that one rounding multiply-accumulate of the DSP extension applies.
+//! A multiplier below one half, in the form that a rounding multiply-accumulate of Arm's DSP extension takes
+//! (specs/integer_arithmetic.md §2).
 
 use super::Multiplier;
 
@@ -20,7 +21,7 @@ impl SmallMultiplier {
     /// Largest magnitude of an accumulator.
     pub const MAX_ACC: i32 = 3 << 29;
 
-    /// The same multiplier, if it is one of these: `shift` in `-22..=-1` and a mantissa of at least 2^30.
+    /// The same multiplier, if it has this form: `shift` in `-22..=-1` and a mantissa of at least 2^30.
     pub const fn new(multiplier: Multiplier) -> Option<Self> {
         let exponent = -1 - multiplier.shift;
         if multiplier.mantissa_q31 < 1 << 30 || exponent < 0 || exponent > Self::MAX_EXPONENT as i32 {

@@ -14,7 +14,7 @@ pub fn tanh_i16(d: i32) -> i16 {
     saturate_i16(if d >= 0 { y - (1 << 23) + 128 } else { -y + (1 << 23) + 127 } >> 8)
 }
 
-/// [`SIGMOID`] at `position / 2^fraction_bits` with as many fraction bits more; `None` from its last entry on.
+/// [`SIGMOID`] at `position / 2^fraction_bits`, with `fraction_bits` more fraction bits; `None` from its last entry on.
 fn sigmoid(position: u32, fraction_bits: u32) -> Option<i32> {
     let index = (position >> fraction_bits) as usize;
     let (&low, &high) = SIGMOID.get(index).zip(SIGMOID.get(index + 1))?;
@@ -40,7 +40,7 @@ fn lookup(table: &[i16; 513], q: i16) -> i16 {
     saturate_i16(base + (((next - base) * (q & 127) + 64) >> 7))
 }
 
-/// `logistic(i / 24)` as Q0.16; the nearest code or, where the reference runtimes have it, one above.
+/// `logistic(i / 24)` as Q0.16: the nearest value, or the one above where the reference runtimes have that.
 #[rustfmt::skip]
 pub(super) static SIGMOID: [u16; 256] = [
     32768, 33451, 34133, 34813, 35493, 36169, 36843, 37513, 38180, 38841, 39498, 40149, 40794, 41432, 42064, 42688,
@@ -61,9 +61,9 @@ pub(super) static SIGMOID: [u16; 256] = [
     65533, 65533, 65533, 65533, 65533, 65534, 65534, 65534, 65534, 65534, 65534, 65534, 65534, 65534, 65534, 65535,
 ];
 
-/// `exp(i * 10 / 512 - 10)` as Q0.15, shifted by half of the interpolation error in the middle of each interval.
+/// `exp(i * 10 / 512 - 10)` as Q0.15, moved by half of the error that interpolation makes in the middle of each interval.
 ///
-/// Made in f32 by the formula of the spec with a correctly rounded `expf`; a test makes it again.
+/// Made in f32 by the formula of the specification with libm's `expf`; a test makes it again.
 #[rustfmt::skip]
 pub(crate) static EXP: [i16; 513] = [
     2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3,

@@ -1,13 +1,13 @@
 //! Group lasso: a penalty on the norm of each group, whose prox shrinks every norm by one amount.
 
-use super::wgsef::{Kind, Weights, expect_lambda, expect_scales};
+use super::wgsef::{Kind, Weights, check_lambda, check_scales};
 use crate::error::ProxError;
 use crate::real::Real;
 
 /// `Σ w_j ||θ_j||` with `w_j > 0`, for example `√|group|` (specs/optimizers.md §6).
 ///
-/// In a diagonal metric that is constant within each group, `argmin λ Σ w_j ||θ_j|| + ½ Σ D_j ||θ_j − t_j||²` has the
-/// factors for the norms of `t` and the weights `w_j / D_j`.
+/// In a diagonal metric that is constant within each group, the factors of `argmin λ Σ w_j ||θ_j|| + ½ Σ D_j ||θ_j − t_j||²`
+/// are those for the norms of `t` and the weights `w_j / D_j`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GroupLasso<'a, T> {
     weights: Weights<'a, T>,
@@ -28,7 +28,7 @@ impl<'a, T: Real> GroupLasso<'a, T> {
     /// # Errors
     /// [`ProxError::Len`].
     pub fn value(&self, norms: &[T]) -> Result<T, ProxError> {
-        self.weights.expect("weights", norms.len())?;
+        self.weights.check_len("weights", norms.len())?;
         let each = norms.iter().zip(self.weights.of(norms.len()));
         Ok(T::from_f64(each.map(|(n, w)| w.to_f64() * n.to_f64()).sum()))
     }
@@ -43,9 +43,9 @@ impl<'a, T: Real> GroupLasso<'a, T> {
     /// # Errors
     /// [`ProxError::Lambda`], [`ProxError::Len`]; nothing is written then.
     pub fn prox_scales(&self, norms: &[T], lambda: T, scales: &mut [T]) -> Result<(), ProxError> {
-        self.weights.expect("weights", norms.len())?;
-        expect_scales(norms, scales)?;
-        expect_lambda(lambda)?;
+        self.weights.check_len("weights", norms.len())?;
+        check_scales(norms, scales)?;
+        check_lambda(lambda)?;
         for ((n, w), s) in norms.iter().zip(self.weights.of(norms.len())).zip(scales) {
             *s = match Kind::of(*n) {
                 Kind::Diverged => T::NAN,

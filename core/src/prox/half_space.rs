@@ -1,7 +1,7 @@
-//! The half-space step: a gradient step that turns a group back on itself sends it to zero.
+//! The half-space step: a group that a gradient step turns around is set to zero.
 //!
-//! From `x` to `x̂ = x − α (∇L + λ ∇Ω)` on the groups that are not zero; a group goes to zero when
-//! `⟨x̂_g, x_g⟩ < ε ||x_g||²` and zero groups stay zero (HSPG; specs/sparse_and_graph.md §2.8, stage 2). In passes:
+//! Step from `x` to `x̂ = x − α (∇L + λ ∇Ω)` on the groups that are not zero; a group is set to zero when
+//! `⟨x̂_g, x_g⟩ < ε ||x_g||²`, and zero groups stay zero (HSPG; specs/sparse_and_graph.md §2.8, stage 2). In passes:
 //! 1. keep a copy of `x`, and [`accumulate_squared_norms`](super::groups::accumulate_squared_norms) of it;
 //! 2. step to `x̂`, with `λ d_g x_g / u_g` for the envelope ([`gradient_scales`](super::wgsef::Wgsef::gradient_scales));
 //! 3. [`accumulate_products`](super::groups::accumulate_products) of `x̂` and `x`;
@@ -10,14 +10,14 @@
 use crate::error::ProxError;
 use crate::real::Real;
 
-/// The factors of the step: 0 for a group that goes to or stays at zero, 1 for one that stays, NaN for one whose product
-/// or square is not finite.
+/// The factors of the step: 0 for a group that becomes or stays zero, 1 for one that stays as it is, NaN for one whose
+/// product or square is not finite.
 ///
 /// # Shapes
 /// `products, squares, scales: [groups]`: `⟨x̂_g, x_g⟩`, `||x_g||²`
 /// # Numerics
-/// The comparison is in `f64`; equality stays. `epsilon` is in `[0, 1)`: at 0 only groups that reversed go, towards 1 all
-/// that shrink.
+/// The comparison is in `f64`; a group that meets it exactly stays. `epsilon` is in `[0, 1)`: at 0 only groups that reversed
+/// go, towards 1 all that shrink.
 /// # Errors
 /// [`ProxError::Epsilon`], [`ProxError::Len`]; nothing is written then.
 pub fn half_space_scales<T: Real>(

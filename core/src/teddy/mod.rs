@@ -1,8 +1,8 @@
 //! TEDDY (specs/sparse_and_graph.md §1; Seo, Yun and Yang, ICLR 2024): edges that lead from hub to hub go first.
 //!
-//! The score of an edge is a product of two numbers of its ends, so `O(N)` memory holds all scores, and the cut is found
-//! by passes over the edges ([`prune`]). A graph that shall choose its own sparsity where it runs carries a rank an edge
-//! ([`ranks`]): it keeps those with `rank >= k`.
+//! The score of an edge is the product of one number for each of its ends, so `O(N)` memory holds all scores, and the cut is
+//! found by passes over the edges ([`prune`]). A graph that is to choose its sparsity on the device carries a rank for each
+//! edge ([`ranks`]) and keeps the edges with `rank >= k`.
 //!
 //! # Examples
 //! ```
@@ -27,13 +27,13 @@ mod tests;
 pub use project::{project_l0, zero_count};
 
 use crate::error::GraphError;
-use crate::graph::{Csr, Index, Undirected};
+use crate::graph::{Csr, Index, Undirected, check_len};
 use crate::real::Real;
 use crate::select::Cut;
 
 /// The score `T` of every node: `d_i^-2 Σ_j d_j^-1/2` over its neighbours, 0 for an isolated one. `O(N + E)`.
 ///
-/// Degrees are those of the graph as it is; give GAT's with the self loops that it adds.
+/// Degrees are those of the graph as given; GAT takes its graph with a self loop on every node.
 ///
 /// # Shapes
 /// `scratch, scores: [nodes]`
@@ -45,8 +45,8 @@ pub fn node_scores<O: Index, I: Index, T: Real>(
     scores: &mut [T],
 ) -> Result<(), GraphError> {
     graph.check_square()?;
-    expect_len("scratch", graph.row_count(), scratch.len())?;
-    expect_len("scores", graph.row_count(), scores.len())?;
+    check_len("scratch", graph.row_count(), scratch.len())?;
+    check_len("scores", graph.row_count(), scores.len())?;
     let inverse = |degree: usize| if degree > 0 { T::ONE / T::from_f64(degree as f64) } else { T::ZERO };
     for (neighbours, root) in graph.rows().zip(scratch.iter_mut()) {
         *root = inverse(neighbours.len()).sqrt();
@@ -59,7 +59,7 @@ pub fn node_scores<O: Index, I: Index, T: Real>(
     Ok(())
 }
 
-/// The scores of all edges, as the products that they are.
+/// The scores of all edges, each computed when it is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Scores<'a, O, I, T> {
     graph: Csr<'a, O, I>,
@@ -67,28 +67,28 @@ pub struct Scores<'a, O, I, T> {
 }
 
 impl<'a, O: Index, I: Index, T: Real> Scores<'a, O, I, T> {
-    /// The scores of `graph`'s edges by those of its nodes.
+    /// The scores of `graph`'s edges, from the scores of its nodes.
     ///
     /// # Errors
-    /// [`GraphError`] unless there is one score a node of a square graph.
+    /// [`GraphError`] unless the graph is square and there is one score for each node.
     pub fn try_new(graph: Csr<'a, O, I>, nodes: &'a [T]) -> Result<Self, GraphError> {
         graph.check_square()?;
-        expect_len("nodes", graph.row_count(), nodes.len())?;
+        check_len("nodes", graph.row_count(), nodes.len())?;
         Ok(Self { graph, nodes })
     }
 
-    /// The score of an edge: high ones stay.
+    /// The score of an edge; edges with high scores stay.
     #[inline]
     pub fn of(&self, from: usize, to: usize) -> T {
         self.node(from) * self.node(to)
     }
 
-    /// Writes one score an edge. Self loops have the largest that there is.
+    /// Writes one score for each edge. Self loops get the largest of all.
     ///
     /// # Errors
     /// [`GraphError::Len`].
     pub fn write(&self, scores: &mut [T]) -> Result<(), GraphError> {
-        expect_len("scores", self.graph.entry_count(), scores.len())?;
+        check_len("scores", self.graph.entry_count(), scores.len())?;
         let all = self.graph.entries().map(|(from, to)| self.of(from, to));
         let largest = all.clone().fold(T::ZERO, Real::max);
         for ((score, value), (from, to)) in scores.iter_mut().zip(all).zip(self.graph.entries()) {
@@ -102,7 +102,7 @@ impl<'a, O: Index, I: Index, T: Real> Scores<'a, O, I, T> {
         self.nodes.get(node).copied().unwrap_or(T::ZERO)
     }
 
-    /// The edges that compete with each other, as keys in the order of their scores.
+    /// The scores of the edges that compete, as integers in the same order.
     #[inline]
     fn keys(&self, unit: DropUnit) -> impl Iterator<Item = u64> + Clone {
         let competing = self.graph.entries().filter(move |(from, to)| unit.competes(*from, *to));
@@ -111,18 +111,18 @@ impl<'a, O: Index, I: Index, T: Real> Scores<'a, O, I, T> {
     }
 }
 
-/// What is dropped or kept as one.
+/// What is dropped or kept as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DropUnit {
-    /// Both directions of an edge: a symmetric graph stays symmetric.
+    /// Both directions of an edge together: a symmetric graph stays symmetric.
     #[default]
     Pair,
-    /// One direction of an edge, as the authors' code does; a tie at the cut may split a pair.
+    /// Each direction by itself, as in the authors' code; a tie at the cut may split a pair.
     Direction,
 }
 
 impl DropUnit {
-    /// Whether an edge is among those that are ranked. Self loops never are.
+    /// Whether an edge is ranked. Self loops never are.
     #[inline]
     fn competes(self, from: usize, to: usize) -> bool {
         match self {
@@ -131,8 +131,8 @@ impl DropUnit {
         }
     }
 
-    /// How many to drop of a graph with so many directed edges, self loops included: `floor(edges * ratio)` directed
-    /// ones, or half as many pairs.
+    /// How many to drop of `edges` directed edges, self loops included: `floor(edges * ratio)` directions, or half as many
+    /// pairs, rounded down.
     pub fn drop_count(self, edges: usize, ratio: f64) -> usize {
         let directed = libm::floor(edges as f64 * ratio.clamp(0.0, 1.0)) as usize;
         match self {
@@ -142,16 +142,17 @@ impl DropUnit {
     }
 }
 
-/// The ratio that `level` steps reach of which each drops `step` of what is left: `1 - (1 - step)^level`.
+/// The share that is dropped after `level` steps if each drops the share `step` of what is left:
+/// `1 - (1 - step)^level`.
 pub fn level_ratio(step: f64, level: u32) -> f64 {
     1.0 - (0..level).fold(1.0, |kept, _| kept * (1.0 - step))
 }
 
 /// Marks the edges that stay when the `drop` edges or pairs with the smallest scores go. Of equal scores the edge that
-/// comes first goes first; self loops stay, and where there is nothing else left, `drop` is cut short.
+/// comes first goes first. Self loops stay; where there are fewer other edges than `drop`, fewer go.
 ///
 /// # Shapes
-/// `keep`: one an entry of the graph
+/// `keep`: one for each entry of the graph
 /// # Errors
 /// [`GraphError`]: a wrong length, or for pairs a graph that is not symmetric. `keep` is untouched then.
 pub fn prune<O: Index, I: Index, T: Real>(
@@ -160,7 +161,7 @@ pub fn prune<O: Index, I: Index, T: Real>(
     drop: usize,
     keep: &mut [bool],
 ) -> Result<(), GraphError> {
-    expect_len("keep", scores.graph.entry_count(), keep.len())?;
+    check_len("keep", scores.graph.entry_count(), keep.len())?;
     if unit == DropUnit::Pair {
         Undirected::try_new(scores.graph)?;
     }
@@ -173,7 +174,7 @@ pub fn prune<O: Index, I: Index, T: Real>(
         } else if from == to {
             true
         } else if whole.is_at(key) {
-            // The other direction came first and decided.
+            // The other direction came first and has decided.
             scores.graph.entry(to, from).and_then(|mirror| keep.get(mirror).copied()).unwrap_or(true)
         } else {
             let mut above = whole;
@@ -186,15 +187,15 @@ pub fn prune<O: Index, I: Index, T: Real>(
     Ok(())
 }
 
-/// The rank of self loops: no `k` reaches it.
+/// The rank of self loops, which no `k` reaches.
 pub const NEVER: u32 = u32::MAX;
 
 /// Writes the rank of each edge, or of its pair, in the order in which [`prune`] drops them: `rank >= k` says whether an
 /// edge stays when `k` go. Returns how many ranks there are.
 ///
 /// # Shapes
-/// `scores, ranks`: one an entry of the graph; `scores` from [`Scores::write`] or any others that are not negative ·
-/// `order`: two words an entry
+/// `scores, ranks`: one for each entry of the graph; `scores` from [`Scores::write`] or any others that are not negative ·
+/// `order`: two words for each entry
 /// # Errors
 /// [`GraphError`]: a wrong length, or for pairs a graph that is not symmetric. `ranks` is untouched then.
 pub fn ranks<O: Index, I: Index, T: Real>(
@@ -206,9 +207,9 @@ pub fn ranks<O: Index, I: Index, T: Real>(
 ) -> Result<usize, GraphError> {
     let entries = graph.entry_count();
     graph.check_square()?;
-    expect_len("scores", entries, scores.len())?;
-    expect_len("ranks", entries, ranks.len())?;
-    expect_len("order", 2 * entries, order.len())?;
+    check_len("scores", entries, scores.len())?;
+    check_len("ranks", entries, ranks.len())?;
+    check_len("order", 2 * entries, order.len())?;
     if unit == DropUnit::Pair {
         Undirected::try_new(*graph)?;
     }
@@ -221,7 +222,7 @@ pub fn ranks<O: Index, I: Index, T: Real>(
         count += 1;
     }
     let key = |at: u32| scores.get(at as usize).map_or(0, |score| score.magnitude_bits());
-    // By the last byte first: each pass keeps the order of equal ones.
+    // The last byte first; each pass keeps the order of equal bytes.
     for shift in (0..T::BITS.div_ceil(8)).map(|byte| 8 * byte) {
         let mut starts = [0_usize; 256];
         let bucket = |at: u32| usize::from((key(at) >> shift) as u8);
@@ -259,8 +260,4 @@ pub fn ranks<O: Index, I: Index, T: Real>(
         }
     }
     Ok(count)
-}
-
-fn expect_len(operand: &'static str, expected: usize, got: usize) -> Result<(), GraphError> {
-    if expected == got { Ok(()) } else { Err(GraphError::Len { operand, expected, got }) }
 }

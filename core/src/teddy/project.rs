@@ -1,4 +1,4 @@
-//! The projection onto at most so many nonzero values, over one pool of all parameters (specs/optimizers.md §6).
+//! The projection that sets the smallest values to zero, over one pool of all parameters (specs/optimizers.md §6).
 
 use crate::real::Real;
 use crate::select::Cut;
@@ -8,8 +8,8 @@ pub fn zero_count(len: usize, ratio: f64) -> usize {
     (libm::ceil(len as f64 * ratio.clamp(0.0, 1.0)) as usize).min(len)
 }
 
-/// Zeroes the `zeros` values of smallest magnitude among all parts: exactly so many, values that are zero already counted
-/// first. Of equal magnitudes the one with the lower index goes first.
+/// Sets the `zeros` values of smallest magnitude among all parts to zero: exactly so many, counting first those that are
+/// zero already. Of equal magnitudes the one with the lower index goes first.
 ///
 /// # Numerics
 /// Compares bits, so that the result is the same on every target; NaN counts as larger than infinity. Four passes over

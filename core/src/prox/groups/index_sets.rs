@@ -1,9 +1,9 @@
-//! Groups that the caller lists element by element.
+//! Groups as lists of elements.
 
 use super::{Groups, Run};
 use crate::error::GroupError;
 
-/// Disjoint sets of elements of a part, of any sizes; elements in no set belong to no group and are left alone.
+/// Disjoint sets of elements of a part, of any sizes. Elements in no set belong to no group and do not change.
 ///
 /// Set `j` is `indices[starts[j]..starts[j + 1]]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,15 +14,15 @@ pub struct IndexSets<'a> {
 }
 
 impl<'a> IndexSets<'a> {
-    /// Proves sets of elements of a part with `part_len` elements.
+    /// Checks sets of elements of a part with `part_len` elements.
     ///
     /// # Shapes
     /// `starts: [groups + 1]` · `indices: [starts[groups]]` · `seen`: at least [`IndexSets::seen_len`] words of scratch
     /// # Errors
     /// [`GroupError::Starts`] unless `starts` begins with 0, rises at every entry (no set is empty) and ends with the
-    /// number of indices, [`GroupError::Empty`] for less than one set; [`GroupError::Order`] unless the indices of each set rise, so that it is met in memory order;
-    /// [`GroupError::Range`] for an index outside the part; [`GroupError::Shared`] for one in two sets;
-    /// [`GroupError::Scratch`].
+    /// number of indices; [`GroupError::Empty`] for less than one set; [`GroupError::Order`] unless the indices of each set
+    /// rise, so that members are met in memory order; [`GroupError::Range`] for an index outside the part;
+    /// [`GroupError::Shared`] for one in two sets; [`GroupError::Scratch`] when `seen` is too short.
     pub fn try_new(
         starts: &'a [u32],
         indices: &'a [u32],

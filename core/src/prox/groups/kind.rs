@@ -12,13 +12,14 @@ use crate::error::GroupError;
 pub enum GroupKind {
     /// Each weight: `o·h·w·i` groups.
     Weight,
-    /// What makes one output channel, `[f, :, :, :]`: `o` groups; a row of a dense layer.
+    /// The weights that produce one output channel, `[f, :, :, :]`: `o` groups; a row of a dense layer.
     Filter,
-    /// What reads one input channel, `[:, :, :, c]`: `i` groups; a column of a dense layer, a filter of a depthwise one.
+    /// The weights that read one input channel, `[:, :, :, c]`: `i` groups; a column of a dense layer, a filter of a
+    /// depthwise one.
     InputChannel,
     /// One position of all filters, `[:, u, v, c]`: `h·w·i` groups; a column of the layer as a matrix product.
     FilterShape,
-    /// One row of all kernels, `[:, u, :, :]`: `h` groups; without an outer one the kernel is smaller.
+    /// One row of all kernels, `[:, u, :, :]`: `h` groups; without its first or last row a kernel is smaller.
     KernelRow,
     /// One column of all kernels, `[:, :, v, :]`: `w` groups.
     KernelColumn,
@@ -30,7 +31,7 @@ pub enum GroupKind {
         /// Consecutive weights of a filter a block; divides `h·w·i`.
         cols: usize,
     },
-    /// The layer: one group. Only where a skip leads around it.
+    /// The whole layer: one group. Only for layers that a skip connection bypasses.
     Layer,
 }
 
@@ -67,8 +68,8 @@ impl Layout {
 
     /// Blocks of `rows × cols` of a row-major matrix, row by row.
     ///
-    /// All groups of a layout have the same size. Where blocks do not divide the matrix, pad it, or give the blocks
-    /// that do, and those at the rim, as [`IndexSets`](super::IndexSets).
+    /// All groups of a layout have the same size. Where blocks do not divide the matrix, pad it, or list all blocks as
+    /// [`IndexSets`](super::IndexSets).
     ///
     /// # Errors
     /// [`GroupError::Ragged`]; else as [`Layout::try_new`].

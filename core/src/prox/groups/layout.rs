@@ -1,4 +1,4 @@
-//! Groups that lie in memory at fixed strides: nested loops, proved not to overlap.
+//! Groups that lie in memory at fixed strides: nested loops, checked not to overlap.
 
 use super::{Groups, Run};
 use crate::error::GroupError;
@@ -17,7 +17,7 @@ impl Loop {
     pub const ONCE: Self = Self { len: 1, stride: 0 };
 }
 
-/// What a caller says about the groups of one part; [`Layout::try_new`] proves it.
+/// The groups of one part as a caller describes them; [`Layout::try_new`] checks the description.
 ///
 /// A *part* is a slice in which every group has the same number of members: the filters of a layer, its biases, the
 /// rows of the next layer that read those filters. Group `j = a * groups[1].len + b` starts at
@@ -49,7 +49,7 @@ struct Step {
     group: usize,
 }
 
-/// Groups of a part that do not overlap and are known to reach no further than [`Layout::span`] elements.
+/// Groups of a part that do not overlap and lie within the first [`Layout::span`] elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     steps: [Step; 5],
@@ -58,7 +58,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Proves a layout.
+    /// Checks a layout.
     ///
     /// # Errors
     /// [`GroupError::Empty`] for a loop that never runs, [`GroupError::Overlap`] unless every loop steps over all that
@@ -124,7 +124,7 @@ impl Layout {
         })
     }
 
-    /// One element a group: biases, the scale of a normalisation, single weights.
+    /// Groups of one element: biases, the scale of a normalisation, single weights.
     ///
     /// # Errors
     /// As [`Layout::try_new`].

@@ -1,4 +1,4 @@
-//! Where the groups of a tensor lie, and the passes over them: one sum a group, and one scale factor a group.
+//! Where the parameter groups of a tensor lie, and the passes over them: one sum and one scale factor for each group.
 
 mod index_sets;
 mod kind;
@@ -68,7 +68,7 @@ fn check<T>(part: &[T], groups: &impl Groups, operand: &'static str, got: usize)
 
 /// Adds the square of every element to the sum of its group.
 ///
-/// Several parts may form one family of groups (filters and their biases): call it for each, starting from zeros.
+/// Groups may have members in several parts (filters and their biases): call it for each part, starting from zeros.
 ///
 /// # Shapes
 /// `part`: at least [`Groups::span`] elements · `sums: [groups]`
@@ -81,8 +81,8 @@ pub fn accumulate_squared_norms<T: Real>(part: &[T], groups: &impl Groups, sums:
     accumulate([part; 2], groups, sums, |x, _| x * x)
 }
 
-/// Adds the product of the elements of two parts at every place to the sum of its group: inner products for
-/// [`super::half_space`].
+/// Adds the products of two parts, element by element, to the sums of their groups: the inner products that
+/// [`super::half_space`] needs.
 ///
 /// # Shapes
 /// `left, right`: at least [`Groups::span`] elements each · `sums: [groups]`
@@ -99,7 +99,7 @@ pub fn accumulate_products<T: Real>(
     accumulate([left, right], groups, sums, |x, y| x * y)
 }
 
-/// Adds every element to the sum of its group: with the groups' sizes, the mean of a diagonal metric over each.
+/// Adds every element to the sum of its group: with the sizes of the groups, the mean of a diagonal metric over each.
 ///
 /// # Shapes
 /// `part`: at least [`Groups::span`] elements · `sums: [groups]`

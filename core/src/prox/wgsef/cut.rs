@@ -1,12 +1,12 @@
-//! Where a budget ends among groups in descending order of what they bring for their cost, without sorting them.
+//! Where a budget ends among groups in descending order of gain per cost, without sorting them.
 
 use crate::real::Real;
 
-/// The end of the budget.
+/// The group at which the budget ends.
 pub(super) struct Cut {
-    /// All groups with a larger gain fit together.
+    /// All groups with a larger gain than this fit together.
     pub(super) gain: f64,
-    /// What they leave of the budget, for groups with this very gain.
+    /// What they leave of the budget for groups with exactly this gain.
     pub(super) rest: f64,
 }
 

@@ -8,8 +8,8 @@
 //! ```
 //! (Refael, Arbel, Huleihel, arXiv 2212.12921; derivation and vectors in specs/sparse_and_graph.md §2.) A large group is
 //! only shrunk like ridge, a small one is zeroed, and those between are soft-thresholded at a level that the budget sets.
-//! Everything depends on the norms of the groups alone, so the functions here see `m` norms and write `m` factors;
-//! [`super::groups`] makes the norms from tensors and applies the factors.
+//! Everything depends on the norms of the groups alone, so the functions here read `m` norms and write `m` factors;
+//! [`super::groups`] computes the norms of tensors and applies the factors.
 //!
 //! # Budgets with costs
 //! Where groups cost differently (MACs, bytes, instructions), [`Budget`] replaces "at most `k` groups" by
@@ -24,14 +24,14 @@
 //! | [`Solver`] | time | memory of the caller | when |
 //! | --- | --- | --- | --- |
 //! | [`Solver::Bisection`] | at most 32 (`f32`) or 64 (`f64`) passes | none | on a chip, and for some hundred groups |
-//! | [`Solver::Pivoting`] | expected `O(m)`, 3 to 5 visits a group | one [`Ramp`] a group | many groups: weights, blocks |
-//! | [`Solver::Sorting`] | `O(m log m)` whatever the input | two numbers a group | a bound on the time without a seed |
+//! | [`Solver::Pivoting`] | expected `O(m)`, 3 to 5 visits to each group | one [`Ramp`] for each group | many groups: weights, blocks |
+//! | [`Solver::Sorting`] | `O(m log m)` for every input | two numbers for each group | time that depends on no seed |
 //!
 //! # How to train with it
 //! - Proximal SGD: step with rate `α`, then [`Wgsef::prox_scales`] with `lambda = α λ`. Give these tensors no other weight
 //!   decay: the envelope contains ridge.
-//! - After Adam the same, again with `α λ` and in the Euclidean metric: one call, `u` and its budget as above. It is a
-//!   forward–backward step whose two halves use different metrics, which is what the field does in practice.
+//! - After Adam the same, with `α λ` and in the Euclidean metric. It is a forward–backward step whose two halves use
+//!   different metrics, which is common practice.
 //! - Adam's own diagonal metric `D_i = √v̂_i + ε` differs *within* a group, so that its exact prox would not scale a group
 //!   as one. With `D_j` constant in a group (the mean of its `D_i`) it does (specs/optimizers.md §6): substitute
 //!   `φ_j = √D_j θ_j`, that is give [`Wgsef::prox_scales`] the norms `√D_j ||t_j||` and the weights `d_j / D_j`; costs and
@@ -41,7 +41,7 @@
 //!
 //! # Numerics
 //! Sums over groups in `f64`. A solver ends in two points with no kink of `Σ w_j u_j(η)` between them (bisection: in
-//! neighbouring floats); from there one solve in `f64` and one function make the factors, the same for all solvers. In
+//! neighbouring floats); from there one solve in `f64` and one function compute the factors, the same for all solvers. In
 //! `f32` the factors are right to some `1e-7`; the budget to `1e-7 Σ w_j (u_j + λ d_j)`.
 //! Norms below [`Real::TINY`] count as zero. A group whose norm is not finite takes no part and gets the factor NaN in
 //! every function that writes factors: a diverged group is never silently zeroed. So does one whose
@@ -62,7 +62,7 @@ use solver::{Ramps, factor};
 pub enum Weights<'a, T> {
     /// Every group weighs 1.
     One,
-    /// One positive weight a group, for example its size.
+    /// One positive weight for each group, for example its size.
     Each(&'a [T]),
 }
 
@@ -75,7 +75,7 @@ impl<'a, T: Real> Weights<'a, T> {
         }
     }
 
-    /// The weights of so many groups.
+    /// The weights of `groups` groups.
     pub(super) fn of(&self, groups: usize) -> impl Iterator<Item = T> + use<'a, T> {
         let (each, ones): (&[T], _) = match self {
             Self::One => (&[], groups),
@@ -84,7 +84,7 @@ impl<'a, T: Real> Weights<'a, T> {
         each.iter().copied().chain(core::iter::repeat_n(T::ONE, ones))
     }
 
-    pub(super) fn expect(&self, operand: &'static str, groups: usize) -> Result<(), ProxError> {
+    pub(super) fn check_len(&self, operand: &'static str, groups: usize) -> Result<(), ProxError> {
         match self {
             Self::Each(each) if each.len() != groups => {
                 Err(ProxError::Len { operand, expected: groups, got: each.len() })
@@ -94,7 +94,7 @@ impl<'a, T: Real> Weights<'a, T> {
     }
 }
 
-/// How much the groups that stay may cost together.
+/// What the groups that stay may cost together.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget<'a, T> {
     /// The bound `K ≥ 0` of `Σ w_j u_j`, in the unit of the costs.
@@ -151,7 +151,7 @@ impl<'a, T: Real> Wgsef<'a, T> {
     /// # Errors
     /// [`ProxError::Len`].
     pub fn value(&self, norms: &[T]) -> Result<T, ProxError> {
-        self.expect_groups(norms)?;
+        self.check_groups(norms)?;
         let squares: f64 = self.levels(norms).map(|(b, w)| w * b * b).sum();
         if self.budget == 0.0 {
             return Ok(if squares > 0.0 { T::INFINITY } else { T::from_f64(squares) });
@@ -174,7 +174,7 @@ impl<'a, T: Real> Wgsef<'a, T> {
     /// # Errors
     /// [`ProxError::Len`].
     pub fn conjugate(&self, norms: &[T]) -> Result<T, ProxError> {
-        self.expect_groups(norms)?;
+        self.check_groups(norms)?;
         let gains = || {
             self.groups(norms).map(|Group { norm, weight, cost }| {
                 let cost = cost.to_f64();
@@ -193,8 +193,8 @@ impl<'a, T: Real> Wgsef<'a, T> {
     /// # Errors
     /// [`ProxError::Len`]; nothing is written then.
     pub fn gradient_scales(&self, norms: &[T], scales: &mut [T]) -> Result<(), ProxError> {
-        self.expect_groups(norms)?;
-        expect_scales(norms, scales)?;
+        self.check_groups(norms)?;
+        check_scales(norms, scales)?;
         let tau = self.saturation(norms).unwrap_or(0.0);
         for ((group, (b, _)), s) in self.groups(norms).zip(self.levels(norms)).zip(scales) {
             let u = if b >= tau { 1.0 } else { b / tau };
@@ -217,7 +217,7 @@ impl<'a, T: Real> Wgsef<'a, T> {
         self.prox_scales_by(Solver::Bisection, norms, lambda, scales).map(|_| ())
     }
 
-    /// The factors of `prox_{λF}(t)` by a solver of the caller's choice, and what the search was like.
+    /// The factors of `prox_{λF}(t)` by a solver of the caller's choice, and the result of its search.
     ///
     /// # Shapes
     /// `norms, scales: [groups]`
@@ -230,10 +230,10 @@ impl<'a, T: Real> Wgsef<'a, T> {
         lambda: T,
         scales: &mut [T],
     ) -> Result<Search, ProxError> {
-        self.expect_groups(norms)?;
-        expect_scales(norms, scales)?;
-        expect_lambda(lambda)?;
-        solver.expect_memory(norms.len())?;
+        self.check_groups(norms)?;
+        check_scales(norms, scales)?;
+        check_lambda(lambda)?;
+        solver.check_memory(norms.len())?;
         // `scales` holds c_j = √(d_j / w_j) ||t_j|| until the end: 0 for zero groups, NaN for diverged ones.
         for (group, c) in self.groups(norms).zip(scales.iter_mut()) {
             *c = match Kind::of(group.norm) {
@@ -275,16 +275,16 @@ impl<'a, T: Real> Wgsef<'a, T> {
     /// `||t_j||² / ((1 + λ d_j) w_j)`, every group that still fits into the budget stays.
     ///
     /// # Numerics
-    /// Without memory for a sort: as many rounds as there are groups too dear for what is left when their turn comes
-    /// (and that ones after them still fit in), one more than 1 for equal costs; a round is at most 64 passes.
+    /// Without memory for a sort: one round, and one more each time a group is too expensive for what is left while later ones
+    /// still fit; with equal costs two rounds. A round is at most 64 passes.
     /// # Errors
     /// [`ProxError::Lambda`], [`ProxError::Len`]; nothing is written then.
     pub fn hard_scales(&self, norms: &[T], lambda: T, scales: &mut [T]) -> Result<(), ProxError> {
-        self.expect_groups(norms)?;
-        expect_scales(norms, scales)?;
-        expect_lambda(lambda)?;
+        self.check_groups(norms)?;
+        check_scales(norms, scales)?;
+        check_lambda(lambda)?;
         let shrink = |d: T| 1.0 + lambda.to_f64() * d.to_f64();
-        // Until the end `scales` says who stays. A group that stays or does not fit is not in the running.
+        // Until the end `scales` says which groups stay. Those, and groups that do not fit, no longer compete.
         let entry = |group: Group<T>, stays: T, rest: f64| {
             let cost = group.cost.to_f64();
             let runs = Kind::of(group.norm) == Kind::Alive && stays == T::ZERO && cost <= rest;
@@ -351,13 +351,13 @@ impl<'a, T: Real> Wgsef<'a, T> {
         each.map(|((norm, weight), cost)| Group { norm, weight, cost })
     }
 
-    fn expect_groups(&self, norms: &[T]) -> Result<(), ProxError> {
-        self.weights.expect("weights", norms.len())?;
-        self.costs.expect("costs", norms.len())
+    fn check_groups(&self, norms: &[T]) -> Result<(), ProxError> {
+        self.weights.check_len("weights", norms.len())?;
+        self.costs.check_len("costs", norms.len())
     }
 }
 
-/// What a norm says about its group.
+/// What the norm of a group says about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Zero,
@@ -375,7 +375,7 @@ impl Kind {
     }
 }
 
-pub(super) fn expect_scales<T>(norms: &[T], scales: &[T]) -> Result<(), ProxError> {
+pub(super) fn check_scales<T>(norms: &[T], scales: &[T]) -> Result<(), ProxError> {
     if scales.len() == norms.len() {
         Ok(())
     } else {
@@ -383,7 +383,7 @@ pub(super) fn expect_scales<T>(norms: &[T], scales: &[T]) -> Result<(), ProxErro
     }
 }
 
-pub(super) fn expect_lambda<T: Real>(lambda: T) -> Result<(), ProxError> {
+pub(super) fn check_lambda<T: Real>(lambda: T) -> Result<(), ProxError> {
     if lambda.is_finite() && lambda >= T::ZERO { Ok(()) } else { Err(ProxError::Lambda) }
 }
 

@@ -1,4 +1,4 @@
-//! Three ways to the `η` at which the groups use up the budget, and the one way from there to the factors.
+//! Three ways to find the `η` at which the groups use up the budget, and how the factors follow from it.
 
 use crate::error::ProxError;
 use crate::real::Real;
@@ -6,9 +6,9 @@ use crate::real::Real;
 mod pivoting;
 mod sorting;
 
-/// How to find `η`; all solvers end in the same exact solve, so that their factors differ by rounding at most.
+/// How to find `η`. All solvers end with the same exact solve, so their factors differ at most by rounding.
 ///
-/// The memory is the caller's; what was in it does not matter, what is in it afterwards means nothing.
+/// The memory is the caller's. Its content before does not matter; its content afterwards has no meaning.
 #[derive(Debug)]
 pub enum Solver<'s, T> {
     /// Bisection over bit patterns: no memory, at most as many passes as the type has bits.
@@ -23,7 +23,7 @@ pub enum Solver<'s, T> {
     Pivoting {
         /// At least [`ramps_len`] elements.
         ramps: &'s mut [Ramp<T>],
-        /// Of the choice of pivots: decides how long it takes, not where it ends.
+        /// Seed of the choice of pivots: decides how long it takes, not the result.
         seed: u64,
     },
 }
@@ -38,13 +38,13 @@ pub const fn ramps_len(groups: usize) -> usize {
     groups
 }
 
-/// What a search for `η` found and took.
+/// What a search for `η` found, and how many visits it took.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Search {
     /// The solution; 0 for a budget of 0, infinite when all groups fit into the budget.
     pub eta: f64,
-    /// How often a group that is not zero was looked at, from the first trial `η` to the solution: all passes of the
-    /// search and the exact solve, not the two passes (coefficients, factors) that every prox needs, nor a sort.
+    /// Visits to groups that are not zero: all passes of the search and the exact solve, without the two passes
+    /// (coefficients, factors) that every prox needs and without sorting.
     pub visits: usize,
 }
 
@@ -95,12 +95,12 @@ struct Bracket<T> {
 }
 
 impl<T: Real, I: Iterator<Item = Ramp<T>>, F: Fn() -> I> Ramps<F> {
-    /// Whether the groups use up the budget at `eta`; false, then true as `eta` rises, since rounding is monotone.
+    /// Whether the groups use up the budget at `eta`: false, then true as `eta` rises, since rounding keeps the order.
     fn reached(&self, eta: T) -> bool {
         (self.each)().map(|ramp| ramp.used(eta)).sum::<f64>() >= self.budget
     }
 
-    /// The first start and the last end: nothing is used up to the former, everything from the latter on.
+    /// The first start, up to which nothing is used, and the last end, from which everything is used.
     fn ends(&self) -> (T, T) {
         (self.each)().fold((T::INFINITY, T::ZERO), |(lo, hi), ramp| (lo.min(ramp.start()), hi.max(ramp.end())))
     }
@@ -133,8 +133,8 @@ impl<T: Real, I: Iterator<Item = Ramp<T>>, F: Fn() -> I> Ramps<F> {
             }
             groups += 1;
         }
-        // A kink between neighbouring floats can put the solution of the linear piece beside them, where a group that
-        // costs much and is counted wrongly would push those that cost little out of place.
+        // A kink between neighbouring floats can move the solution of the linear piece outside of them; there an expensive
+        // group that is counted wrongly would displace cheap ones.
         let slack = 4.0 * (hi - lo);
         let linear = inside * ((self.budget - used) / rise);
         let eta = if linear >= lo - slack && linear <= hi + slack { linear } else { hi };
@@ -143,7 +143,7 @@ impl<T: Real, I: Iterator<Item = Ramp<T>>, F: Fn() -> I> Ramps<F> {
 }
 
 impl<T: Real> Solver<'_, T> {
-    pub(super) fn expect_memory(&self, groups: usize) -> Result<(), ProxError> {
+    pub(super) fn check_memory(&self, groups: usize) -> Result<(), ProxError> {
         let (operand, expected, got) = match self {
             Self::Bisection => return Ok(()),
             Self::Sorting { points } => ("points", points_len(groups), points.len()),

@@ -6,20 +6,20 @@ use crate::real::Real;
 
 /// Trials a sweep.
 ///
-/// With one, a sweep halves what is open and a group costs up to 8 visits; with three a sweep quarters it. What a visit
-/// costs is mostly reading the group and placing its ends.
+/// With one trial a sweep halves the number of open groups and a group takes up to 8 visits; with three it quarters it. The
+/// time of a visit is mostly reading the group and comparing its ends.
 const TRIALS: usize = 3;
 
-/// Breakpoints drawn to choose the trials from: their 2nd, 4th and 6th are close to the quartiles.
+/// Breakpoints that are drawn; the 2nd, 4th and 6th of them in order, near the quartiles, are the trials.
 const DRAWN: usize = 7;
 
-/// How often to draw at most; an open group has an end inside the interval, others wait for the next sweep to close.
+/// The largest number of draws: a group drawn may have no breakpoint inside the interval any more.
 const DRAWS: usize = 32;
 
 /// Keeps the sum of slopes finite when each is finite.
 const SHRINK: f64 = 1.0 / (1_u64 << 60) as f64;
 
-/// What groups without a breakpoint between the ends of the search use there: a linear function of `η`.
+/// What groups without a breakpoint inside the interval use there: a linear function of `η`.
 #[derive(Default)]
 struct Closed {
     /// Used by those that are at 1.
@@ -68,8 +68,8 @@ pub(super) fn bracket<T: Real, I: Iterator<Item = Ramp<T>>>(
     Bracket { lo, hi, visits }
 }
 
-/// Closes groups without a breakpoint inside `(lo, hi)`; gives the number of those that stay open, which are the first
-/// ones of the list then, and what they use at the trials.
+/// Closes groups without a breakpoint inside `(lo, hi)` and moves the others to the front of the list; returns their number
+/// and what they use at the trials.
 fn sweep<T: Real>(
     groups: &mut [Ramp<T>],
     closed: &mut Closed,
@@ -96,8 +96,8 @@ fn sweep<T: Real>(
     (open, used)
 }
 
-/// Trials inside `(lo, hi)` in ascending order: breakpoints, or halfway where no draw finds one; none when the interval
-/// has no inside.
+/// Trials inside `(lo, hi)` in ascending order: breakpoints, or the middle where no draw finds one; `None` when there is no
+/// number between the ends.
 fn pivots<T: Real>(groups: &[Ramp<T>], lo: T, hi: T, random: &mut Random) -> Option<[T; TRIALS]> {
     let mut drawn = [T::between(lo, hi)?; DRAWN];
     let inside = |point: T| (point > lo && point < hi).then_some(point);

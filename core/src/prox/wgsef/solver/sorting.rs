@@ -5,8 +5,7 @@ use crate::real::Real;
 
 /// Neighbouring breakpoints around the solution.
 ///
-/// Sums are made anew at each of the `log m` ranks: a running sum along the ranks would lose to cancellation what the
-/// slopes of many groups bury.
+/// Sums are computed anew at each of the `log m` ranks: a running sum along the ranks would lose digits by cancellation.
 pub(super) fn bracket<T: Real, I: Iterator<Item = Ramp<T>>>(
     ramps: &Ramps<impl Fn() -> I>,
     memory: &mut [T],
@@ -29,8 +28,8 @@ pub(super) fn bracket<T: Real, I: Iterator<Item = Ramp<T>>>(
     Bracket { lo: at(lo), hi: at(hi), visits }
 }
 
-/// Sorts in place, ascending, without a bound on time that depends on the order; written here because core's own
-/// sorts are compiled with paths that panic.
+/// Sorts in place, ascending, in `O(n log n)` for every order. Written here because Rust's own sorts contain calls to the
+/// panic handler.
 pub(super) fn heapsort<T: Real>(values: &mut [T]) {
     for root in (0..values.len() / 2).rev() {
         if let Some(value) = values.get(root).copied() {
@@ -39,7 +38,7 @@ pub(super) fn heapsort<T: Real>(values: &mut [T]) {
     }
     let mut heap = values;
     while let [head, .., last] = heap {
-        // The largest value moves behind the heap, the last one is sifted in from the root.
+        // The largest value moves to the end, out of the heap; the one that was there is sifted down from the root.
         let value = *last;
         *last = *head;
         let Some((_, shorter)) = heap.split_last_mut() else { return };
@@ -48,7 +47,7 @@ pub(super) fn heapsort<T: Real>(values: &mut [T]) {
     }
 }
 
-/// Puts `value` where it belongs at or below the hole `root`; all below is in order.
+/// Puts `value` into its place at or below the hole `root`; everything below is a heap already.
 fn sift_down<T: Real>(heap: &mut [T], mut root: usize, value: T) {
     while let Some([left, right]) = children(heap, root) {
         let (child, larger) = if right.1 > left.1 { right } else { left };
@@ -65,7 +64,7 @@ fn sift_down<T: Real>(heap: &mut [T], mut root: usize, value: T) {
     }
 }
 
-/// The children of a node with their places; a single one twice.
+/// The two children of a node with their places; an only child twice.
 fn children<T: Real>(heap: &[T], root: usize) -> Option<[(usize, T); 2]> {
     let place = 2 * root + 1;
     let left = (place, *heap.get(place)?);
