@@ -9,14 +9,14 @@ use niwaki_protocol::ProtocolError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JobError {
-    /// The host did not read or write a file.
+    /// The host could not read or write a file.
     Disk {
         /// Which part of which file.
         what: &'static str,
         /// What the host said.
         source: HostError,
     },
-    /// The job is none.
+    /// The file is not a job.
     Header(ProtocolError),
     /// The model does not fit into the board's memory.
     Room {
@@ -29,14 +29,14 @@ pub enum JobError {
     Verify(VerifyError),
     /// The board's arena was refused.
     Session(SessionError),
-    /// The inputs are those of another model.
+    /// The inputs have another size than the model's.
     Input {
         /// Bytes of one input.
         given: u32,
         /// Bytes that the model takes.
         expected: usize,
     },
-    /// A second job in one life of the program.
+    /// A second job in one run of the program.
     MemoryTaken,
 }
 
@@ -59,20 +59,20 @@ impl fmt::Display for JobError {
 impl core::error::Error for JobError {}
 
 impl JobError {
-    /// For `map_err`: what the host said, and about what.
+    /// For `map_err`: adds what was being done to what the host said.
     pub(crate) fn disk(what: &'static str) -> impl Fn(HostError) -> Self {
         move |source| Self::Disk { what, source }
     }
 }
 
-/// Words for the host; what does not fit is cut off.
+/// A message for the host; what does not fit is cut off.
 pub type Text = heapless::String<240>;
 
-/// A thing in words.
+/// A value as text.
 pub fn text(thing: &dyn fmt::Display) -> Text {
     let mut text = Text::new();
     if write!(text, "{thing}").is_err() {
-        // The end is missing; the beginning says enough.
+        // The end is cut off; the beginning says enough.
         let _ = text.push_str(" ...");
     }
     text

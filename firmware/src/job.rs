@@ -13,10 +13,10 @@ use niwaki_core::{
 };
 use niwaki_protocol::{JOB_FILE, JobHeader, RESULT_FILE, RESULT_MAGIC, Record};
 
-/// Does the job and writes the result, a failure too.
+/// Does the job and writes the result, or why it failed.
 ///
 /// # Errors
-/// [`JobError`]: what the result says at its end, unless it could not be written.
+/// [`JobError`], which also stands at the end of the result, unless that could not be written.
 pub fn run() -> Result<(), JobError> {
     let mut result = ResultFile::create().map_err(JobError::disk("creating the result"))?;
     let done = Memory::take().ok_or(JobError::MemoryTaken).and_then(|memory| run_into(&mut result, memory));
@@ -152,7 +152,7 @@ impl JobFile {
         self.source.read(bytes).map_err(JobError::disk("reading the job"))
     }
 
-    /// Puts an input where the model expects it.
+    /// Copies an input to where the model expects it.
     fn load(&mut self, input_idx: u32, model: &Model<'_>, session: &mut Session<'_, '_>) -> Result<(), JobError> {
         let JobHeader { model_bytes, input_bytes, .. } = self.header;
         let offset = JobHeader::LEN as u64 + u64::from(model_bytes) + u64::from(input_idx) * u64::from(input_bytes);
@@ -171,7 +171,7 @@ impl ResultFile {
         Ok(Self(file))
     }
 
-    /// The result that another handle began. (QEMU's append mode starts at the beginning all the same.)
+    /// The result that another handle began. (QEMU's append mode would start at the beginning.)
     ///
     /// # Errors
     /// The host's.
@@ -198,7 +198,7 @@ impl ResultFile {
         outputs().try_for_each(|output| self.write_bytes(output))
     }
 
-    /// All stamps but the last one are ticks of an operator.
+    /// Every stamp but the last one is the ticks of an operator.
     fn write_operators(&mut self, stamps: &[u32]) -> Result<(), JobError> {
         let Some((_, ticks)) = stamps.split_last() else { return Ok(()) };
         self.write_bytes(Record::Operators(&[]).head(4 * ticks.len() as u32).as_ref())?;

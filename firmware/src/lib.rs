@@ -1,4 +1,4 @@
-//! What the programs for the chips share: the board, its clock and memory, and a job's way through a session.
+//! What the programs for the chips share: the board, its clock and memory, and how a job is run.
 #![no_std]
 
 use cortex_m as _; // its critical section, which the logger needs

@@ -8,18 +8,18 @@ use core::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Memory that the linker gives to nobody.
+/// Memory that the linker does not use.
 pub struct Memory {
     /// For the model.
     pub model: &'static mut [u8],
     /// For the arena.
     pub arena: &'static mut [u8],
-    /// For one time stamp more than there are operators.
+    /// For time stamps, one more than there are operators.
     pub stamps: &'static mut [u32],
 }
 
 impl Memory {
-    /// Hands the memory out, once.
+    /// Hands out the memory, once.
     pub fn take() -> Option<Self> {
         static TAKEN: AtomicBool = AtomicBool::new(false);
         if TAKEN.swap(true, Ordering::AcqRel) {
@@ -52,7 +52,7 @@ pub fn counter_100hz() -> u32 {
     unsafe { ptr::read_volatile(ptr::with_exposed_provenance(board::FPGAIO + 0x14)) }
 }
 
-/// Nothing that stands before this in the program happens after it, nor the other way round.
+/// The compiler moves no memory access across this, in either direction.
 #[inline(always)]
 fn barrier() {
     // SAFETY: no instruction; without options the compiler must assume that it reads and writes any memory.
@@ -93,7 +93,7 @@ pub fn stamp(stamps: &mut [u32], stamp_idx: usize) {
     barrier();
 }
 
-/// Executes `2 + 2 * (HIGH * 65536 + LOW)` instructions; both zero is no round but 2³².
+/// Executes `2 + 2 * (HIGH * 65536 + LOW)` instructions; with both 0 the loop runs 2³² times.
 #[inline(always)]
 pub fn spin<const HIGH: u16, const LOW: u16>() {
     // SAFETY: counts a register down and touches nothing else.
@@ -119,8 +119,8 @@ unsafe extern "C" {
     static _stack_end: u32;
 }
 
-/// Sets the processor's stack limit to [`board::STACK_FLOOR`]: the emulator would silently drop what a stack that
-/// overflows writes below it. Afterwards it stops with a lockup, for the fault has no stack either.
+/// Sets the processor's stack limit to [`board::STACK_FLOOR`]: otherwise the emulator silently drops what a stack that
+/// overflows writes below it. With it the processor stops with a lockup, since the fault has no stack either.
 #[cfg(armv8m)]
 pub fn guard_stack() {
     // SAFETY: the stack is above its floor, so nothing that is in use becomes a fault.
@@ -142,8 +142,8 @@ pub fn job_memory() -> &'static [u8] {
     unsafe { slice::from_raw_parts(start, (&raw const _job_end).addr() - start.addr()) }
 }
 
-/// Takes the 256 MB below [`board::STACK_FLOOR`] away from everybody: the emulator would silently drop what a stack
-/// that overflows writes there. Afterwards it stops with a lockup, for the fault has no stack either.
+/// Forbids all access to the 256 MB below [`board::STACK_FLOOR`]: otherwise the emulator silently drops what a stack that
+/// overflows writes there. With it the processor stops with a lockup, since the fault has no stack either.
 #[cfg(not(armv8m))]
 pub fn guard_stack() {
     const REGION_256_MB_WITHOUT_ACCESS: u32 = 27 << 1 | 1;

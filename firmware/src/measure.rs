@@ -3,7 +3,7 @@
 use crate::{board, machine};
 use niwaki_core::session::Session;
 
-/// `Session::run`, as a call: neither measured windows nor stack frames may dissolve into it.
+/// `Session::run`, never inlined, so that measured windows and stack frames stay apart from it.
 #[inline(never)]
 pub fn run(session: &mut Session<'_, '_>) {
     session.run();
@@ -26,7 +26,7 @@ pub fn timed(body: impl FnOnce()) -> u64 {
     unwrapped(end.wrapping_sub(begin), elapsed_100hz)
 }
 
-/// Ticks that [`timed`] shows for nothing.
+/// Ticks that [`timed`] counts for an empty body.
 #[inline(never)]
 pub fn overhead() -> u32 {
     timed(|| ()) as u32

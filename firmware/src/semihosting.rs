@@ -1,5 +1,5 @@
 //! Files and standard output of the host, by Arm's semihosting: the processor stops at a breakpoint and the emulator
-//! acts. Nothing here can panic, which the published crates do not offer.
+//! acts. Nothing here can panic; published crates for semihosting can.
 //!
 //! Source: Arm, Semihosting for AArch32 and AArch64 (abi-aa, `semihosting.rst`).
 #![expect(unsafe_code, reason = "the breakpoint, and the addresses that go with it; each block has its proof")]
@@ -15,10 +15,10 @@ const SYS_FLEN: usize = 0x0C;
 const SYS_ERRNO: usize = 0x13;
 const SYS_EXIT_EXTENDED: usize = 0x20;
 
-/// What the operations that return a number return for a failure.
+/// What operations that return a number return when they fail.
 const FAILED: usize = usize::MAX;
 
-/// Why the host did not do it.
+/// Why the host did not do what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostError {
@@ -26,7 +26,7 @@ pub enum HostError {
     Errno(u32),
     /// The file has fewer bytes than asked for.
     End,
-    /// A place that semihosting cannot name: its offsets have 32 bits.
+    /// An offset that does not fit into semihosting's 32 bits.
     Offset(u64),
 }
 
@@ -63,11 +63,11 @@ fn errno() -> HostError {
 /// How a file is opened; the numbers are those of semihosting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It exists and is read.
+    /// Read; it must exist.
     Read = 1,
-    /// It exists and is read and written.
+    /// Read and write; it must exist.
     Update = 3,
-    /// It is written, from nothing.
+    /// Write, from an empty file.
     Create = 5,
 }
 
@@ -99,7 +99,7 @@ impl File {
     /// Fills `bytes`.
     ///
     /// # Errors
-    /// The host's; [`HostError::End`] if there are not as many.
+    /// The host's; [`HostError::End`] if the file has fewer bytes left.
     pub fn read(&mut self, bytes: &mut [u8]) -> Result<(), HostError> {
         // SAFETY: as many bytes as the slice has, borrowed for writing.
         let missing = unsafe { call(SYS_READ, &[self.handle, bytes.as_mut_ptr().expose_provenance(), bytes.len()]) };
@@ -120,7 +120,7 @@ impl File {
         if missing == 0 { Ok(()) } else { Err(errno()) }
     }
 
-    /// Goes on at byte `offset`.
+    /// Moves to byte `offset`.
     ///
     /// # Errors
     /// The host's; [`HostError::Offset`].
@@ -130,7 +130,7 @@ impl File {
         if unsafe { call(SYS_SEEK, &[self.handle, place as usize]) } == 0 { Ok(()) } else { Err(errno()) }
     }
 
-    /// Goes on behind the last byte.
+    /// Moves to the end of the file.
     ///
     /// # Errors
     /// The host's.
@@ -143,7 +143,7 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        // SAFETY: takes no address. There is nobody to tell if it fails.
+        // SAFETY: takes no address. A failure could not be reported to anybody.
         let _ = unsafe { call(SYS_CLOSE, &[self.handle]) };
     }
 }

@@ -8,7 +8,7 @@ use cudarc::driver::result;
 
 /// The client of device 0 and its name.
 ///
-/// Each of these would be a panic in a thread of CubeCL: no driver, no NVRTC, no headers for NVRTC, no device.
+/// Checked first, because CubeCL panics in a thread of its own without a driver, NVRTC, headers for NVRTC or a device.
 pub(crate) fn open() -> Result<(ComputeClient<CudaRuntime>, String), GpuError> {
     let missing = |reason: &str| GpuError::NoAdapter { kind: "CUDA", reason: reason.into() };
     let failed = |e: result::DriverError| GpuError::NoAdapter { kind: "CUDA", reason: format!("{e:?}") };

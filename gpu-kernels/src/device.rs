@@ -1,4 +1,4 @@
-//! The device handle: which back ends exist, how one is opened, and where a call goes.
+//! The device: which back ends exist, how one is opened, and which one a call goes to.
 
 use crate::error::GpuError;
 

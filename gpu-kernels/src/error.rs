@@ -1,9 +1,9 @@
-//! Why a GPU could not be opened or a kernel not be run.
+//! Why a GPU could not be opened, or a kernel could not run.
 
 use core::fmt;
 use niwaki_core::error::ProxError;
 
-/// Why a GPU could not be opened or a kernel not be run. On an error the caller's tensors are untouched.
+/// Why a GPU could not be opened, or a kernel could not run. On an error the caller's tensors are untouched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GpuError {
@@ -35,7 +35,7 @@ pub enum GpuError {
         /// Bytes that one buffer can have.
         max_bytes: u64,
     },
-    /// The operator refused its numbers.
+    /// The operator refused its parameters.
     Prox(ProxError),
     /// The device failed while it ran.
     Device {

@@ -1,7 +1,7 @@
 //! GPU kernels, each a faster spelling of a definition in `niwaki-core` and tested against it.
 //!
-//! One source in CubeCL runs on Vulkan (`vulkan`) and CUDA (`cuda`). Without these features nothing of it is built; the
-//! interface stays the same and [`Gpu::open`] answers with the command that builds it.
+//! One source in CubeCL runs on Vulkan (`vulkan`) and CUDA (`cuda`). Without these features none of it is built; the
+//! interface stays the same, and [`Gpu::open`] returns an error with the command that builds it.
 //!
 //! # Examples
 //! ```no_run

@@ -1,4 +1,4 @@
-//! Opens a Vulkan device, after asking the loader what there is.
+//! Opens a Vulkan device, after asking the loader which there are.
 
 use crate::error::GpuError;
 use cubecl::client::ComputeClient;
@@ -8,7 +8,7 @@ use wgpu::DeviceType;
 
 /// The client of the best adapter and its name.
 ///
-/// The client would panic in a thread of its own without an adapter, so the adapters are listed first.
+/// Without an adapter the client would panic in a thread of its own, so the adapters are listed first.
 pub(crate) fn open() -> Result<(ComputeClient<WgpuRuntime>, String), GpuError> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::VULKAN,

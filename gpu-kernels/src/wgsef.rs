@@ -1,4 +1,4 @@
-//! The WGSEF prox of tensors on a device: checks, and the order of the kernels.
+//! The WGSEF prox of tensors on a device: checks, and the choice of the back end.
 
 use crate::device::Gpu;
 use crate::error::GpuError;
@@ -11,7 +11,7 @@ use crate::{device::Backend, kernels};
 /// The envelope and the step of its prox.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WgsefSpec {
-    /// Groups that the envelope does not penalise beyond ridge.
+    /// The budget: how many groups may stay.
     pub k: usize,
     /// Learning rate times penalty.
     pub lambda: f32,
@@ -27,14 +27,14 @@ pub struct Part<'a> {
 }
 
 impl Gpu {
-    /// Replaces filters and their biases by `prox_{λF}` of them, every filter with its bias one group of weight 1.
+    /// Replaces filters and biases by their `prox_{λF}`; a filter and its bias are one group of weight 1.
     ///
     /// # Shapes
     /// `weight: [groups, row_len]` row-major (OHWI) · `bias: [groups]`
     /// # Numerics
     /// As [`Gpu::wgsef_prox_parts`].
     /// # Errors
-    /// As [`Gpu::wgsef_prox_parts`]; also when `weight` is no whole number of rows.
+    /// As [`Gpu::wgsef_prox_parts`]; also when `weight` is not a whole number of rows.
     pub fn wgsef_prox(
         &mut self,
         weight: &mut [f32],
@@ -48,7 +48,7 @@ impl Gpu {
         self.wgsef_prox_parts(&mut parts, groups, Weights::One, spec)
     }
 
-    /// Replaces tensors that share their groups by `prox_{λF}` of them, in place.
+    /// Replaces tensors that share their groups by their `prox_{λF}`, in place.
     ///
     /// # Shapes
     /// every part: `[groups, row_len]` row-major · `weights: [groups]`

@@ -32,7 +32,7 @@ impl Lcg {
     }
 }
 
-/// Runs a test on every device that there is, and says so where there is none.
+/// Runs a test on every device that there is, and prints a line for a back end without one.
 fn on_each_device(test: impl Fn(&mut Gpu)) {
     for kind in [DeviceKind::Vulkan, DeviceKind::Cuda] {
         match Gpu::open(kind) {
@@ -62,7 +62,7 @@ fn by_core(parts: &mut [(Vec<f32>, usize)], groups: usize, weights: Weights<'_, 
     }
 }
 
-/// Checks one case and gives its error.
+/// Checks one case and returns its error.
 fn compare(
     gpu: &mut Gpu,
     parts: &[(Vec<f32>, usize)],

@@ -1,4 +1,4 @@
-//! Graphs, TEDDY and what learns over nodes.
+//! Graphs, TEDDY, and learning on nodes.
 
 use core::hint::black_box;
 use niwaki_core::error::GraphError;
@@ -8,7 +8,7 @@ use niwaki_core::learn::fixed_point::{Contraction, Phi, Stop, degree_weights, de
 use niwaki_core::learn::single_forward::{Outputs, normalize_rows};
 use niwaki_core::real::Real;
 use niwaki_core::select::Cut;
-use niwaki_core::teddy::{self, Scores, DropUnit};
+use niwaki_core::teddy::{self, DropUnit, Scores};
 
 fn operators<O: Index, I: Index, T: Real>(
     (offsets, indices, columns): (&[O], &[I], usize),

@@ -1,4 +1,4 @@
-//! Calls everything in core that the compiler generates only where it is used, so that `cargo ci` can look at the code.
+//! Calls everything in core that the compiler generates only where it is used, so that `cargo ci` can inspect the code.
 #![no_std]
 
 pub mod graph;
@@ -35,7 +35,7 @@ fn unknown<T: Copy>(value: T) -> T {
     black_box(value)
 }
 
-/// The file's door, a run and every way to look at its operands.
+/// Verifying a file, a run, and every way to read its operands.
 pub fn inference(file: &[u8], arena: &mut [u8], observe: &mut dyn FnMut(usize)) -> Result<(), VerifyError> {
     let model = Model::verify(file, operators::ALL)?;
     black_box((model.arena_bytes(), model.file_bytes(), model.rounding(), model.tensor(unknown(0)), model.operator(1)));
@@ -81,11 +81,11 @@ pub fn records(bytes: &[u8], code: u8, errors: &[&dyn core::error::Error], out: 
     black_box((tensor.to_bytes(), tensor.dim(unknown(2)), tensor.element_count(), tensor.span(), tensor.location()));
     black_box((OperatorRecord::from_bytes(bytes).to_bytes(), OpCode::from_code(code).map(|o| (o.code(), o.name()))));
     black_box(DType::from_code(code).map(|dtype| (dtype.code(), dtype.name(), dtype.element_bytes())));
-    // What cannot be written is the caller's affair.
+    // A write that fails is the caller's concern.
     let _ = errors.iter().try_for_each(|error| write!(out, "{error}"));
 }
 
-/// The error types behind [`records`].
+/// The error types that [`records`] returns.
 pub fn errors(
     a: &VerifyError,
     b: &ShapeError,
@@ -531,7 +531,7 @@ pub static LEARN_F32: Generic<f32> = (grouping, envelope, costly, optimizers);
 /// Learning in f64.
 pub static LEARN_F64: Generic<f64> = (grouping, envelope, costly, optimizers);
 
-/// Depthwise convolution in tiles: proved, packed, checked and run by every back end of this target.
+/// Depthwise convolution in tiles: constructed, packed, checked and run by every back end of this target.
 pub fn depthwise_tiles(
     window: Window,
     int8: TiledInt8,

@@ -5,7 +5,7 @@ use core::hint::black_box;
 use niwaki_core::error::ShapeError;
 use niwaki_core::kernels::{best, nodes, portable, reference};
 
-/// Operators over nodes: proved, checked and run by every back end of this target, and row by row.
+/// Operators over nodes: constructed, checked and run by every back end of this target, and row by row.
 pub fn over_nodes(
     sparse: nodes::Sparse<'_>,
     constants: nodes::RowConstants<'_>,

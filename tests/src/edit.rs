@@ -1,4 +1,4 @@
-//! Changing records of a `.niwaki` file in place, with its checksum made right again.
+//! Changing records of a `.niwaki` file in place, and correcting its checksum.
 
 use niwaki::io::AlignedBytes;
 use niwaki_core::format::{
@@ -27,7 +27,7 @@ impl Editor {
     pub fn edit_header(&mut self, edit: impl FnOnce(&mut Header)) {
         let mut header = self.header();
         edit(&mut header);
-        // The magic and reserved bytes stay what they are.
+        // The magic and the reserved bytes stay as they are.
         self.bytes[8..52].copy_from_slice(&header.to_bytes()[8..52]);
     }
 
@@ -91,7 +91,7 @@ impl Editor {
         &mut self.bytes[base + start..base + end]
     }
 
-    /// Makes the checksum right.
+    /// Corrects the checksum.
     pub fn seal(&mut self) {
         if self.bytes.len() >= HEADER_BYTES {
             let checksum = crc32(&self.bytes[Header::CHECKSUM_FROM..]);
@@ -99,7 +99,7 @@ impl Editor {
         }
     }
 
-    /// The file at a boundary that models need.
+    /// The file at the boundary that a model needs.
     pub fn aligned(&self) -> AlignedBytes {
         AlignedBytes::from(self.bytes.as_slice())
     }

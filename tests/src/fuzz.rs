@@ -1,4 +1,4 @@
-//! Fuzzing: what is done with bytes that anybody may have written, what they are made from, and how they are damaged.
+//! Fuzzing: what is done with bytes from anywhere, the files that they begin as, and how these are damaged.
 //!
 //! The targets of `tests/fuzz`, the program `fuzz` and the normal tests call the same functions.
 
@@ -27,7 +27,7 @@ impl Target {
     /// Every target by name.
     pub const ALL: [(&'static str, Self); 2] = [("import", Self::Import), ("model", Self::Model)];
 
-    /// Does with `bytes` what the target does; whether they were of use. A panic is a bug.
+    /// Runs the target on `bytes`; whether it accepted them. A panic is a bug.
     pub fn run(self, bytes: &[u8]) -> bool {
         match self {
             Self::Import => import(bytes),
@@ -64,10 +64,10 @@ impl Target {
     }
 }
 
-/// Networks up to so many elements of all tensors go on from import to export: what is larger costs memory, no bug.
+/// Networks of up to so many elements in all tensors are exported after import: larger ones cost memory and show no bug.
 const ELEMENTS_MAX: usize = 1 << 20;
 
-/// Arenas up to this size are tried; a larger one is refused for want of memory.
+/// Arenas up to this size are tried.
 pub const ARENA_MAX: usize = 1 << 18;
 
 /// Imports `bytes` as a `.tflite` file, simplifies and exports the network; whether that worked.
@@ -84,7 +84,7 @@ fn small(graph: &Graph) -> bool {
     elements.fold(0, usize::saturating_add) <= ELEMENTS_MAX
 }
 
-/// Makes the checksum of `bytes` right, verifies them as a `.niwaki` file and runs the model; whether it could be run.
+/// Corrects the checksum of `bytes`, verifies them as a `.niwaki` file and runs the model; whether it could be run.
 ///
 /// # Panics
 /// On a bug.
@@ -110,7 +110,7 @@ pub fn model(bytes: &[u8]) -> bool {
     }
 }
 
-/// Small models that between them have every operator: of the zoo, and whatever golden network can be exported.
+/// Small models that together have every operator: of the zoo, and all golden networks that can be exported.
 fn model_seeds() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let small = models::quantised(&models::network("tiny-resnet", &[4, 4, 1], 3, 5)?, 6)?;
     let mut graphs = vec![models::every_operator()?, models::every_operator_f32()?, small];
@@ -134,7 +134,7 @@ fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
 /// Values at which sizes, offsets and counts go wrong.
 const EXTREMES: [u32; 10] = [0, 1, 2, 16, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x7FC0_0000];
 
-/// Damages a file of words at random; `other` lends pieces.
+/// Damages a file of words at random, partly with pieces of `other`.
 fn damage_bytes(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>, other: &[u8]) {
     for _ in 0..1 + below(rng, 4) {
         let len = bytes.len();

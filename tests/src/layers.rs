@@ -41,7 +41,7 @@ impl Layers {
     /// A convolution of any geometry: strides, dilations, paddings, all remainders of channels and filters by four.
     ///
     /// # Errors
-    /// The kernel does not fit into the input; nothing was added that counts.
+    /// The kernel does not fit into the input; nothing that counts was added.
     pub fn conv2d(&mut self) -> Result<(), GraphError> {
         let mut graph = std::mem::take(&mut self.graph);
         let added = self.add_conv2d(&mut graph);
@@ -119,7 +119,7 @@ impl Layers {
         graph.outputs.push(y);
     }
 
-    /// Codes over the whole range of symmetric weights; scales that spread the sums of `len` over the outputs' codes.
+    /// Weights over the whole symmetric range, and scales that spread sums of `len` terms over the output's range.
     fn weights(&mut self, graph: &mut Graph, name: &str, shape: &[usize], channels: usize, len: usize) -> TensorId {
         let codes = (0..shape.iter().product()).map(|_| (self.below(255) as i32 - 127) as i8).collect();
         let w = graph.constant(&format!("{name}.weight"), shape, Data::I8(codes));

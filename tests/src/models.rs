@@ -1,4 +1,4 @@
-//! Models that tests, budgets and goldens are about.
+//! The models of tests, budgets and goldens.
 
 pub mod elementwise;
 pub mod movement;
@@ -139,7 +139,7 @@ fn set_quant(graph: &mut Graph, id: TensorId, scale: f32, zero_point: i32) {
     graph.quantise(id, Quant { scales: vec![scale], zero_point, axis: None });
 }
 
-/// Constant int8 weights without a visible pattern, one scale a channel of `axis`.
+/// Constant int8 weights without a visible pattern, with a scale for each channel of `axis`.
 fn weights(graph: &mut Graph, name: &str, shape: &[usize], axis: usize) -> TensorId {
     let id = graph.parameter(name, shape, Vec::new());
     let codes = (0..shape.iter().product::<usize>()).map(|i| ((i * i * 31 + i * 57 + 101) % 255) as i32 - 127);

@@ -4,8 +4,8 @@ use niwaki::chip::{self, Chip, ChipError};
 use niwaki::graph::Graph;
 use std::io::{self, Write as _};
 
-/// Runs `plain` on this machine and `packed`, both of `graph`, on `chip`, and compares the outputs of every node, each of
-/// which has one; how many of each were compared. `None`, said aloud, where the emulator is missing.
+/// Runs `plain` on this machine and `packed` on `chip`, both made from `graph`, and compares the output of every node;
+/// returns how many elements of each were compared. `None`, with a line on the screen, where the emulator is missing.
 ///
 /// # Panics
 /// At the first output that differs, with `label` of its node; if a model does not run.

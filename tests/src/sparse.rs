@@ -1,4 +1,4 @@
-//! Quantised layers whose weights are zero in one pattern or another, side by side in one network.
+//! Quantised layers with zeros in different patterns among their weights, side by side in one network.
 
 use niwaki::export::{Layout, export_with};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
@@ -105,7 +105,7 @@ impl Network {
         (0..count).map(|_| input()).collect()
     }
 
-    /// Adds `layer` with the part `keep` of its weights kept in `pattern`.
+    /// Adds `layer`, keeping the share `keep` of its weights in `pattern`.
     ///
     /// # Errors
     /// The kernel does not fit into the input; the network is not changed then.
@@ -158,7 +158,7 @@ impl Network {
         }
     }
 
-    /// Scales that spread the sums of the weights that are kept over the outputs' codes.
+    /// Scales that spread the sums of the kept weights over the range of the output.
     fn weights(&mut self, name: &str, shape: &[usize], dims: [usize; 2], pattern: Pattern, keep: f64) -> TensorId {
         let [filters, len] = dims;
         let kept = self.kept(dims, pattern, keep);
@@ -200,7 +200,7 @@ impl Network {
         kept
     }
 
-    /// Which weights are kept: of the units of `pattern` the part `keep`, rounded down.
+    /// Which weights are kept: the share `keep` of the units of `pattern`, rounded down.
     fn kept(&mut self, [filters, len]: [usize; 2], pattern: Pattern, keep: f64) -> Vec<bool> {
         let [rows, columns] = match pattern {
             Pattern::All | Pattern::Int4 | Pattern::Codebook => return vec![true; filters * len],

@@ -1,4 +1,4 @@
-//! The golden files of TensorFlow Lite Micro's answers, `goldens/tflm`: one operator in one type each.
+//! The golden files `goldens/tflm`: outputs of TensorFlow Lite Micro, each of one operator in one type.
 
 use safetensors::{SafeTensors, tensor::Metadata};
 use std::{
@@ -12,10 +12,10 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/tflm")
 }
 
-/// The networks in a golden file: their number stands in its metadata.
+/// The networks in a golden file; its metadata has their number.
 ///
 /// # Errors
-/// The file is none of `tests/oracle/make.py`.
+/// The file was not written by `tests/oracle/make.py`.
 pub fn metadata(file: &[u8]) -> io::Result<(usize, HashMap<String, String>)> {
     let (_, header): (_, Metadata) = SafeTensors::read_metadata(file).map_err(io::Error::other)?;
     let metadata = header.metadata().clone().unwrap_or_default();

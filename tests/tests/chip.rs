@@ -19,11 +19,10 @@ use std::{
     time::Instant,
 };
 
-/// Instructions by which a count may be off: what the clock's ticks cannot resolve, and register moves at the window's
-/// ends.
+/// Instructions by which a count may be wrong: the resolution of the clock, and register moves at the ends of the window.
 const COUNT_TOLERANCE: u64 = 2;
 
-/// The result, or nothing and a loud line if this machine lacks something.
+/// The result, or `None` and a line on the screen if this machine lacks something.
 fn unless_missing<T>(result: Result<T, ChipError>) -> Option<T> {
     match result {
         Ok(value) => Some(value),

@@ -18,7 +18,7 @@ const INPUTS: usize = 2;
 fn network(seed: u64) -> Layers {
     let mut layers = Layers::new(seed);
     while layers.graph.nodes.len() < LAYERS {
-        // A kernel that does not fit into its input is tried again with other numbers.
+        // A kernel that does not fit into its input is drawn again.
         let _ = match layers.below(8) {
             0 => layers.dense(),
             1..4 => layers.conv2d(),
@@ -30,7 +30,7 @@ fn network(seed: u64) -> Layers {
     layers
 }
 
-/// Runs every network on `chip` and compares every byte; skipped aloud where the emulator is missing.
+/// Runs every network on `chip` and compares every byte; prints that it is skipped where the emulator is missing.
 fn same_bytes_on(chip: Chip) {
     let mut outputs = 0;
     for seed in 0..NETWORKS {

@@ -10,7 +10,7 @@ use niwaki_tests::parity::compared;
 use niwaki_tests::sparse::{Layer, Network, Pattern};
 use std::collections::BTreeMap;
 
-/// Outputs that are compared of every operator on every chip.
+/// Outputs of every operator that are compared on every chip.
 const OUTPUTS: usize = 20_000;
 /// Inputs of each network.
 const INPUTS: usize = 12;
@@ -76,7 +76,7 @@ fn network(seed: u64) -> (Network, Vec<Option<Layout>>) {
             let activations = [Activation::None, Activation::None, Activation::Relu, Activation::ReluN1To1];
             let activation = activations[network.below(activations.len())];
             let (pattern, keep) = (pattern(&mut network, layout), network.below(11) as f64 / 10.0);
-            // A kernel that does not fit into its input is tried again with other numbers.
+            // A kernel that does not fit into its input is drawn again.
             if network.push(layer, sliding, activation, pattern, keep).is_ok() {
                 layouts.push(Some(layout));
             }
@@ -85,8 +85,8 @@ fn network(seed: u64) -> (Network, Vec<Option<Layout>>) {
     (network, layouts)
 }
 
-/// Runs networks on `chip` until enough outputs of every operator were compared; skipped aloud where the emulator is
-/// missing.
+/// Runs networks on `chip` until enough outputs of every operator were compared; prints that it is skipped where the
+/// emulator is missing.
 fn same_bytes_on(chip: Chip) {
     let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0.. {

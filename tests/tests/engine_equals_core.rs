@@ -89,7 +89,7 @@ fn published_float_networks_run_and_teach() {
         let mut engine = Engine::new(&graph, Options { batch, threads: 1 }).expect("trains");
         let error = error(engine.forward(&x, batch).expect("runs"), &want);
         assert!(error <= OUTPUT, "{name}: {error}");
-        // Its own best pupil: the divergence from itself is nothing, and so is the gradient.
+        // Its own teacher: the divergence from itself is 0, and so is its gradient.
         let logits = engine.logits(&x, batch).expect("runs").to_vec();
         let options = Distillation { weight: 1.0, temperature: 2.0 };
         let loss = engine.distill(&x, &vec![0; batch], &logits, options).expect("a valid batch");

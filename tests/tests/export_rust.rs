@@ -1,4 +1,4 @@
-//! `niwaki export --rust`: a crate that is no part of niwaki builds with what it writes, and answers the same bytes.
+//! `niwaki export --rust`: a crate outside of niwaki builds with what it writes, and computes the same bytes.
 
 use niwaki::chip::{self, Chip};
 use niwaki::export::read::{ModelFile, read};
@@ -39,7 +39,7 @@ fn crate_with(model: &ModelFile) -> PathBuf {
     let absolute = manifest.replace("\"../../core\"", &format!("{:?}", core.to_string_lossy()));
     assert_ne!(absolute, manifest);
     fs::write(to.join("Cargo.toml"), absolute).expect("writes");
-    // The versions that are tested here; cargo leaves out of the list what is not used.
+    // The versions that are tested here; cargo removes what is not used.
     fs::copy(here.join("../Cargo.lock"), to.join("Cargo.lock")).expect("copies");
     fs::write(to.join("src/model").join(MODEL_FILE), &*model.bytes).expect("writes");
     fs::write(to.join("src/model").join(MODULE_FILE), module("model", model)).expect("writes");
@@ -76,7 +76,7 @@ fn a_crate_outside_the_workspace_answers_the_same_bytes() {
     if chips.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line == CHIP)) {
         cargo(&folder, &["build", "--lib", "--target", CHIP]);
     } else {
-        // Not the macro: the test harness would swallow its line.
+        // Not `println!`: the test harness would hide its line.
         writeln!(io::stderr(), "skipped: {CHIP} is not installed: rustup target add {CHIP}").expect("writes");
     }
 }

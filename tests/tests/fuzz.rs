@@ -3,7 +3,7 @@
 use niwaki_tests::fuzz::Target;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-/// Runs a target on `count` damaged files; the share that is of use all the same.
+/// Runs a target on `count` damaged files; returns the share that is accepted all the same.
 fn share_of_use(target: Target, count: usize) -> f64 {
     let seeds = target.seeds().expect("seeds");
     assert!(!seeds.is_empty());

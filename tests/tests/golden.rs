@@ -1,4 +1,4 @@
-//! The file format does not move: a golden model verifies and answers the same bytes, and so do files of today.
+//! The file format does not change: a golden model verifies and computes the same bytes, and so do files of today.
 
 use niwaki::chip::{self, Chip, ChipError};
 use niwaki::export::export;
@@ -64,7 +64,7 @@ fn the_golden_file_answers_the_golden_bytes_on_every_emulated_chip() {
     for &chip in Chip::EMULATED {
         match chip::run(chip, &file, &inputs, &mut |_| ()) {
             Ok(measured) => assert_eq!(measured.outputs.concat(), golden("format-v1.output.bin"), "{chip}"),
-            // Not the macro: the test harness would swallow its line.
+            // Not `println!`: the test harness would hide its line.
             Err(error @ ChipError::Missing { .. }) => writeln!(io::stderr(), "skipped: {error}").expect("writes"),
             Err(error) => panic!("{chip}: {error}"),
         }
@@ -73,7 +73,7 @@ fn the_golden_file_answers_the_golden_bytes_on_every_emulated_chip() {
 
 #[test]
 fn the_exporter_writes_files_that_answer_the_golden_bytes() {
-    // Not the golden file itself: an operator may get a better form, as int8 ReLUs became tables.
+    // Not the bytes of the golden file: the exporter may choose a better form, as int8 ReLUs became tables.
     assert_eq!(outputs(&exported(), &golden("format-v1.input.bin")), golden("format-v1.output.bin"));
 }
 
@@ -104,7 +104,7 @@ const FILES: [&str; 3] = ["format-v1.niwaki", "format-v1.input.bin", "format-v1.
 #[ignore = "writes the goldens: run `cargo ci --bless`"]
 fn bless() {
     let certificate = std::env::var("NIWAKI_BLESS").expect("run by `cargo ci --bless`");
-    // The file is the witness that old files keep their meaning: it is never written again.
+    // The file proves that old files keep their meaning: it is never written again.
     let file = golden(FILES[0]);
     let input = inputs();
     let contents = [file.clone(), input.clone(), outputs(&file, &input)];

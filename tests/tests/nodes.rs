@@ -50,7 +50,7 @@ fn every_plan_computes_exactly_the_quantised_network() {
             }
             for file in plans(&query(&network, 3).expect("one row a node")).expect("exports") {
                 let last = sizes.nodes - 1;
-                // Numbers outside the graph are the first and the last node.
+                // A number outside the graph counts as the first or the last node.
                 for (asked, answered) in
                     [([0_i32, last as i32, 5], [0, last, 5.min(last)]), ([-1, i32::MIN, i32::MAX], [0, 0, last])]
                 {
@@ -93,7 +93,7 @@ fn every_plan_leaves_out_as_many_edges_as_it_is_told() {
     }
 }
 
-/// The mean difference of a score, in parts of the largest score.
+/// The mean difference of the scores, relative to the largest score.
 fn error(float: &Graph, int8: &Graph, x: &[f32]) -> f32 {
     let (f, q) = (float.predict(x).expect("runs"), int8.predict(x).expect("runs"));
     let peak = f.iter().fold(0.0, |peak: f32, f| peak.max(f.abs()));
@@ -127,7 +127,7 @@ fn every_chip_answers_what_this_machine_answers() {
         files.push(ends(&query(&network, 2).expect("one row a node"))[0].clone());
         files.extend(ends(&choosing(kind, Edges::Random, SIZES[1], 1).expect("builds").1));
     }
-    // A hub with more neighbours than sixteen bits can sum up.
+    // A hub with more neighbours than sums of 16 bits can hold.
     let sizes = Sizes { nodes: 300, features: 60, hidden: 21, classes: 7 };
     files.extend(ends(&network(Kind::Gcn, Edges::OneWay, sizes, 9).expect("builds")));
     for file in files {

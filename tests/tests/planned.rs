@@ -1,5 +1,5 @@
-//! Models whose layouts were planned by cost tables, on the chips that the tables are of: the same bytes as on this machine,
-//! for what was estimated.
+//! Models whose layouts were planned by cost tables, on the chips of those tables: the same bytes as on this machine, at the
+//! estimated cost.
 
 use niwaki::chip::{self, Chip};
 use niwaki::graph::{Data, Graph};
@@ -9,10 +9,10 @@ use niwaki::tune::cost::CostTable;
 use niwaki::tune::export_planned;
 use niwaki::zoo;
 
-/// The part by which the instructions of a whole network may miss their estimate. Single layers may miss it by more: the
+/// The share by which the instructions of a whole network may differ from the estimate. Single layers may differ by more: the
 /// tables say by how much.
 const INSTRUCTIONS: f64 = 0.12;
-/// The same for flash: kernels share code, and compilers inline by what else there is.
+/// The same for flash: kernels share code, and what compilers inline depends on everything else.
 const FLASH: f64 = 0.3;
 
 /// A network of the zoo, quantised, most of its weights zero in blocks or at single positions.

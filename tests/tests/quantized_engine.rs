@@ -13,7 +13,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-/// Random choices, by the amount.
+/// Random choices.
 struct Dice(ChaCha8Rng);
 
 impl Dice {
@@ -184,8 +184,8 @@ fn options(dice: &mut Dice) -> Quantize {
     }
 }
 
-/// The float network and its scheme as they may be in the middle of training: every weight and every learned scale has
-/// moved since calibration.
+/// The float network and its scheme as in the middle of training: every weight and every learned scale has moved since
+/// calibration.
 fn moved(graph: &Graph, dice: &mut Dice) -> Result<(Graph, Scheme), GraphError> {
     let len = graph[graph.inputs[0]].element_count();
     let samples: Vec<Vec<f32>> = (0..4).map(|_| dice.reals(len, 1.0)).collect();
@@ -216,7 +216,7 @@ fn session_codes(file: &AlignedBytes, input: &[i8]) -> Vec<i8> {
     session.output_bytes(0).iter().map(|b| b.cast_signed()).collect()
 }
 
-/// Outputs of the engine and of the exported file that are not the same, and all.
+/// How many outputs of the engine and of the exported file differ, and how many there are.
 fn compare<T: Real>(float: &Graph, scheme: &Scheme, dice: &mut Dice) -> (usize, usize) {
     let integer = scheme.apply(float).expect("rounds");
     let (file, _) = export(&integer).expect("exports");
@@ -248,7 +248,7 @@ fn a_thousand_random_networks_are_exported_as_they_were_trained() {
             break;
         }
         let mut dice = Dice(ChaCha8Rng::seed_from_u64(1_000_000 + seed));
-        // Some operators do not fit what was grown before, and some may not share codes: those are not counted.
+        // Some operators do not fit what is there, and some cannot share a quantisation: those are not counted.
         let Some((float, scheme)) = network(seed).ok().and_then(|graph| moved(&graph, &mut dice).ok()) else {
             refused += 1;
             continue;

@@ -1,4 +1,4 @@
-//! Models of one operator answer what TensorFlow Lite Micro answered: every golden file of `goldens/tflm`, bit for bit.
+//! Models of one operator compute what TensorFlow Lite Micro computed: every golden file of `goldens/tflm`, bit for bit.
 
 use niwaki::chip::{self, Chip};
 use niwaki::export::read::{Port, read};
@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-/// Elements of outputs to random inputs that every operator and type must be compared on.
+/// Output elements for random inputs that must be compared for every operator and type.
 const ELEMENTS_MIN: usize = 20_000;
 
 /// Inputs of a model that are not random: all lowest, all highest.
@@ -171,7 +171,7 @@ fn every_operator_and_type_answers_what_tflite_micro_answered() {
             wrong.push(format!("{name}: {elements} equal elements, {random_elements} in the certificate"));
         }
     }
-    // Not the macro: the test harness would swallow the lines.
+    // Not `println!`: the test harness would hide the lines.
     write!(io::stderr(), "{table}").expect("writes");
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }

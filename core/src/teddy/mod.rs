@@ -7,7 +7,7 @@
 //! # Examples
 //! ```
 //! use niwaki_core::graph::Csr;
-//! use niwaki_core::teddy::{self, Scores, DropUnit};
+//! use niwaki_core::teddy::{self, DropUnit, Scores};
 //! // 0 – 1, 0 – 2, 0 – 3, 3 – 4, 4 – 5
 //! let graph = Csr::try_new(&[0_u16, 3, 4, 5, 7, 9, 10], &[1_u16, 2, 3, 0, 0, 0, 4, 3, 5, 4], 6)?;
 //! let (mut scratch, mut nodes, mut keep) = ([0.0_f64; 6], [0.0; 6], [true; 10]);

@@ -1,4 +1,4 @@
-//! The least that a product needs around a session: its size is what `bench` calls code. It is built, never run.
+//! The least code that a product needs around a session: its size is what `bench` calls code. It is built, never run.
 #![no_std]
 #![no_main]
 
@@ -9,7 +9,7 @@ use niwaki_core::{
 };
 use niwaki_firmware::machine::{Memory, bench_begin, bench_end};
 
-/// What the model is made of; build.rs wrote it.
+/// The operators of the model; written by build.rs.
 const OPERATORS: &[Operator] = include!(concat!(env!("OUT_DIR"), "/operators.rs"));
 
 #[cortex_m_rt::entry]
@@ -19,7 +19,7 @@ fn main() -> ! {
         && let Ok(mut session) = Session::new(model, arena)
     {
         loop {
-            // The clock stands for a sensor and for an actuator: what goes in is unknown, what comes out is needed.
+            // The clock stands for a sensor, `black_box` for an actuator: the compiler knows no input and drops no output.
             session.input_bytes_mut(0).fill(bench_begin() as u8);
             session.run();
             session.output_bytes(0).iter().for_each(|byte| _ = core::hint::black_box(byte));

@@ -1,4 +1,4 @@
-//! What host and firmware say to each other: a job goes to the chip, records come back.
+//! The protocol between host and firmware: a job goes to the chip, records come back.
 //!
 //! Both are byte strings, little-endian, without padding; the last byte of each magic is the version.
 //!
@@ -7,14 +7,14 @@
 //! | --- | --- |
 //! | 0..8 | `NIWAKIJ` 1 |
 //! | 8..12 | flags: bit 0 = run the self-test; the others are zero |
-//! | 12..16 | bytes of the model; 0 = there is none, run the self-test only |
+//! | 12..16 | bytes of the model; 0 = no model, run the self-test only |
 //! | 16..20 | number of inputs |
 //! | 20..24 | bytes of one input: the model's input tensors one after the other |
 //! | 24.. | the model, then the inputs |
 //!
 //! # Result
 //! `NIWAKIR` 1, then records: kind (`u32`), bytes of the payload (`u32`), payload. A result that does not end in
-//! [`Record::End`] or [`Record::Failure`] was cut off: the records before are still good. Times are in ticks of the
+//! [`Record::End`] or [`Record::Failure`] was cut off: the records before that are still valid. Times are in ticks of the
 //! clock that [`Record::Clock`] describes, overheads not yet subtracted.
 //!
 //! | kind | payload |
@@ -44,7 +44,7 @@ pub const RESULT_FILE: &core::ffi::CStr = c"result.bin";
 
 const SELF_TEST: u32 = 1;
 
-/// What stands before the model and the inputs of a job.
+/// The header of a job, before the model and the inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobHeader {
     /// Check the instruction counter against code of known length.
@@ -76,7 +76,7 @@ impl JobHeader {
     /// Reads a header.
     ///
     /// # Errors
-    /// [`ProtocolError`] if the bytes are no job, or one of another version or with unknown flags.
+    /// [`ProtocolError`] if the bytes are not a job, or one of another version or with unknown flags.
     pub fn decode(bytes: &[u8; Self::LEN]) -> Result<Self, ProtocolError> {
         let bytes = after_magic(bytes, JOB_MAGIC, "job")?;
         let fields = words(bytes).ok_or(ProtocolError::Truncated)?;
@@ -88,7 +88,7 @@ impl JobHeader {
     }
 }
 
-/// One statement of the firmware about a job.
+/// One record of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Record<'a> {
     /// The model was accepted.
@@ -251,7 +251,7 @@ impl AsRef<[u8]> for Head {
     }
 }
 
-/// Takes the magic off a result.
+/// Removes the magic from the front of a result.
 ///
 /// # Errors
 /// [`ProtocolError`] if it is another one; an incomplete magic is [`ProtocolError::Truncated`].

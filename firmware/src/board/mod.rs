@@ -1,4 +1,4 @@
-//! Facts of the board that the image is for. A board is a file here, a memory map beside it and a feature.
+//! The board that the image is for. A board is a file here, a memory map beside it and a cargo feature.
 
 #[cfg(feature = "mps2-an385")]
 mod mps2_an385;
@@ -21,7 +21,7 @@ pub use mps2_an505::*;
 #[cfg(feature = "mps3-an547")]
 pub use mps3_an547::*;
 
-/// A piece of memory that the linker gives to nobody.
+/// A piece of memory that the linker does not use.
 #[derive(Debug, Clone, Copy)]
 pub struct Region {
     /// Its first byte, aligned to 16.

@@ -16,10 +16,10 @@ pub const TICK_HZ: u32 = 20_000_000;
 /// The lowest address of the stack.
 pub const STACK_FLOOR: usize = 0x3800_0000;
 
-/// Room for the arena: SRAM behind the stack (256 KB) and the statics (64 KB).
+/// Room for the arena: the SRAM after the stack (256 KB) and the statics (64 KB).
 pub const ARENA: Region = Region { address: 0x3805_0000, bytes: 0x3b_0000 };
 
-/// Room for the model; behind it the linker has the room for a job that is part of the image.
+/// Room for the model; after it the linker has room for a job that is part of the image.
 pub const MODEL: Region = Region { address: 0x8000_0000, bytes: 7 << 20 };
 
 /// Room for time stamps, one for each operator: the last megabyte of PSRAM.

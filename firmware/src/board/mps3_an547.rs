@@ -19,8 +19,8 @@ pub const STACK_FLOOR: usize = 0x2000_0000;
 /// Room for the arena: the SRAM.
 pub const ARENA: Region = Region { address: 0x2100_0000, bytes: 4 << 20 };
 
-/// Room for the model; behind it the linker has the room for a job that is part of the image.
+/// Room for the model; after it the linker has room for a job that is part of the image.
 pub const MODEL: Region = Region { address: 0x6000_0000, bytes: 7 << 20 };
 
-/// Room for time stamps, one for each operator: the megabyte of DDR memory after that.
+/// Room for time stamps, one for each operator: the megabyte of DDR memory after the job.
 pub const STAMPS: Region = Region { address: 0x60f0_0000, bytes: 1 << 20 };

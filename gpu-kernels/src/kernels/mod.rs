@@ -1,4 +1,4 @@
-//! The CubeCL side: buffers whose length is known, block sums, and one file a kernel family.
+//! The CubeCL side: buffers of known length, sums over a block, and one file for each family of kernels.
 
 use crate::error::GpuError;
 use cubecl::client::ComputeClient;
@@ -7,13 +7,13 @@ use cubecl::server::Handle;
 
 pub(crate) mod wgsef;
 
-/// Units of every block.
+/// Units (threads) of a block.
 pub(crate) const BLOCK: u32 = 256;
 
 /// Blocks along x: below every device's limit for one axis.
 const MAX_BLOCKS_X: u32 = 1 << 15;
 
-/// A device buffer of `f32` with the length that it was made with.
+/// A device buffer of `f32` that knows its length.
 pub(crate) struct Buffer {
     handle: Handle,
     len: usize,
@@ -57,11 +57,11 @@ pub(crate) fn grid(blocks: usize) -> CubeCount {
     CubeCount::Static(x, blocks.div_ceil(x), 1)
 }
 
-/// The sum of one value a unit over the block, for every unit. All units must come here.
+/// The sum over the block of one value from each unit, returned to every unit. All units must call it.
 #[cube]
 pub(crate) fn block_sum(value: f32, shared: &mut SharedMemory<f32>) -> f32 {
     let unit = UNIT_POS as usize;
-    // The readers of the last result are done.
+    // All units have read the last result.
     sync_cube();
     shared[unit] = value;
     sync_cube();
@@ -76,11 +76,11 @@ pub(crate) fn block_sum(value: f32, shared: &mut SharedMemory<f32>) -> f32 {
     shared[0]
 }
 
-/// The largest of one non-negative value a unit over the block, for every unit. All units must come here.
+/// The maximum over the block of one non-negative value from each unit, returned to every unit. All units must call it.
 #[cube]
 pub(crate) fn block_max(value: f32, shared: &mut SharedMemory<f32>) -> f32 {
     let unit = UNIT_POS as usize;
-    // The readers of the last result are done.
+    // All units have read the last result.
     sync_cube();
     shared[unit] = value;
     sync_cube();

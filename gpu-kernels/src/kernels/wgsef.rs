@@ -15,7 +15,7 @@ const TINY: f32 = <f32 as Real>::TINY;
 /// A quiet NaN.
 const NAN: u32 = 0x7fc0_0000;
 
-/// Runs the kernels over parts that were checked.
+/// Runs the kernels over parts that have been checked.
 pub(crate) fn prox<R: Runtime>(
     client: &ComputeClient<R>,
     parts: &mut [Part<'_>],
@@ -49,12 +49,12 @@ pub(crate) fn prox<R: Runtime>(
     Ok(())
 }
 
-/// One block a group adds the squares of its row.
+/// One block for each group adds the squares of its row.
 ///
 /// # Shapes
 /// `part: [groups, row_len]` · `sums: [groups]`
 /// # Numerics
-/// Every unit sums `row_len / BLOCK` squares with compensation, then the block in a tree: the error stays at some
+/// Every unit sums `row_len / BLOCK` squares with compensation, then the block sums in a tree: the error stays at a few
 /// roundings of the sum for rows of any length.
 #[cube(launch)]
 fn add_squared_norms(part: &Array<f32>, sums: &mut Array<f32>, row_len: u32) {
@@ -113,7 +113,7 @@ fn wgsef_scales(sums: &Array<f32>, weights: &Array<f32>, scales: &mut Array<f32>
     let alive = block_sum(alive, &mut shared);
     let mut hi = u32::reinterpret(block_max(top, &mut shared));
     let mut lo = 0u32;
-    // No bisection when the answer is ridge, nothing or everything; the same for all units.
+    // No bisection when all factors are those of ridge, or 0; the same for all units.
     let free = alive <= budget || lambda == 0.0;
     if !free && k > 0 {
         for _ in 0..31 {
@@ -188,7 +188,7 @@ fn wgsef_scales(sums: &Array<f32>, weights: &Array<f32>, scales: &mut Array<f32>
     }
 }
 
-/// One unit an element.
+/// One unit for each element.
 ///
 /// # Shapes
 /// `scales: [groups]` · `part: [groups, row_len]`

@@ -8,7 +8,7 @@ use niwaki_core::session::Session;
 
 const _: () = assert!(model::input::LEN == model::input::SHAPE[0] * model::input::SHAPE[1] * model::input::SHAPE[2]);
 
-/// Puts the answer to `x` into `y`; whether the model could be used and both lengths fit.
+/// Writes the output for `x` to `y`; whether the model could be used and both lengths fit.
 pub fn infer(x: &[model::input::Element], y: &mut [model::output::Element]) -> bool {
     let mut arena = Aligned([0; model::ARENA_BYTES]);
     let Ok(network) = Model::verify(&*model::MODEL, model::OPERATORS) else { return false };

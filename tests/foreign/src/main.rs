@@ -1,4 +1,4 @@
-//! Inputs of a model from standard input, its outputs to standard output, both in bytes of int8.
+//! Reads a model's inputs from standard input and writes its outputs to standard output, both int8.
 
 use foreign::{infer, model};
 use std::io::{Error, Read as _, Write as _, stdin, stdout};

@@ -1,9 +1,8 @@
 //! `cargo run --release -p niwaki-tests --bin graph -- edges | run … | table …`: what TEDDY costs and what it is worth.
 //!
 //! A benchmark, not a test: it prints, and times depend on the machine. `edges` shows that scores and cuts take the same
-//! time an edge from 10⁵ to 10⁷ edges; `run` trains a teacher and one level; `forward` trains without gradients across
-//! layers; `table` sets TEDDY beside random edges,
-//! inverted scores, UGS, magnitudes and no distillation.
+//! time for each edge from 10⁵ to 10⁷ edges; `run` trains a teacher and one level; `forward` trains without gradients across
+//! layers; `table` compares TEDDY with random edges, inverted scores, UGS, magnitudes and no distillation.
 
 use niwaki::data::graph;
 use niwaki::graph::Adjacency;
@@ -80,7 +79,7 @@ fn list<T: std::str::FromStr>(
         .collect()
 }
 
-/// Time and memory of scores, cut and ranks on random graphs with ten directed edges a node.
+/// Time and memory of scores, cut and ranks on random graphs with ten directed edges for each node.
 fn edges(options: &BTreeMap<String, String>) -> Outcome {
     let most = option(options, "max-edges", 10_000_000_usize)?;
     println!(
@@ -189,7 +188,7 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Single-forward layers beside a network of as many that is trained by gradients across layers.
+    /// Single-forward layers, compared with a network of as many layers that is trained by gradients across layers.
     fn forward(&self) -> Outcome {
         let seeds: Vec<u64> = list(self.options, "seeds", "0,1,2")?;
         let (hidden, layers) = (option(self.options, "hidden", 128)?, option(self.options, "layers", 2)?);

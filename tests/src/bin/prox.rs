@@ -1,8 +1,8 @@
 //! `cargo run --release -p niwaki-tests --bin prox [--repeats 9]`: time and visits per group of the solvers of
 //! `niwaki_core::prox::wgsef` from a thousand to a million groups.
 //!
-//! A benchmark, not a test: it prints, and what it prints depends on the machine. The claim that it shows is that the
-//! time per group stays flat.
+//! A benchmark, not a test: it prints, and what it prints depends on the machine. It shows that the time for each group does
+//! not grow with their number.
 
 use niwaki_core::prox::wgsef::{Ramp, Solver, Weights, Wgsef, points_len, ramps_len};
 use niwaki_core::real::Real;
@@ -14,12 +14,12 @@ use std::{hint::black_box, process::ExitCode, time::Instant};
 
 const USAGE: &str = "usage: prox [--repeats N]";
 
-/// Sizes of the families; each has `KEEP` of its groups as budget.
+/// Numbers of groups; the budget is the share `KEEP` of them.
 const GROUPS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const KEEP: f64 = 0.2;
 const LAMBDA: f64 = 0.3;
 
-/// So many groups are solved in one measurement, so that short families are not lost in the clock's resolution.
+/// Groups that one measurement solves in all, so that small problems are not below the clock's resolution.
 const GROUPS_A_MEASUREMENT: usize = 1_000_000;
 
 #[derive(Clone, Copy)]
@@ -46,7 +46,7 @@ impl<T: Real> Family<T> {
     }
 }
 
-/// Of one method on one family.
+/// The time of one method on one problem.
 struct Measured {
     /// Median over the repeats.
     ns: f64,

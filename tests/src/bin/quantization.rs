@@ -1,5 +1,5 @@
-//! `quantization DIR RUN… [--only NAME] [--threads N]`: the dense network of every RUN, which differ in their seeds,
-//! quantised in every way beside each other. Each cell is a run in a folder under DIR; a finished one is only read.
+//! `quantization DIR RUN… [--only NAME] [--threads N]`: a table of the dense network of every RUN (the runs differ in their
+//! seeds), quantised in every way. Each cell is a run in a folder under DIR; a finished one is only read.
 
 use niwaki::pipeline::{self, Device, Options, RECIPE_FILE};
 use niwaki::recipe::{Model, Recipe};

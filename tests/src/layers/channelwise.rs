@@ -1,4 +1,4 @@
-//! Layers whose channels do not mix: depthwise convolutions, sums, pooling.
+//! Layers that do not mix channels: depthwise convolutions, sums, pooling.
 
 use super::Layers;
 use niwaki::graph::{GraphError, Op, Padding, Quant, Sliding, TensorId};

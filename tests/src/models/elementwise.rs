@@ -55,7 +55,7 @@ pub fn every_elementwise(dtype: DType) -> Result<Graph, GraphError> {
     Ok(g)
 }
 
-/// A node whose output is of type `dtype`; a scale is that of int8 codes, int16 ones have what their operators ask.
+/// A node whose output is of type `dtype`. `scale` is for int8; int16 outputs have the scale that their operators ask for.
 fn push(
     g: &mut Graph,
     name: &str,

@@ -15,9 +15,9 @@ use std::{error::Error, sync::Arc};
 /// Kinds of networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Binary features with a value a row; `gcn, relu, layer, gcn`.
+    /// Binary features with one value for each row; `gcn, relu, layer, gcn`.
     Gcn,
-    /// A value a feature and biases; `sum, relu, layer, sum`.
+    /// A value for each feature, and biases; `sum, relu, layer, sum`.
     Gin,
     /// Binary features; `mean, relu, layer, mean`, and each node's own layer beside it.
     Sage,
@@ -33,7 +33,7 @@ impl Kind {
 /// Edges between `nodes` nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edges {
-    /// In both directions, and a self loop here and there.
+    /// In both directions, and some self loops.
     Random,
     /// None.
     None,
@@ -144,7 +144,7 @@ fn float(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Ar
     };
     let mut parameter = |g: &mut Graph, name: &str, shape: &[usize]| {
         let mut values = super::random(&mut rng, shape.iter().product());
-        // As TEDDY leaves them.
+        // As TEDDY prunes them.
         if matches!(kind, Kind::Gcn | Kind::Gin) {
             values.iter_mut().filter(|_| rng.next_u32() % 5 > 0).for_each(|value| *value = 0.0);
         }
@@ -193,8 +193,8 @@ fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Res
     features.map_err(|error| GraphError::Eval(error.to_string()))
 }
 
-/// The files of `network` from the largest arena to the smallest, and for each arena with all weights, then without their
-/// zeros where that is smaller.
+/// The files of `network` from the largest arena to the smallest; for each arena with all weights, and without zeros where
+/// that is smaller.
 ///
 /// # Errors
 /// A bug in the exporter.

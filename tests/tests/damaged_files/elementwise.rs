@@ -6,7 +6,7 @@ use niwaki_core::format::{OpCode, param};
 
 pub(crate) const ROWS: &[Damage] = &[
     Damage {
-        name: "mean over an axis that is none",
+        name: "mean over an axis that is not there",
         of: codes,
         edit: |f| {
             let operator = set_param(f, OpCode::Mean, param::AXES, 0b1000);

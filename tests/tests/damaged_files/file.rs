@@ -34,7 +34,7 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "file_bytes",
     },
     Damage {
-        name: "bytes behind the end",
+        name: "bytes after the end",
         of: cnn,
         edit: |f| {
             let expected = f.bytes.len();

@@ -72,7 +72,7 @@ fn models() -> Models {
 struct Damage {
     name: &'static str,
     of: fn(&Models) -> &Editor,
-    /// Does it and says which error must come.
+    /// Does the damage and returns the error that must come.
     edit: fn(&mut Editor) -> E,
     /// Part of the message: the field, as SPEC.md calls it.
     says: &'static str,

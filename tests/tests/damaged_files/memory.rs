@@ -1,4 +1,4 @@
-//! Damage to where tensors lie: memory that is shared, scratch, reading before writing.
+//! Damage to where tensors lie: shared memory, scratch memory, reading before writing.
 
 use crate::{Damage, cnn, conv_operand, residual};
 use niwaki_core::error::VerifyError as E;
@@ -93,7 +93,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "two inputs in one place",
         of: cnn,
         edit: |f| {
-            // Both lists grow into each other: the only output becomes a second input, and the output follows it.
+            // The list of inputs takes one entry from the outputs: the only output becomes a second input, and an output follows.
             f.edit_io(1, 0);
             f.edit_header(|h| (h.input_count, h.output_count) = (2, 1));
             let at = f.io_at(2);

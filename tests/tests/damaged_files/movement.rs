@@ -1,4 +1,4 @@
-//! Damage to operators that move elements: parts that leave a tensor, orders that are none, sizes that do not add up.
+//! Damage to operators that move elements: parts that leave a tensor, invalid orders of axes, sizes that do not add up.
 
 use crate::{Damage, int16, moving, operand, set_param};
 use niwaki_core::error::{OperatorError as O, ShapeError as S};
@@ -24,7 +24,7 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "before = -1",
     },
     Damage {
-        name: "part that starts behind the end",
+        name: "part that starts after the end",
         of: moving,
         edit: |f| {
             let operator = set_param(f, OpCode::Slice, param::SLICE_BEGIN, 4);

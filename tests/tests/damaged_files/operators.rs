@@ -6,7 +6,7 @@ use niwaki_core::format::{DType, NONE, OPERATOR_BYTES, OpCode, param};
 
 pub(crate) const ROWS: &[Damage] = &[
     Damage {
-        name: "reserved bytes behind an operator",
+        name: "reserved bytes of an operator",
         of: cnn,
         edit: |f| {
             let at = f.operator_at(2) + OPERATOR_BYTES - 1;

@@ -15,7 +15,7 @@ fn set_word(f: &mut Editor, code: OpCode, word: usize, edit: impl Fn(i32) -> i32
     operator
 }
 
-/// Sets an entry of the list behind the weights.
+/// Sets an entry of the list after the weights.
 fn set_entry(f: &mut Editor, code: OpCode, entry: usize, value: i16) -> u16 {
     let operator = f.find(code);
     let list = f.operator(operator).inputs[2];
@@ -23,7 +23,7 @@ fn set_entry(f: &mut Editor, code: OpCode, entry: usize, value: i16) -> u16 {
     operator
 }
 
-/// Takes so many elements of a constant operand away.
+/// Removes elements of a constant operand.
 fn shorten(f: &mut Editor, code: OpCode, index: usize, by: u32, element_bytes: u32) -> (u16, u32) {
     let operator = f.find(code);
     let tensor = f.operator(operator).inputs[index];
@@ -42,10 +42,10 @@ fn param(operator: u16, name: &'static str, value: i32) -> E {
 
 pub(crate) const ROWS: &[Damage] = &[
     Damage {
-        name: "index of a group that is none",
+        name: "index of a group past the end of the filter",
         of: packed,
         edit: |f| {
-            // The first group of a record may not be left out so far that it lies behind the filter.
+            // The index of the first group may not lead past the end of the filter.
             let operator = set_word(f, OpCode::Conv2dBlocks, 4, |index| index | 1000 << 5);
             let value = f.data_mut(f.operator(operator).inputs[1])[16..20].try_into().map_or(0, i32::from_le_bytes);
             param(operator, "group index", value)
@@ -53,7 +53,7 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "group index",
     },
     Damage {
-        name: "index of a group with bits that mean nothing",
+        name: "index of a group with bits that have no meaning",
         of: packed,
         edit: |f| {
             let operator = set_word(f, OpCode::DenseBlocks, 4, |index| index | 4);
@@ -67,7 +67,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: packed,
         edit: |f| {
             let (operator, _) = shorten(f, OpCode::Conv2dBlocks, 1, 1, 4);
-            // The last record is none any more.
+            // The last record is no longer complete.
             operand(operator, O::Shape(S::Len { operand: "tiles", expected: 2, got: 1 }))
         },
         says: "tiles has 1 elements, expected 2",
@@ -82,7 +82,7 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "tiles = 2147483647",
     },
     Damage {
-        name: "number of quads that is none",
+        name: "number of quads that is impossible",
         of: packed,
         edit: |f| {
             let operator = set_word(f, OpCode::Conv2dTaps, 4, |_| 8);
@@ -100,7 +100,7 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "distance = 257",
     },
     Damage {
-        name: "distance that leads behind the filter",
+        name: "distance that leads past the end of the filter",
         of: packed,
         edit: |f| {
             let operator = set_word(f, OpCode::DenseTaps, 5, |_| 200);
@@ -109,7 +109,7 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "distance = 50",
     },
     Damage {
-        name: "position behind the filter",
+        name: "position past the end of the filter",
         of: packed,
         edit: |f| {
             let operator = set_entry(f, OpCode::Conv2dKept, 1, 5000);
@@ -169,7 +169,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "four-bit weights whose sum can leave the range of the fourth filter",
         of: packed,
         edit: |f| {
-            // The third word has the fourth's share too.
+            // The third word also has the share of the fourth.
             let operator = f.find(OpCode::Conv2dInt4);
             let tiles = f.operator(operator).inputs[1];
             let third = f.data_mut(tiles)[12..16].try_into().map_or(0, i32::from_le_bytes);
@@ -180,7 +180,7 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "tiles = -524288",
     },
     Damage {
-        name: "multiplier of a four-bit filter that is none",
+        name: "invalid multiplier of a four-bit filter",
         of: packed,
         edit: |f| {
             let operator = f.find(OpCode::DenseInt4);
@@ -200,10 +200,10 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "codebook has 15 elements, expected 16",
     },
     Damage {
-        name: "index of a value that is not 0 behind a filter",
+        name: "index of a value that is not 0 past the end of a filter",
         of: packed,
         edit: |f| {
-            // Rows of 21 weights: of the last group only the first low four bits are one's.
+            // Rows of 21 weights: of the last group only the lowest four bits belong to a weight.
             let operator = f.find(OpCode::DenseCodebook);
             let words = f.tensor(f.operator(operator).inputs[1]).dims[1] as usize;
             let codebook = f.operator(operator).inputs[2];
@@ -223,7 +223,7 @@ pub(crate) const ROWS: &[Damage] = &[
         says: "tiles = -2147483648",
     },
     Damage {
-        name: "multiplier of a filter with a codebook that is none",
+        name: "invalid multiplier of a filter with a codebook",
         of: packed,
         edit: |f| {
             let operator = f.find(OpCode::DenseCodebook);

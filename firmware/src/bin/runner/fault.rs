@@ -1,4 +1,4 @@
-//! What happens when the program breaks: a last record, a log line, and the emulator ends with a failure.
+//! When the program breaks: a last record, a log line, and the emulator ends with a failure.
 #![expect(unsafe_code, reason = "the signature that cortex-m-rt asks for; its body has no unsafe operation")]
 
 use core::{
@@ -14,7 +14,7 @@ fn give_up(reason: fmt::Arguments<'_>) -> ! {
     static GIVING_UP: AtomicBool = AtomicBool::new(false);
     if !GIVING_UP.swap(true, Ordering::AcqRel) {
         let reason = text(&reason);
-        // There is nobody left to tell if even this cannot be written.
+        // If even this cannot be written, nobody can be told.
         let _ = ResultFile::append().map(|mut result| result.write(&Record::Failure(reason.as_bytes())));
         defmt::error!("{=str}", reason.as_str());
     }

@@ -1,4 +1,4 @@
-//! The log: defmt's frames on the emulator's standard output, and no panic on the way there.
+//! The log: defmt's frames on the emulator's standard output, written by code that cannot panic.
 #![expect(unsafe_code, reason = "the trait that defmt asks for; its functions have no unsafe operation")]
 
 use core::cell::RefCell;
@@ -6,7 +6,7 @@ use critical_section::Mutex;
 use defmt::Encoder;
 use niwaki_firmware::semihosting::File;
 
-/// A frame on its way.
+/// The frame that is being written.
 struct State {
     encoder: Encoder,
     output: Option<File>,
@@ -14,8 +14,8 @@ struct State {
 
 static STATE: Mutex<RefCell<State>> = Mutex::new(RefCell::new(State { encoder: Encoder::new(), output: None }));
 
-/// Does `step` with a writer to the host. A fault in the middle of a step finds the state in use: its words are then
-/// those of the result alone. What the host does not take is lost.
+/// Does `step` with a writer to the host. A fault in the middle of a step finds the state in use: its message then stands in
+/// the result alone. What the host does not take is lost.
 fn with(step: impl FnOnce(&mut Encoder, &mut dyn FnMut(&[u8]))) {
     critical_section::with(|section| {
         let Ok(mut state) = STATE.borrow(section).try_borrow_mut() else { return };

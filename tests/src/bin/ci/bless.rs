@@ -1,4 +1,4 @@
-//! `cargo ci --bless`: the only writer of goldens and budgets, each with the command and the commit it was written at.
+//! `cargo ci --bless`: the only writer of goldens and budgets, each with the command and the commit that wrote it.
 
 use crate::budgets;
 use crate::firmware;
@@ -20,7 +20,7 @@ pub(crate) fn bless(context: &Context) -> Result<(), String> {
     Ok(())
 }
 
-/// What a blessed file says about its birth.
+/// Where a blessed file comes from, as it says itself.
 fn certificate(context: &Context) -> Result<String, String> {
     let mut git = Command::new("git");
     git.current_dir(&context.root).args(["log", "-1", "--format=%h of %cs"]);

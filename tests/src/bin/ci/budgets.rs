@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// The file that holds the limits; `cargo ci --bless` alone writes it.
 pub(crate) const FILE: &str = "tests/budgets.toml";
 
-/// What costs something, and how much.
+/// Costs by what has them.
 pub(crate) type Costs = BTreeMap<(String, &'static str), u64>;
 
 /// Bytes of flash of the firmware's images.
@@ -50,7 +50,7 @@ pub(crate) fn budgets(context: &Context) -> Outcome {
     Ok(Verdict::Passed(compare(context, &emulated()?)?))
 }
 
-/// A line a cost; the error says which ones are above their limit.
+/// One line for each cost; the error says which are above their limit.
 pub(crate) fn compare(context: &Context, costs: &Costs) -> Result<Vec<String>, String> {
     let limits: toml::Table = context.read(FILE)?.parse().map_err(|error| format!("{FILE}: {error}"))?;
     let (mut fine, mut over) = (Vec::new(), Vec::new());
@@ -68,7 +68,7 @@ pub(crate) fn compare(context: &Context, costs: &Costs) -> Result<Vec<String>, S
     Err(format!("{}\nSpend less, or `cargo ci --bless` and say in the commit what the cost buys.", over.join("\n")))
 }
 
-/// Writes the file with these costs as limits, and 1 % of room where code decides.
+/// Writes the file with these costs as limits, with 1 % of room for costs that depend on code.
 pub(crate) fn write(context: &Context, certificate: &str, costs: &Costs) -> Result<(), String> {
     let mut text = format!("# Upper limits, about 1 % above what was measured. {certificate}\n");
     let mut last = None;

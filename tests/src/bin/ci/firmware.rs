@@ -20,7 +20,7 @@ fn images_of(chip: Chip) -> Result<Image, String> {
     image.map_err(|error| format!("{error}\n{}", log.join("\n")))?.ok_or_else(|| "the chip has no firmware".to_owned())
 }
 
-/// The gate: flash budgets, and no panic in the image that does jobs nor in the smallest one around a session.
+/// The gate: flash budgets, and no panic in the image that does jobs or in the smallest one around a session.
 pub(crate) fn firmware(context: &Context) -> Outcome {
     let mut notes = Vec::new();
     for &chip in Chip::EMULATED {

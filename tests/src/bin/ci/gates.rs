@@ -11,7 +11,7 @@ pub(crate) struct Gate {
     pub(crate) name: &'static str,
     /// What it proves, in one line.
     pub(crate) proves: &'static str,
-    /// What it cannot be tried without.
+    /// What it needs to run.
     pub(crate) needs: &'static [Need],
     /// Tries it.
     pub(crate) run: fn(&Context) -> Outcome,
@@ -70,7 +70,7 @@ gates! {
 }
 
 fn fmt(context: &Context) -> Outcome {
-    // What no workspace has that is formatted above.
+    // Files that belong to no workspace that is formatted above.
     let mut single = Command::new("rustfmt");
     single.current_dir(&context.root).args(["--check", "--edition=2024", "tests/probe/lib.rs"]);
     single.args(["import", "model"].map(|target| format!("tests/fuzz/fuzz_targets/{target}.rs")));
@@ -123,7 +123,7 @@ fn checked(context: &Context) -> Outcome {
 
 fn vulkan(context: &Context) -> Outcome {
     let mut cargo = context.cargo(&["test", RELEASE, "-p", "niwaki-kernels", "--features", "vulkan", "--"]);
-    // Its tests print the device that they ran on, or that there is none.
+    // Its tests print the device that they ran on, or that no device was found.
     cargo.arg("--nocapture");
     let printed = output(cargo)?;
     if let Some(line) =
@@ -131,7 +131,7 @@ fn vulkan(context: &Context) -> Outcome {
     {
         return Ok(Verdict::Skipped(line.to_owned()));
     }
-    // The same kernel where training calls it.
+    // The same kernel as training calls it.
     output(context.cargo(&[
         "test",
         RELEASE,

@@ -4,7 +4,7 @@ use crate::run::Context;
 use niwaki::chip::{Step, setup};
 use std::collections::BTreeMap;
 
-/// Something that a gate cannot do without.
+/// Something that a gate needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
     /// A Rust target.
@@ -19,7 +19,7 @@ pub(crate) enum Need {
     Vulkan,
 }
 
-/// This machine, with what was found so far.
+/// This machine, and what is known about it so far.
 pub(crate) struct Machine<'c> {
     context: &'c Context,
     setup: setup::Machine,
@@ -40,7 +40,7 @@ impl<'c> Machine<'c> {
         Self { context, setup: setup::Machine::here(), found: BTreeMap::new() }
     }
 
-    /// Why a need cannot be met here; it is installed first if that is allowed, and the screen says so.
+    /// Why a need cannot be met here. What is missing is installed first if that is allowed, and the screen says so.
     pub(crate) fn lacks(&mut self, need: Need) -> Option<String> {
         if let Some(known) = self.found.get(&need) {
             return known.clone();
@@ -54,7 +54,7 @@ impl<'c> Machine<'c> {
                 let _ = self.lacks(Need::Emulator);
                 None
             }
-            // A driver of the machine may do as well; the tests look for themselves.
+            // A driver of the machine serves as well; the tests look for one themselves.
             Need::Vulkan => self.vulkan(),
         };
         let lacking = lacking.map(|reason| reason.lines().next().unwrap_or_default().to_owned());
@@ -74,7 +74,7 @@ impl<'c> Machine<'c> {
             println!("{:<16} adding {component} to the toolchain", "setup");
             let mut rustup = setup::tool("rustup", &self.context.root);
             rustup.args(["component", "add", component]);
-            // What went wrong is on the screen; whether it is there now is what counts.
+            // What went wrong is on the screen; all that counts is whether it is there now.
             let _ = setup::stream(rustup, &mut show);
         }
         (!there()).then(|| format!("no {component}; run `rustup component add {component}`"))

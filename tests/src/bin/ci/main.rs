@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             }
         },
         Some(other) => {
-            println!("`{other}` is no gate; usage: cargo ci [--list | --bless | NAME…]");
+            println!("`{other}` is not a gate; usage: cargo ci [--list | --bless | NAME…]");
             ExitCode::from(2)
         }
     }
@@ -57,7 +57,7 @@ fn check(names: &[String]) -> ExitCode {
     for gate in chosen {
         let missing = gate.needs.iter().find_map(|need| machine.lacks(*need));
         print!("{:<16} ", gate.name);
-        // A terminal that is gone is no reason to stop checking.
+        // Goes on checking even when the terminal is gone.
         let _ = io::stdout().flush();
         let clock = Instant::now();
         let outcome = match missing {

@@ -16,7 +16,7 @@ const FORBIDDEN: [&str; 9] = [
     "__rust_realloc",
 ];
 
-/// Symbols of an object, an archive or an image that are forbidden, defined or only named.
+/// Forbidden symbols of an object, an archive or an image, whether defined or only named.
 ///
 /// # Errors
 /// The file cannot be read, or has no symbol at all and so proves nothing.
@@ -28,7 +28,7 @@ pub(crate) fn forbidden(path: &Path) -> Result<BTreeSet<String>, String> {
         let archive = ArchiveFile::parse(bytes.as_slice()).map_err(|error| failed(&error))?;
         for member in archive.members() {
             let member = member.map_err(|error| failed(&error))?;
-            // The metadata of a Rust library is no object.
+            // The metadata of a Rust library is not an object.
             if member.name().ends_with(b".o") {
                 symbols.extend(names(member.data(bytes.as_slice()).map_err(|error| failed(&error))?)?);
             }
@@ -57,7 +57,7 @@ mod tests {
     fn of(text: &str) -> BTreeSet<String> {
         let folder = tempfile::tempdir().expect("a new folder");
         let source = folder.path().join("lib.rs");
-        // Exported, or the compiler would leave it to those who call it.
+        // Exported; otherwise the compiler would generate it only where it is called.
         let text = text.replace("pub fn f", "#[unsafe(no_mangle)] pub fn f");
         fs::write(&source, format!("#![no_std]\n{text}\n")).expect("writes");
         let mut rustc = Command::new("rustc");

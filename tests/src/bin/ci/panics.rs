@@ -1,10 +1,10 @@
-//! The proof that nothing in core panics or allocates: no compiled function of it even names one that does.
+//! The proof that nothing in core panics or allocates: no compiled function of core names one that does.
 
 use crate::objects::forbidden;
 use crate::run::{Context, Outcome, RELEASE, Verdict, output};
 use std::{fs, path::Path};
 
-/// A chip with every instruction that core may use, and the one with the fewest.
+/// A chip with all instructions that core may use, and the one with the fewest.
 const TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "thumbv6m-none-eabi"];
 
 /// Compiles core and `tests/probe`, which calls all of core that is generic, and reads their symbols.
@@ -14,7 +14,7 @@ pub(crate) fn core_panics(context: &Context) -> Outcome {
     let mut wrong = Vec::new();
     let mut notes = Vec::new();
     for target in TARGETS {
-        // Nothing may be left from before: every library below is looked at.
+        // Nothing may be left from an earlier build: every library below is read.
         let built = folder.join("target");
         if built.exists() {
             fs::remove_dir_all(&built).map_err(|error| format!("{}: {error}", built.display()))?;
@@ -54,7 +54,7 @@ fn write_probe(context: &Context, folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::copy(context.root.join("rust-toolchain.toml"), folder.join("rust-toolchain.toml"))?;
-    // The versions that everything else is built with; cargo drops what the probe does not need.
+    // The versions that everything else is built with; cargo removes what the probe does not need.
     fs::copy(context.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     Ok(())
 }

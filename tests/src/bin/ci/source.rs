@@ -1,4 +1,5 @@
-//! What the sources may not contain: unsafe and allocation in core, strangers at the top level, dead paths in README.
+//! What the repository may not contain: unsafe and allocation in core, unknown files at the top level, paths and commands in
+//! pages that do not exist.
 
 use crate::citations;
 use crate::run::{Context, Outcome, RELEASE, Verdict, output};
@@ -26,7 +27,7 @@ const STD_LINES: &[(&str, &str, &str)] = &[("real.rs", "extern crate std;", "hos
 /// Names that bring an allocator or the standard library in.
 const ALLOCATING: [&str; 6] = ["extern crate alloc", "extern crate std", "alloc::", "std::", "Box<", "Vec<"];
 
-/// What looks like one of them and is none: a list in the memory that holds it.
+/// What looks like one of them but is not: a list of fixed capacity.
 const LIST: &str = "heapless::Vec<";
 
 /// core: no `unsafe` outside the instruction-set files, no allocator, no std.
@@ -65,12 +66,12 @@ const TOP_LEVEL: [&str; 12] = [
     "rustfmt.toml",
 ];
 
-/// The top level has what it must and nothing else, and every manifest inherits the licence.
+/// The top level has exactly what it should, and every manifest inherits the licence.
 pub(crate) fn top_level(context: &Context) -> Outcome {
     let entries = std::fs::read_dir(&context.root).map_err(|error| error.to_string())?;
     let names: Vec<String> =
         entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect();
-    // What cargo and training runs leave behind; git ignores them.
+    // Written by cargo and by training runs; git ignores them.
     let left = ["target", "runs"];
     let strange = names
         .iter()

@@ -1,15 +1,15 @@
-//! Rust source as a gate sees it: without comments, strings and tests.
+//! Rust sources as gates read them: without comments, strings and tests.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// A source file with what counts of it.
+/// A source file, reduced to program text.
 pub(crate) struct Source {
     /// Path from the folder that was read.
     pub(crate) path: PathBuf,
-    /// Number and text of each line that is program.
+    /// Number and text of each line of the program.
     pub(crate) lines: Vec<(usize, String)>,
 }
 
@@ -22,7 +22,7 @@ impl Source {
     }
 }
 
-/// Every Rust file below `folder` that is no test, in the order of the paths.
+/// Every Rust file below `folder` except tests, in the order of the paths.
 pub(crate) fn sources(folder: &Path) -> Result<Vec<Source>, String> {
     let mut sources = Vec::new();
     walk(folder, Path::new(""), &mut sources)?;

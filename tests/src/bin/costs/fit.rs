@@ -5,8 +5,8 @@ use good_lp::{Expression, Solution, SolverModel, constraint, microlp, variable, 
 use niwaki::tune::cost::{CaseCost, TERMS};
 use std::error::Error;
 
-/// The factors, none below 0, with the least sum of relative errors. A linear program: single odd layers do not bend the
-/// others.
+/// The factors, all at least 0, with the least sum of relative errors. A linear program: a single odd layer does not distort
+/// the fit of the others.
 pub(super) fn fit(layers: &[Measured]) -> Result<CaseCost, Box<dyn Error>> {
     let parts: Vec<[f64; TERMS]> =
         layers.iter().map(|layer| layer.work.terms().map(|term| term / layer.instructions)).collect();
@@ -37,7 +37,7 @@ pub(super) fn fit(layers: &[Measured]) -> Result<CaseCost, Box<dyn Error>> {
     Ok(CaseCost { instructions, layers: layers.len(), error: [rounded(mean), rounded(worst)] })
 }
 
-/// Four digits behind the point are as much as the fits are good for.
+/// Four decimals: the fits are no more exact than that.
 fn rounded(x: f64) -> f64 {
     (x * 1e4).round() / 1e4
 }

@@ -10,7 +10,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-/// Codes behind a rectifier begin at -128, where clamping is all that the last step does anyway.
+/// After a ReLU quantised values begin at -128, so that the clamp of the type is the ReLU.
 const NO_CLAMP: Activation = Activation::None;
 
 /// Layers of one kind.
@@ -96,7 +96,7 @@ impl Sizes {
         [rows, columns, self.one_of(&[4, 8, 12, 16, 20, 32, 48])]
     }
 
-    /// The structure of the zeros, and the part that is kept, which goes down with the number of the layer.
+    /// The structure of the zeros, and the share that is kept, which falls with the number of the layer.
     fn zeros(&self) -> (Pattern, f64) {
         let Some((layout, layer)) = self.pattern else { return (Pattern::All, 1.0) };
         let keep = [0.75, 0.5, 0.25, 0.1][layer % 4];

@@ -55,7 +55,7 @@ fn table(chip: Chip) -> Result<CostTable, Box<dyn Error>> {
     for kind in layers::kinds() {
         let (code, measured, cost) = measure(chip, &kind).map_err(|error| format!("{}: {error}", kind.name))?;
         if code == OpCode::Reshape {
-            // It moves nothing: what is left is the session.
+            // A reshape moves nothing: what it costs is the session's own work.
             base = cost.code_bytes;
         }
         stack_bytes = stack_bytes.max(cost.stack_bytes);

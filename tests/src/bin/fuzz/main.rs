@@ -64,7 +64,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 /// Fuzzes for as long as asked; the number of crashes.
 fn fuzz(arguments: &Arguments, seeds: &[Vec<u8>]) -> Result<u64, Box<dyn Error>> {
-    /// Crashes are alike: this many are enough.
+    /// Crashes resemble each other: this many are enough.
     const CRASHES_MAX: u64 = 20;
     let mut rng = ChaCha8Rng::seed_from_u64(arguments.seed);
     let (start, mut said) = (Instant::now(), Instant::now());
@@ -99,7 +99,7 @@ fn fuzz(arguments: &Arguments, seeds: &[Vec<u8>]) -> Result<u64, Box<dyn Error>>
     Ok(crashes)
 }
 
-/// Keeps what crashed beside what cargo-fuzz keeps.
+/// Writes the bytes that crashed to where cargo-fuzz writes its own.
 fn keep(target: &str, crash: u64, bytes: &[u8]) -> Result<PathBuf, Box<dyn Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/artifacts").join(target);
     fs::create_dir_all(&folder)?;
