@@ -118,8 +118,7 @@ impl Axis {
     }
 
     /// The taps that fall inside the input when the window stands at `output`; `len` may be zero.
-    #[cfg_attr(arm_dsp, inline(never))]
-    #[cfg_attr(not(arm_dsp), inline)]
+    #[inline(never)]
     pub fn taps(&self, output: usize) -> TapRange {
         let left = output * self.stride.get();
         let dilation = self.dilation.get();

@@ -14,11 +14,11 @@ use niwaki_core::kernels::tiles::{
     Rows, Taps, TiledInt8, Tiles, blocks, codebook, compressed, depthwise_conv2d, int4, taps,
 };
 use niwaki_core::kernels::{
-    AddF32, AddInt, Affine, Arithmetic, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
+    AddF32, AddInt, Affine, Arithmetic, BackEnd, Best, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
     Grid, HardSwishF32, HardSwishInt8, Int8, Int16Accumulator, Int16x8, Interpolate, LeakyReluF32, LeakyReluInt,
-    LogisticF32, LogisticInt8, LogisticInt16, Lookup, MeanF32, MulF32, MulInt, Pool2d, PreluF32, PreluInt, Reduce,
-    ReduceInt, Reduction, Rescale, Resize, Softmax, SoftmaxInt8, SoftmaxInt16, Steps, StridedCopy, SubF32, SubInt,
-    SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, best, portable, reference,
+    LogisticF32, LogisticInt8, LogisticInt16, Lookup, MeanF32, MulF32, MulInt, Pool2d, Portable, PreluF32, PreluInt, Reduce,
+    ReduceInt, Reduction, Rescale, Resize, Side, Softmax, SoftmaxInt8, SoftmaxInt16, Steps, StridedCopy, SubF32, SubInt,
+    SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, reference,
 };
 use niwaki_core::num::{self, Code, Multiplier, Rounding, SmallMultiplier};
 use niwaki_core::optim::{adam, sgd};
@@ -125,16 +125,16 @@ pub fn movement(
     let placed = StridedCopy::place(shape, index, unknown(shape), unknown(4))?;
     black_box((slice.from().element(index), slice.to().element(index), slice.element_bytes()));
     reference::strided_copy(&slice, x, y)?;
-    portable::strided_copy(&slice, x, y)?;
+    Portable::strided_copy(&slice, x, y)?;
     reference::pad(&placed, x, x, y)?;
-    portable::pad(&placed, x, x, y)
+    Portable::pad(&placed, x, x, y)
 }
 
 fn resized<T: Interpolate>(op: &Resize, rounding: Rounding, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
     reference::resize_nearest(op, x, y)?;
-    portable::resize_nearest(op, x, y)?;
+    Portable::resize_nearest(op, x, y)?;
     reference::resize_bilinear(op, rounding, x, y)?;
-    portable::resize_bilinear(op, rounding, x, y)
+    Portable::resize_bilinear(op, rounding, x, y)
 }
 
 /// The functions that resizes of each element type become.
@@ -163,7 +163,7 @@ macro_rules! weighted {
 }
 
 weighted!(weighted_reference, reference);
-weighted!(weighted_portable, portable);
+weighted!(weighted_portable, Portable);
 
 type Geometry = (Conv2d, DepthwiseConv2d, Dense, TransposeConv2d);
 
@@ -197,8 +197,8 @@ pub fn tiled(
     ops.1.check_tiles(&tiles)?;
     reference::conv2d_tiled(&ops.0, numerics, &tiles, activations.x(), output)?;
     reference::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?;
-    portable::conv2d_tiled(&ops.0, numerics, &tiles, activations, scratch)?;
-    Ok(portable::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?)
+    Portable::conv2d_tiled(&ops.0, numerics, &tiles, activations, scratch)?;
+    Ok(Portable::dense_tiled(&ops.1, numerics, &tiles, activations.x(), output)?)
 }
 
 macro_rules! packed {
@@ -213,14 +213,14 @@ macro_rules! packed {
             output: &mut [i8],
         ) -> Result<(), ShapeError> {
             black_box((packed.conv2d_scratch_words(op), packed.dense_scratch_words(), packed.patch_len()));
-            black_box((packed.weight(unknown(1), unknown(2)), packed.start(unknown(1)), packed.expect(1, 2)));
+            black_box((packed.weight(unknown(1), unknown(2)), packed.start(unknown(1)), packed.check_dims(1, 2).is_ok()));
             reference::conv2d_packed(&op.conv, numerics, packed, activations.x(), output)?;
             reference::dense_packed(numerics, packed, activations.x(), output)?;
-            portable::conv2d_packed(op, numerics, packed, activations, scratch)?;
-            portable::dense_packed(numerics, packed, activations.x(), output, scratch)?;
-            best::conv2d_packed(op, numerics, packed, activations, scratch)?;
+            Portable::conv2d_packed(op, numerics, packed, activations, scratch)?;
+            Portable::dense_packed(numerics, packed, activations.x(), output, scratch)?;
+            Best::conv2d_packed(op, numerics, packed, activations, scratch)?;
             let (x, y) = activations.split(unknown(1), unknown(2))?;
-            best::dense_packed(numerics, packed, x, y, scratch)
+            Best::dense_packed(numerics, packed, x, y, scratch)
         }
     };
 }
@@ -265,8 +265,8 @@ pub fn compressed_rows(
     let rows = CompressedRows::try_new(words, columns, dense)?;
     black_box((rows.weight(unknown(1), unknown(2)), rows.scratch_words(), rows.columns(), rows.dense()));
     reference::dense_compressed(numerics, &rows, x, y)?;
-    portable::dense_compressed(numerics, &rows, x, y, scratch)?;
-    Ok(best::dense_compressed(numerics, &rows, x, y, scratch)?)
+    Portable::dense_compressed(numerics, &rows, x, y, scratch)?;
+    Ok(Best::dense_compressed(numerics, &rows, x, y, scratch)?)
 }
 
 /// Weighted f32 operators.
@@ -315,8 +315,8 @@ pub fn plain_int8(
 ) -> Result<(), ShapeError> {
     reference::max_pool2d(&ops.0, clamp, x, y)?;
     reference::average_pool2d(&ops.0, clamp, x, y)?;
-    portable::max_pool2d(&ops.0, clamp, x, y)?;
-    portable::average_pool2d(&ops.0, clamp, x, y)?;
+    Portable::max_pool2d(&ops.0, clamp, x, y)?;
+    Portable::average_pool2d(&ops.0, clamp, x, y)?;
     reference::softmax_int8(&ops.1, &ops.2, x, y)
 }
 
@@ -329,8 +329,8 @@ pub fn plain_int16(
 ) -> Result<(), ShapeError> {
     reference::max_pool2d(&ops.0, clamp, x, y)?;
     reference::average_pool2d(&ops.0, clamp, x, y)?;
-    portable::max_pool2d(&ops.0, clamp, x, y)?;
-    portable::average_pool2d(&ops.0, clamp, x, y)?;
+    Portable::max_pool2d(&ops.0, clamp, x, y)?;
+    Portable::average_pool2d(&ops.0, clamp, x, y)?;
     reference::softmax_int16(&ops.1, &ops.2, x, y)
 }
 
@@ -338,14 +338,14 @@ pub fn plain_int16(
 pub fn plain_float(ops: &(Pool2d, Softmax), clamp: Clamp<f32>, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
     reference::max_pool2d(&ops.0, clamp, x, y)?;
     reference::average_pool2d(&ops.0, clamp, x, y)?;
-    portable::max_pool2d(&ops.0, clamp, x, y)?;
-    portable::average_pool2d(&ops.0, clamp, x, y)?;
+    Portable::max_pool2d(&ops.0, clamp, x, y)?;
+    Portable::average_pool2d(&ops.0, clamp, x, y)?;
     reference::softmax_f32(&ops.1, x, y)
 }
 
 fn one_operand<T: Copy>(op: &impl Unary<T>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
     reference::unary(op, x, y)?;
-    portable::unary_in_place(op, y);
+    Portable::unary_in_place(op, y);
     Ok(())
 }
 
@@ -354,8 +354,8 @@ fn two_operands<T: Copy + Default>(op: &impl Binary<T>, x: &[T], y: &mut [T]) ->
     let shape = Broadcast::try_new([size, unknown(1), 1, size], [1, size, unknown(1), size])?;
     black_box((shape.sizes(), Broadcast::equal(size)?));
     reference::binary(op, &shape, x, x, y)?;
-    portable::binary(op, &shape, x, x, y)?;
-    portable::binary_in_place(op, &shape, unknown(portable::Side::Left), x, y)
+    Portable::binary(op, &shape, x, x, y)?;
+    Portable::binary_in_place(op, &shape, unknown(Side::Left), x, y)
 }
 
 fn over_axes<T: Copy + Default + PartialOrd>(
@@ -367,9 +367,9 @@ fn over_axes<T: Copy + Default + PartialOrd>(
     let size = unknown(x.len());
     let op = Reduce::try_new([size, unknown(2), size, unknown(3)], unknown(5))?;
     reference::reduce(&op, by, x, y)?;
-    portable::reduce(&op, by, x, y)?;
+    Portable::reduce(&op, by, x, y)?;
     reference::arg_max(&op, x, at)?;
-    portable::arg_max(&op, x, at)
+    Portable::arg_max(&op, x, at)
 }
 
 /// Constants of elementwise operators and reductions of codes.
@@ -545,14 +545,14 @@ pub fn depthwise_tiles(
     black_box((depthwise_conv2d::pack(filters, words), op.in_place(), op.scratch_len(), op.weight_words()));
     black_box(op.check_tiles(&op.tiles(words)?).is_ok());
     reference::depthwise_conv2d_tiled(&op, words, memory.x(), y)?;
-    portable::depthwise_conv2d_tiled(&op, words, memory, scratch)?;
-    best::depthwise_conv2d_tiled(&op, words, memory, scratch)
+    Portable::depthwise_conv2d_tiled(&op, words, memory, scratch)?;
+    Best::depthwise_conv2d_tiled(&op, words, memory, scratch)
 }
 
 /// int8 kernels that have a faster spelling on some targets.
 pub fn best_kernels(op: (Pool2d, AddInt), clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    best::max_pool2d_int8(&op.0, clamp, x, y)?;
-    best::average_pool2d_int8(&op.0, clamp, x, y)?;
-    best::add_int8(&op.1, x, x, y)?;
-    best::add_int8_in_place(&op.1, unknown(portable::Side::Right), x, y)
+    Best::max_pool2d_int8(&op.0, clamp, x, y)?;
+    Best::average_pool2d_int8(&op.0, clamp, x, y)?;
+    Best::add_int8(&op.1, x, x, y)?;
+    Best::add_int8_in_place(&op.1, unknown(Side::Right), x, y)
 }

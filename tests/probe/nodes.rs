@@ -3,7 +3,7 @@
 use crate::unknown;
 use core::hint::black_box;
 use niwaki_core::error::ShapeError;
-use niwaki_core::kernels::{best, nodes, portable, reference};
+use niwaki_core::kernels::{BackEnd, Best, Portable, nodes, reference};
 
 /// Operators over nodes: constructed, checked and run by every back end of this target, and row by row.
 pub fn over_nodes(
@@ -31,12 +31,12 @@ pub fn over_nodes(
     reference::propagate_int8(&propagate, x, y)?;
     reference::sparse_dense_int8(&sparse_dense, w, y)?;
     reference::node_dense_int8(&node_dense, x, w, y)?;
-    portable::propagate_int8(&propagate, x, y)?;
-    portable::sparse_dense_int8(&sparse_dense, w, y)?;
-    portable::node_dense_int8(&node_dense, x, w, y)?;
-    best::propagate_int8(&propagate, x, y)?;
-    best::sparse_dense_int8(&sparse_dense, w, y)?;
-    best::node_dense_int8(&node_dense, x, w, y)?;
+    Portable::propagate_int8(&propagate, x, y)?;
+    Portable::sparse_dense_int8(&sparse_dense, w, y)?;
+    Portable::node_dense_int8(&node_dense, x, w, y)?;
+    Best::propagate_int8(&propagate, x, y)?;
+    Best::sparse_dense_int8(&sparse_dense, w, y)?;
+    Best::node_dense_int8(&node_dense, x, w, y)?;
     let attention = nodes::Attention { vectors: x, slopes: unknown(&*scratch) };
     black_box((attention.heads(), attention.multipliers(unknown(1))));
     for weights in [nodes::NeighbourWeights::Attention(attention), nodes::NeighbourWeights::ByDegree(unknown(&[1, 2]))]
@@ -44,10 +44,10 @@ pub fn over_nodes(
         let weighted = nodes::Weighted { graph: sparse, kept, channels, weights, input_zero_point, scaling };
         black_box((weighted.is_exact(), sparse.has_diagonal()));
         reference::weighted_int8(&weighted, x, y)?;
-        portable::weighted_int8(&weighted, x, y, &mut [0; 9])?;
-        best::weighted_int8(&weighted, x, y, &mut [0; 9])?;
+        Portable::weighted_int8(&weighted, x, y, &mut [0; 9])?;
+        Best::weighted_int8(&weighted, x, y, &mut [0; 9])?;
         let chain = [nodes::RowOperator::Weighted(weighted), nodes::RowOperator::Propagate(propagate)];
-        let chain = chain.map(nodes::Link::new::<best::NodeSums>);
+        let chain = chain.map(nodes::Link::new::<Best>);
         nodes::compute_row(unknown(&chain), unknown(1), y, &mut [0; 9]);
     }
     nodes::keep_edges(nodes::Ranks::Narrow(unknown(&[1, 2])), unknown(3), y)?;
@@ -58,7 +58,7 @@ pub fn over_nodes(
         nodes::RowOperator::SparseDense(sparse_dense, *w),
     ];
     black_box(nodes::scratch_words(chain.iter()));
-    nodes::compute_row(&chain.map(nodes::Link::new::<portable::NodeSums>), unknown(1), y, scratch);
-    nodes::compute_row(unknown(&chain.map(nodes::Link::new::<best::NodeSums>)), unknown(1), y, scratch);
+    nodes::compute_row(&chain.map(nodes::Link::new::<Portable>), unknown(1), y, scratch);
+    nodes::compute_row(unknown(&chain.map(nodes::Link::new::<Best>)), unknown(1), y, scratch);
     Ok(())
 }

@@ -350,7 +350,7 @@ impl TensorRecord {
     }
 
     /// Number of elements; saturates.
-    #[cfg_attr(arm_dsp, inline(never))]
+    #[inline(never)]
     pub fn element_count(&self) -> usize {
         self.shape().iter().fold(1, |n: usize, &d| n.saturating_mul(d as usize))
     }

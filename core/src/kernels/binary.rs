@@ -17,6 +17,15 @@ pub trait Binary<T>: Copy {
     }
 }
 
+/// Which operand of a binary operator lies in the output's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// `y = op(y, other)`
+    Left,
+    /// `y = op(other, y)`
+    Right,
+}
+
 /// The constants of a sum of codes; specs/integer_arithmetic.md §4 (int8) and §7 (int16), ADD.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AddInt {

@@ -208,7 +208,7 @@ macro_rules! back_end_suite {
 
 mod elementwise;
 
-back_end_suite!(portable_kernels, portable);
+back_end_suite!(portable_kernels, Portable);
 
 mod movement;
 mod nodes;
@@ -227,7 +227,7 @@ fn int8_softmax_is_within_one_code_of_the_real_one() {
         let x = rng.int8s(depth);
         let mut y = vec![0; depth];
         let constants = SoftmaxInt8::from_scale(scale, Rounding::Double);
-        portable::softmax_int8(&Softmax::try_new(depth).unwrap(), &constants, &x, &mut y).unwrap();
+        Portable::softmax_int8(&Softmax::try_new(depth).unwrap(), &constants, &x, &mut y).unwrap();
         let exps: Vec<f64> = x.iter().map(|&q| (q as f64 * scale as f64).exp()).collect();
         let sum: f64 = exps.iter().sum();
         for (y, e) in y.iter().zip(exps) {
@@ -243,7 +243,7 @@ fn wrong_lengths_name_the_operand_and_leave_the_output() {
     let op = Conv2d::try_new(Window::try_new(axis, axis).unwrap(), 1, 1).unwrap();
     let float = Float32 { clamp: Clamp { min: 0.0, max: 1.0 } };
     let mut y = [7.0; 4];
-    let error = portable::conv2d(&op, &float, &[0.0; 8], &[0.0; 4], &[0.0], &mut y);
+    let error = Portable::conv2d(&op, &float, &[0.0; 8], &[0.0; 4], &[0.0], &mut y);
     assert_eq!(error, Err(crate::error::ShapeError::Len { operand: "x", expected: 9, got: 8 }));
     let int8 = Int8 {
         input_zero_point: 0,
@@ -253,7 +253,7 @@ fn wrong_lengths_name_the_operand_and_leave_the_output() {
         clamp: Clamp { min: -128, max: 127 },
         rounding: Rounding::Double,
     };
-    let error = portable::conv2d(&op, &int8, &[0; 9], &[0; 4], &[0], &mut [7; 4]);
+    let error = Portable::conv2d(&op, &int8, &[0; 9], &[0; 4], &[0], &mut [7; 4]);
     assert_eq!(error, Err(crate::error::ShapeError::Len { operand: "multipliers", expected: 1, got: 3 }));
     assert_eq!(y, [7.0; 4]);
 }

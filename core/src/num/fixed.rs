@@ -6,8 +6,8 @@ use super::{rounding_divide_by_pot as divide_by_pot, saturating_rounding_doublin
 
 const ONE_Q0: i32 = i32::MAX;
 
-/// The product of two Q0.31 numbers. It is called from a dozen places: on chips, where flash is scarce, it is not inlined.
-#[cfg_attr(arm_dsp, inline(never))]
+/// The product of two Q0.31 numbers. It is called from a dozen places, and flash is scarce on chips: it is not inlined.
+#[inline(never)]
 fn mul(a: i32, b: i32) -> i32 {
     saturating_rounding_doubling_high_mul(a, b)
 }

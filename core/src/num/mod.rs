@@ -6,14 +6,12 @@ mod code;
 mod fixed;
 mod multiplier;
 mod small_multiplier;
-mod tables;
+pub(crate) mod tables;
 
 pub use code::{Code, dequantize, quantize};
 pub use fixed::{exp_on_negative, logistic, one_over_one_plus, tanh};
 pub use multiplier::{Multiplier, Rounding, rounding_divide_by_pot, saturating_rounding_doubling_high_mul};
 pub use small_multiplier::SmallMultiplier;
-#[cfg(arm_dsp)]
-pub(crate) use tables::EXP;
 pub use tables::{exp_i16, logistic_i16, one_over_one_plus_i16, tanh_i16};
 
 /// Saturates to the range of `i8`.

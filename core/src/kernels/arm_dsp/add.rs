@@ -3,8 +3,7 @@
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
 use crate::error::ShapeError;
-use crate::kernels::portable::{self, Side};
-use crate::kernels::{AddInt, Clamp};
+use crate::kernels::{AddInt, BackEnd as _, Clamp, Portable, Side};
 use crate::num::{Multiplier, Rounding, SmallMultiplier, saturate_i8};
 use crate::shape::expect_len;
 use core::arch::global_asm;
@@ -154,12 +153,9 @@ fn clamp(clamp: Clamp<i32>, y: &mut [i8]) {
     }
 }
 
-/// [`portable::add_int8`]'s twin.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_int8(op: &AddInt, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    let Some(addition) = Addition::new(op) else { return portable::add_int8(op, a, b, y) };
+/// [`BackEnd::add_int8`](crate::kernels::BackEnd::add_int8)
+pub(super) fn add(op: &AddInt, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    let Some(addition) = Addition::new(op) else { return Portable::add_int8(op, a, b, y) };
     expect_len("a", y.len(), a.len())?;
     expect_len("b", y.len(), b.len())?;
     // SAFETY: both have the length of `y`.
@@ -168,12 +164,9 @@ pub fn add_int8(op: &AddInt, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), Sha
     Ok(())
 }
 
-/// [`portable::add_int8_in_place`]'s twin.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_int8_in_place(op: &AddInt, side: Side, other: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    let Some(addition) = Addition::new(op) else { return portable::add_int8_in_place(op, side, other, y) };
+/// [`BackEnd::add_int8_in_place`](crate::kernels::BackEnd::add_int8_in_place)
+pub(super) fn add_in_place(op: &AddInt, side: Side, other: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+    let Some(addition) = Addition::new(op) else { return Portable::add_int8_in_place(op, side, other, y) };
     expect_len("b", y.len(), other.len())?;
     let own = y.as_mut_ptr().cast_const();
     let (a, b) = match side {

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
 use crate::kernels::nodes::{Normalizer, Scoring, heads};
-use crate::num::EXP;
+use crate::num::tables::EXP;
 use core::{arch::global_asm, ffi::c_void};
 
 // Products and sums of rows: r0 columns, r1 their end, r2 what `Rows` has; they stop at a column that is not in `x`.
@@ -240,7 +240,7 @@ unsafe extern "C" {
     fn niwaki_weights(values: *mut i32, end: *mut i32, step: usize, reciprocal: u32, half: u32, shift: u32) -> i32;
 }
 
-/// [`RowSums::dot_rows`](crate::kernels::nodes::RowSums::dot_rows)
+/// [`InnerLoops::dot_rows`](crate::kernels::InnerLoops::dot_rows)
 pub(super) fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], products: &mut [i32]) {
     let Some(parts) = heads(columns.len(), v.len(), products.len()) else { return };
     let halves = zero_point as u32 & 0xFFFF;
@@ -254,7 +254,7 @@ pub(super) fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], pro
     unsafe { niwaki_dot_rows_i8(range.start, range.end, &raw const rows) };
 }
 
-/// [`RowSums::add_rows`](crate::kernels::nodes::RowSums::add_rows)
+/// [`InnerLoops::add_rows`](crate::kernels::InnerLoops::add_rows)
 pub(super) fn add_rows(columns: &[u16], x: &[i8], weights: &[i32], sums: &mut [i32]) {
     let Some(parts) = heads(columns.len(), sums.len(), weights.len()) else { return };
     let rows = Rows::new(x, sums.len(), parts, weights.as_ptr().cast(), sums.as_mut_ptr());
@@ -264,7 +264,7 @@ pub(super) fn add_rows(columns: &[u16], x: &[i8], weights: &[i32], sums: &mut [i
     unsafe { niwaki_add_rows_i8(range.start, range.end, &raw const rows) };
 }
 
-/// [`RowSums::weigh`](crate::kernels::nodes::RowSums::weigh)
+/// [`InnerLoops::weigh`](crate::kernels::InnerLoops::weigh)
 pub(super) fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> i32 {
     let (step, range) = (heads.max(1).saturating_mul(size_of::<i32>()), products.as_mut_ptr_range());
     // SAFETY: reads and writes every `heads`-th of `products`, from the first one to the last one before its end; reads

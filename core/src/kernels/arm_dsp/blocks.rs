@@ -5,34 +5,30 @@
 #![expect(unsafe_code, reason = "inner loops in assembly; each block has its proof")]
 
 use super::record::Pass;
-use super::tiled::Dsp;
-use crate::kernels::tiles::drive::Products;
 use crate::kernels::tiles::{Blocks, Packed, TiledInt8};
 use core::arch::naked_asm;
 
-impl Products<Dsp> for Blocks<'_> {
-    #[inline]
-    fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
-        let filters = self.filters();
-        if filters == 0 || y.len() != 2 * filters || memory.len() != self.patch_len() {
-            return;
-        }
-        let pass = Pass::new(numerics, memory, self.words(), y.as_mut_ptr(), filters);
-        // SAFETY: reads one record for every four of `filters` from `tiles` on, all of which are there, each to its last
-        // group, and the groups of `memory` that their indices lead to, all below `patch_len`: `Blocks` was made of words
-        // of which this was checked. Writes `filters` bytes at `y` and as many behind them: all of `y`.
-        unsafe { pair(pass) }
+#[inline]
+pub(super) fn pair_of_pixels(w: &Blocks<'_>, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
+    let filters = w.filters();
+    if filters == 0 || y.len() != 2 * filters || memory.len() != w.patch_len() {
+        return;
     }
+    let pass = Pass::new(numerics, memory, w.words(), y.as_mut_ptr(), filters);
+    // SAFETY: reads one record for every four of `filters` from `tiles` on, all of which are there, each to its last
+    // group, and the groups of `memory` that their indices lead to, all below `patch_len`: `Blocks` was made of words
+    // of which this was checked. Writes `filters` bytes at `y` and as many behind them: all of `y`.
+    unsafe { pair(pass) }
+}
 
-    #[inline(never)]
-    fn single(&self, numerics: &TiledInt8, x: &[i8], _: &mut [i32], y: &mut [i8]) {
-        if y.is_empty() || y.len() != self.filters() || x.len() != self.patch_len() {
-            return;
-        }
-        let pass = Pass::new(numerics, x, self.words(), y.as_mut_ptr(), y.len());
-        // SAFETY: as for two pixels; a group of `x` is four bytes, words need no alignment. Writes all of `y`.
-        unsafe { single(pass) }
+#[inline(never)]
+pub(super) fn single_input(w: &Blocks<'_>, numerics: &TiledInt8, x: &[i8], y: &mut [i8]) {
+    if y.is_empty() || y.len() != w.filters() || x.len() != w.patch_len() {
+        return;
     }
+    let pass = Pass::new(numerics, x, w.words(), y.as_mut_ptr(), y.len());
+    // SAFETY: as for two pixels; a group of `x` is four bytes, words need no alignment. Writes all of `y`.
+    unsafe { single(pass) }
 }
 
 /// All filters of two pixels; the [`Pass`] lies as at [`super::record`].

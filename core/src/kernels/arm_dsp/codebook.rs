@@ -9,9 +9,7 @@
 #![expect(unsafe_code, reason = "inner loops in assembly; each block has its proof")]
 
 use super::record::Pass;
-use super::tiled::Dsp;
 use crate::kernels::tiles::codebook::{TABLE_WORDS, VALUES};
-use crate::kernels::tiles::drive::{Leaf as _, Products, Rows};
 use crate::kernels::tiles::filters::GROUP;
 use crate::kernels::tiles::{Codebook, Packed, TiledInt8};
 use core::arch::naked_asm;
@@ -19,53 +17,46 @@ use core::arch::naked_asm;
 /// Bytes of the table.
 const TABLE_BYTES: usize = TABLE_WORDS * size_of::<i32>();
 
-impl Products<Dsp> for Codebook<'_> {
-    /// The table, at the end.
-    #[inline]
-    fn prepare(&self, memory: &mut [i32]) {
-        let Some(table) = memory.last_chunk_mut::<TABLE_WORDS>() else { return };
-        // SAFETY: reads the `VALUES` bytes of the codebook and writes a word for each two of them: all of `table`.
-        unsafe { fill_table(table, self.values) }
-    }
+/// The table, at the end.
+#[inline]
+pub(super) fn prepare(w: &Codebook<'_>, memory: &mut [i32]) {
+    let Some(table) = memory.last_chunk_mut::<TABLE_WORDS>() else { return };
+    // SAFETY: reads the `VALUES` bytes of the codebook and writes a word for each two of them: all of `table`.
+    unsafe { fill_table(table, w.values) }
+}
 
-    #[inline]
-    fn expand(&self, x: &[i8], places: [usize; 2], rows: Rows, memory: &mut [i32]) {
-        Dsp::expand(x, places, rows, memory.get_mut(..self.patch_len()).unwrap_or_default());
+#[inline]
+pub(super) fn pair_of_pixels(w: &Codebook<'_>, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
+    let filters = w.filters();
+    if memory.len() != w.pair_words() || w.patch_len() == 0 || filters == 0 || y.len() != 2 * filters {
+        return;
     }
+    let mut pass = Pass::new(numerics, memory, w.tiles.words(), y.as_mut_ptr(), filters);
+    // The table is not inputs.
+    pass.x_end = pass.x_end.wrapping_sub(TABLE_BYTES);
+    // SAFETY: reads `memory` up to `x_end`, which is `patch_len` words, a positive number of whole groups, and of the
+    // `TABLE_WORDS` words from there on, the rest of `memory`, those that bytes are the numbers of; and one record for
+    // every four of `filters` from `tiles` on, whose weights are half as many words as the inputs: so `Codebook` was
+    // made. Writes `filters` bytes at `y` and as many behind them: all of `y`.
+    unsafe { pair(pass) }
+}
 
-    #[inline]
-    fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
-        let filters = self.filters();
-        if memory.len() != self.pair_words() || self.patch_len() == 0 || filters == 0 || y.len() != 2 * filters {
-            return;
-        }
-        let mut pass = Pass::new(numerics, memory, self.tiles.words(), y.as_mut_ptr(), filters);
-        // The table is not inputs.
-        pass.x_end = pass.x_end.wrapping_sub(TABLE_BYTES);
-        // SAFETY: reads `memory` up to `x_end`, which is `patch_len` words, a positive number of whole groups, and of the
-        // `TABLE_WORDS` words from there on, the rest of `memory`, those that bytes are the numbers of; and one record for
-        // every four of `filters` from `tiles` on, whose weights are half as many words as the inputs: so `Codebook` was
-        // made. Writes `filters` bytes at `y` and as many behind them: all of `y`.
-        unsafe { pair(pass) }
+#[inline(never)]
+pub(super) fn single_input(w: &Codebook<'_>, numerics: &TiledInt8, x: &[i8], memory: &mut [i32], y: &mut [i8]) {
+    if y.is_empty() || y.len() != w.filters() || x.len() != w.patch_len() || x.is_empty() {
+        return;
     }
-
-    #[inline(never)]
-    fn single(&self, numerics: &TiledInt8, x: &[i8], memory: &mut [i32], y: &mut [i8]) {
-        if y.is_empty() || y.len() != self.filters() || x.len() != self.patch_len() || x.is_empty() {
-            return;
-        }
-        let Some(memory) = memory.len().checked_sub(self.single_words()).and_then(|at| memory.get_mut(at..)) else {
-            return;
-        };
-        // SAFETY: reads all of `x`, a positive number of whole groups, words without alignment, and writes two words for
-        // each group, which is `single_words` without the table: less than all of `memory`.
-        unsafe { expand_single(memory.as_mut_ptr(), x.as_ptr(), x.len() / GROUP) }
-        let mut pass = Pass::new(numerics, memory, self.tiles.words(), y.as_mut_ptr(), y.len());
-        pass.x_end = pass.x_end.wrapping_sub(TABLE_BYTES);
-        // SAFETY: as for two pixels, with two words of inputs for each group up to `x_end`: as many as a record has of
-        // weights. Writes all of `y`.
-        unsafe { single(pass) }
-    }
+    let Some(memory) = memory.len().checked_sub(w.single_words()).and_then(|at| memory.get_mut(at..)) else {
+        return;
+    };
+    // SAFETY: reads all of `x`, a positive number of whole groups, words without alignment, and writes two words for
+    // each group, which is `single_words` without the table: less than all of `memory`.
+    unsafe { expand_single(memory.as_mut_ptr(), x.as_ptr(), x.len() / GROUP) }
+    let mut pass = Pass::new(numerics, memory, w.tiles.words(), y.as_mut_ptr(), y.len());
+    pass.x_end = pass.x_end.wrapping_sub(TABLE_BYTES);
+    // SAFETY: as for two pixels, with two words of inputs for each group up to `x_end`: as many as a record has of
+    // weights. Writes all of `y`.
+    unsafe { single(pass) }
 }
 
 /// Fills the table: word `16 * high + low` has value `high` in its high and value `low` in its low half.

@@ -10,12 +10,8 @@ use crate::kernels::tiles::{CompressedRows, TiledInt8};
 use crate::num::saturate_i8;
 use core::arch::naked_asm;
 
-/// Fully connected layer in compressed rows; shapes and numerics at [`CompressedRows`]. `scratch` has at least
-/// [`CompressedRows::scratch_words`].
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn dense_compressed(
+/// [`BackEnd::dense_compressed`](crate::kernels::BackEnd::dense_compressed)
+pub(super) fn dense_compressed(
     numerics: &TiledInt8,
     compressed: &CompressedRows<'_>,
     x: &[i8],

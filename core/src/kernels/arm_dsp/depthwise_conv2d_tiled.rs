@@ -1,9 +1,8 @@
 //! 3 × 3 depthwise convolution of a tile: two taps of neighbouring rows a multiply-accumulate.
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
-use crate::error::ShapeError;
-use crate::kernels::portable::depthwise_conv2d_tiled::{PairRows, Work, run};
-use crate::kernels::tiles::{Activations, BLOCK_WORDS, DepthwiseConv2dTiled, FILTERS};
+use crate::kernels::tiles::depthwise_drive::DepthwiseTile;
+use crate::kernels::tiles::{Activations, BLOCK_WORDS, FILTERS};
 use core::arch::global_asm;
 
 /// What the code works on; it changes the fields as it goes.
@@ -426,94 +425,75 @@ unsafe extern "C" {
 /// Bytes of a word.
 const WORD: usize = size_of::<i32>();
 
-/// [`PairRows`] with dual multiply-accumulates.
-struct Dsp;
-
-impl PairRows for Dsp {
-    /// Does nothing where a slice is too short for what the code touches: with fewer than four channels in all.
-    fn tile(
-        &self,
-        work: &Work<'_>,
-        stride: usize,
-        blocks: &mut [i32],
-        [upper, lower]: [&mut [i32]; 2],
-        memory: &mut Activations<'_>,
-    ) -> Option<()> {
-        let op = work.op;
-        let (rows, columns, channels) = (&op.window.y, &op.window.x, op.channels().get());
-        let (plane, before) = (op.seen_columns(), columns.pad_before());
-        // What the code reads is four channels wide: a last tile of fewer also looks at channels before its own.
-        let lanes = work.lanes.clamp(1, FILTERS);
-        let skip = FILTERS - lanes;
-        let x_first = work.first.checked_sub(skip)?;
-        let image = plane.checked_sub(before)?.min(columns.input());
-        let (x_len, y_len) = (op.window.input_area() * channels, op.window.output_area() * channels);
-        let (x, y) = match memory {
-            Activations::Apart { x, y } => (x.get(..x_len)?.as_ptr(), y.get_mut(..y_len)?.as_mut_ptr()),
-            Activations::Shared { memory, x, y } => {
-                let (x, y) = (*x, *y);
-                let fits = x.checked_add(x_len)?.max(y.checked_add(y_len)?) <= memory.len();
-                let start = memory.as_mut_ptr();
-                fits.then(|| (start.wrapping_add(x).cast_const(), start.wrapping_add(y)))?
-            }
-        };
-        let fits = upper.len() >= FILTERS * plane && lower.len() >= FILTERS * plane && before < plane;
-        let inside = x_first + FILTERS <= channels && work.first + lanes <= channels && image > 0;
-        let known = plane == (columns.output() - 1) * stride + 3 && (stride == 1 || stride == 2);
-        let blocks = blocks.get_mut(..lanes * BLOCK_WORDS)?.as_mut_ptr_range();
-        if !(fits && inside && known) {
-            return None;
-        }
-        let padding = [op.int8.input_zero_point; FILTERS];
-        let y_row = y.wrapping_add(work.first);
-        let frame = Frame {
-            run_bytes: columns.output() / 3 * 3 * stride * WORD,
-            y: y_row,
-            blocks_end: blocks.end,
-            rest: columns.output() % 3,
-            upper: upper.as_mut_ptr(),
-            lower: lower.as_mut_ptr(),
-            blocks: blocks.start,
-            y_row,
-            rows: rows.output(),
-            x_row: x.wrapping_add(x_first),
-            row: 0_isize.wrapping_sub_unsigned(rows.pad_before()),
-            row_end: rows.input(),
-            x_row_bytes: columns.input() * channels,
-            pixel_bytes: channels,
-            padding: &padding,
-            before_bytes: before * WORD,
-            image_bytes: image * WORD,
-            plane_bytes: plane * WORD,
-            y_row_bytes: columns.output() * channels,
-            stride,
-            skip_bytes: skip * plane * WORD,
-            filler: 0,
-        };
-        // SAFETY: the code reads and writes through these pointers only:
-        // - x: four bytes at `x_first` of `image <= input` columns of each row of the image, once and in order; they end
-        //   inside `x_len`. They may be unaligned, which LDR allows.
-        // - padding: its four bytes.
-        // - rings: in each of four planes `image` words from `before` on, of which `before + image <= plane`; and reads
-        //   `(outputs - 1) * stride + 3 = plane` words of the `lanes` planes behind `skip`: `FILTERS` planes in all.
-        // - blocks: the 14 words of `lanes` blocks.
-        // - y: byte `first + lane` of every output pixel; the second of two rows is the first where there is none.
-        // x and y may be one memory: both pointers come from one borrow of it. It keeps r4-r11 and the stack as AAPCS
-        // asks, and `frame` and `padding` live until it returns.
-        unsafe { niwaki_depthwise_tile(&frame) }
-        Some(())
-    }
-}
-
-/// [`portable`](crate::kernels::portable::depthwise_conv2d_tiled)'s twin.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length; the output is untouched.
-pub fn depthwise_conv2d_tiled(
-    op: &DepthwiseConv2dTiled,
-    tiles: &[i32],
+/// Does nothing where a slice is too short for what the code touches: with fewer than four channels in all.
+pub(super) fn tile(
+    work: &DepthwiseTile<'_>,
+    stride: usize,
+    blocks: &mut [i32],
+    [upper, lower]: [&mut [i32]; 2],
     memory: &mut Activations<'_>,
-    scratch: &mut [i32],
-) -> Result<(), ShapeError> {
-    run(op, &Dsp, tiles, memory, scratch)
+) -> Option<()> {
+    let op = work.op;
+    let (rows, columns, channels) = (&op.window.y, &op.window.x, op.channels().get());
+    let (plane, before) = (op.seen_columns(), columns.pad_before());
+    // What the code reads is four channels wide: a last tile of fewer also looks at channels before its own.
+    let lanes = work.lanes.clamp(1, FILTERS);
+    let skip = FILTERS - lanes;
+    let x_first = work.first.checked_sub(skip)?;
+    let image = plane.checked_sub(before)?.min(columns.input());
+    let (x_len, y_len) = (op.window.input_area() * channels, op.window.output_area() * channels);
+    let (x, y) = match memory {
+        Activations::Apart { x, y } => (x.get(..x_len)?.as_ptr(), y.get_mut(..y_len)?.as_mut_ptr()),
+        Activations::Shared { memory, x, y } => {
+            let (x, y) = (*x, *y);
+            let fits = x.checked_add(x_len)?.max(y.checked_add(y_len)?) <= memory.len();
+            let start = memory.as_mut_ptr();
+            fits.then(|| (start.wrapping_add(x).cast_const(), start.wrapping_add(y)))?
+        }
+    };
+    let fits = upper.len() >= FILTERS * plane && lower.len() >= FILTERS * plane && before < plane;
+    let inside = x_first + FILTERS <= channels && work.first + lanes <= channels && image > 0;
+    let known = plane == (columns.output() - 1) * stride + 3 && (stride == 1 || stride == 2);
+    let blocks = blocks.get_mut(..lanes * BLOCK_WORDS)?.as_mut_ptr_range();
+    if !(fits && inside && known) {
+        return None;
+    }
+    let padding = [op.int8.input_zero_point; FILTERS];
+    let y_row = y.wrapping_add(work.first);
+    let frame = Frame {
+        run_bytes: columns.output() / 3 * 3 * stride * WORD,
+        y: y_row,
+        blocks_end: blocks.end,
+        rest: columns.output() % 3,
+        upper: upper.as_mut_ptr(),
+        lower: lower.as_mut_ptr(),
+        blocks: blocks.start,
+        y_row,
+        rows: rows.output(),
+        x_row: x.wrapping_add(x_first),
+        row: 0_isize.wrapping_sub_unsigned(rows.pad_before()),
+        row_end: rows.input(),
+        x_row_bytes: columns.input() * channels,
+        pixel_bytes: channels,
+        padding: &padding,
+        before_bytes: before * WORD,
+        image_bytes: image * WORD,
+        plane_bytes: plane * WORD,
+        y_row_bytes: columns.output() * channels,
+        stride,
+        skip_bytes: skip * plane * WORD,
+        filler: 0,
+    };
+    // SAFETY: the code reads and writes through these pointers only:
+    // - x: four bytes at `x_first` of `image <= input` columns of each row of the image, once and in order; they end
+    //   inside `x_len`. They may be unaligned, which LDR allows.
+    // - padding: its four bytes.
+    // - rings: in each of four planes `image` words from `before` on, of which `before + image <= plane`; and reads
+    //   `(outputs - 1) * stride + 3 = plane` words of the `lanes` planes behind `skip`: `FILTERS` planes in all.
+    // - blocks: the 14 words of `lanes` blocks.
+    // - y: byte `first + lane` of every output pixel; the second of two rows is the first where there is none.
+    // x and y may be one memory: both pointers come from one borrow of it. It keeps r4-r11 and the stack as AAPCS
+    // asks, and `frame` and `padding` live until it returns.
+    unsafe { niwaki_depthwise_tile(&frame) }
+    Some(())
 }

@@ -3,49 +3,47 @@
 #![expect(unsafe_code, reason = "inner loops in assembly; each block has its proof")]
 
 use super::record::Pass;
-use super::tiled::Dsp;
-use crate::kernels::tiles::drive::{Leaf as _, Products, Rows};
+use super::windows;
+use crate::kernels::tiles::drive::ByteRows;
 use crate::kernels::tiles::filters::GROUP;
 use crate::kernels::tiles::{Int4, Packed, TiledInt8};
 use core::arch::naked_asm;
 
-impl Products<Dsp> for Int4<'_> {
-    #[inline]
-    fn expand(&self, x: &[i8], places: [usize; 2], rows: Rows, memory: &mut [i32]) {
-        let len = self.patch_len();
-        if memory.len() != self.pair_words() || len == 0 {
-            return;
-        }
-        Dsp::expand(x, places, rows, memory.get_mut(..len).unwrap_or_default());
-        // SAFETY: reads `len` words in whole groups, at least one, and writes two behind them: `pair_words` in all.
-        unsafe { sum_pair(memory.as_mut_ptr(), len / GROUP) }
+#[inline]
+pub(super) fn expand(w: &Int4<'_>, x: &[i8], places: [usize; 2], rows: ByteRows, memory: &mut [i32]) {
+    let len = w.patch_len();
+    if memory.len() != w.pair_words() || len == 0 {
+        return;
     }
+    windows::expand(x, places, rows, memory.get_mut(..len).unwrap_or_default());
+    // SAFETY: reads `len` words in whole groups, at least one, and writes two behind them: `pair_words` in all.
+    unsafe { sum_pair(memory.as_mut_ptr(), len / GROUP) }
+}
 
-    #[inline]
-    fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
-        let filters = self.filters();
-        if memory.len() != self.pair_words() || filters == 0 || y.len() != 2 * filters {
-            return;
-        }
-        let mut pass = Pass::new(numerics, memory, self.tiles.words(), y.as_mut_ptr(), filters);
-        // The two sums are not inputs.
-        pass.x_end = pass.x_end.wrapping_sub(2 * size_of::<i32>());
-        // SAFETY: reads all of `memory`, up to `x_end` a positive number of whole groups (a filter has a weight), and one
-        // record for every four of `filters` from `tiles` on, whose weights are half as many words as these: so `Int4` was
-        // made. Writes `filters` bytes at `y` and as many behind them: all of `y`.
-        unsafe { pair(pass) }
+#[inline]
+pub(super) fn pair_of_pixels(w: &Int4<'_>, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
+    let filters = w.filters();
+    if memory.len() != w.pair_words() || filters == 0 || y.len() != 2 * filters {
+        return;
     }
+    let mut pass = Pass::new(numerics, memory, w.tiles.words(), y.as_mut_ptr(), filters);
+    // The two sums are not inputs.
+    pass.x_end = pass.x_end.wrapping_sub(2 * size_of::<i32>());
+    // SAFETY: reads all of `memory`, up to `x_end` a positive number of whole groups (a filter has a weight), and one
+    // record for every four of `filters` from `tiles` on, whose weights are half as many words as these: so `Int4` was
+    // made. Writes `filters` bytes at `y` and as many behind them: all of `y`.
+    unsafe { pair(pass) }
+}
 
-    #[inline(never)]
-    fn single(&self, numerics: &TiledInt8, x: &[i8], _: &mut [i32], y: &mut [i8]) {
-        if y.is_empty() || y.len() != self.filters() || x.len() != self.patch_len() || x.is_empty() {
-            return;
-        }
-        let pass = Pass::new(numerics, x, self.tiles.words(), y.as_mut_ptr(), y.len());
-        // SAFETY: as for two pixels, with half as many words of weights as `x` has bytes; words need no alignment. Writes
-        // all of `y`.
-        unsafe { single(pass) }
+#[inline(never)]
+pub(super) fn single_input(w: &Int4<'_>, numerics: &TiledInt8, x: &[i8], y: &mut [i8]) {
+    if y.is_empty() || y.len() != w.filters() || x.len() != w.patch_len() || x.is_empty() {
+        return;
     }
+    let pass = Pass::new(numerics, x, w.tiles.words(), y.as_mut_ptr(), y.len());
+    // SAFETY: as for two pixels, with half as many words of weights as `x` has bytes; words need no alignment. Writes
+    // all of `y`.
+    unsafe { single(pass) }
 }
 
 /// Writes 8 times the sum of each of the two pixels in `groups` groups, at least one, behind them.

@@ -1,41 +1,22 @@
 //! Gathering of the inputs that filters keep; the products are those of dense tiles.
 #![expect(unsafe_code, reason = "inner loops in assembly; each block has its proof")]
 
-use super::tiled::Dsp;
-use crate::kernels::tiles::drive::{Products, Rows};
 use crate::kernels::tiles::filters::GROUP;
-use crate::kernels::tiles::{Kept, Packed, TiledInt8};
+use crate::kernels::tiles::{Kept, Packed};
 use core::arch::naked_asm;
 
-impl Products<Dsp> for Kept<'_> {
-    #[inline]
-    fn expand(&self, x: &[i8], [a, b]: [usize; 2], _: Rows, memory: &mut [i32]) {
-        let positions = self.positions();
-        let inside = x.get(a.max(b)..).is_some_and(|x| x.len() >= self.filter_len());
-        if !inside || positions.is_empty() || memory.len() != positions.len() {
-            return;
-        }
-        let (a, b) = (x.as_ptr().wrapping_add(a), x.as_ptr().wrapping_add(b));
-        // SAFETY: reads `positions`, a positive number of whole groups, and the bytes at these positions from `a` and
-        // from `b` on, all below `filter_len` (`Kept` was made of positions of which this was checked), of which there are
-        // so many in `x`. Writes a word for each position: the length of `memory`.
-        unsafe { gather_pair(memory.as_mut_ptr(), a, b, positions.as_ptr(), positions.len() / GROUP) }
+#[inline]
+pub(super) fn expand(w: &Kept<'_>, x: &[i8], [a, b]: [usize; 2], memory: &mut [i32]) {
+    let positions = w.positions();
+    let inside = x.get(a.max(b)..).is_some_and(|x| x.len() >= w.filter_len());
+    if !inside || positions.is_empty() || memory.len() != positions.len() {
+        return;
     }
-
-    #[inline]
-    fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
-        Products::<Dsp>::pair(&self.tiles, numerics, memory, y);
-    }
-
-    #[inline(never)]
-    fn single(&self, numerics: &TiledInt8, x: &[i8], memory: &mut [i32], y: &mut [i8]) {
-        let Ok(kept) = bytemuck::try_cast_slice_mut::<i32, i8>(memory) else { return };
-        let Some(kept) = kept.get_mut(..self.positions().len()) else { return };
-        for (to, &position) in kept.iter_mut().zip(self.positions()) {
-            *to = x.get(position as usize).copied().unwrap_or_default();
-        }
-        Products::<Dsp>::single(&self.tiles, numerics, kept, &mut [], y);
-    }
+    let (a, b) = (x.as_ptr().wrapping_add(a), x.as_ptr().wrapping_add(b));
+    // SAFETY: reads `positions`, a positive number of whole groups, and the bytes at these positions from `a` and
+    // from `b` on, all below `filter_len` (`Kept` was made of positions of which this was checked), of which there are
+    // so many in `x`. Writes a word for each position: the length of `memory`.
+    unsafe { gather_pair(memory.as_mut_ptr(), a, b, positions.as_ptr(), positions.len() / GROUP) }
 }
 
 /// Expands the bytes at `groups` groups of positions, at least one, from `a` and `b` on.

@@ -2,13 +2,10 @@
 //! codes of a row two instructions a pair.
 #![allow(unsafe_code, reason = "DSP instructions that no safe intrinsic offers")]
 
-use super::attention;
-use crate::error::ShapeError;
 use crate::graph::Index;
-use crate::kernels::nodes::{BLOCK, Block, Columns, LayerWeights, Link, RowOperator, RowScale, RowSums, Scoring, Sums};
-use crate::kernels::portable::nodes::{add_row, compute_rows};
-use crate::kernels::{NodeDense, Propagate, RowConstants, RowScaling, SparseDense, Weighted, portable};
-use crate::shape::expect_len;
+use crate::kernels::nodes::{BLOCK, Block, Columns, RowConstants, RowScale, RowScaling, Sums};
+use crate::kernels::portable;
+use crate::kernels::portable::nodes::add_row;
 use core::{arch::global_asm, ptr::null};
 
 // Sums of rows: r0 columns, r1 their end, r2 first element, r3 width; r4-r11 sums; on the stack the first column that may
@@ -187,10 +184,6 @@ unsafe extern "C" {
     );
 }
 
-/// Sums of rows in halves of registers.
-#[derive(Debug, Clone, Copy)]
-pub struct NodeSums;
-
 /// Rows that can be added before a half of a word may overflow: `256 * -128 = -2^15`, one of them a node's own.
 const ROWS_MAX: usize = 255;
 
@@ -224,80 +217,62 @@ fn add_parts(columns: &[u16], x: &[i8], at: Block, rows: usize, sums: &mut Sums)
     }
 }
 
-impl RowSums for NodeSums {
-    fn sum_rows(columns: Columns<'_>, own: Option<usize>, x: &[i8], at: Block, sums: &mut Sums) {
-        let Columns::Narrow(columns) = columns else { return portable::NodeSums::sum_rows(columns, own, x, at, sums) };
-        let rows = whole_rows(x, at, BLOCK);
-        match columns.split_at_checked(ROWS_MAX) {
-            None => sum_part(columns, own, x, at, rows, sums),
-            Some((columns, more)) => {
-                sum_part(columns, own, x, at, rows, sums);
-                add_parts(more, x, at, rows, sums);
-            }
-        }
-        // Columns rise: those whose rows end too early for a whole block are the last ones.
-        let too_short = columns.iter().rev().map(|column| column.to_usize()).take_while(|&column| column >= rows);
-        for row in too_short.chain(own.filter(|&own| own >= rows)) {
-            add_row(sums, 1, x, row, at);
+pub(super) fn sum_rows(columns: Columns<'_>, own: Option<usize>, x: &[i8], at: Block, sums: &mut Sums) {
+    let Columns::Narrow(columns) = columns else { return portable::nodes::sum_rows(columns, own, x, at, sums) };
+    let rows = whole_rows(x, at, BLOCK);
+    match columns.split_at_checked(ROWS_MAX) {
+        None => sum_part(columns, own, x, at, rows, sums),
+        Some((columns, more)) => {
+            sum_part(columns, own, x, at, rows, sums);
+            add_parts(more, x, at, rows, sums);
         }
     }
-
-    fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], at: Block, sums: &mut Sums) {
-        portable::NodeSums::sum_weighted_rows(columns, values, x, at, sums);
+    // Columns rise: those whose rows end too early for a whole block are the last ones.
+    let too_short = columns.iter().rev().map(|column| column.to_usize()).take_while(|&column| column >= rows);
+    for row in too_short.chain(own.filter(|&own| own >= rows)) {
+        add_row(sums, 1, x, row, at);
     }
+}
 
-    fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], at: Block, sums: &mut Sums) {
-        let (width, mut at) = (at.width, at);
-        for sums in sums.as_chunks_mut::<LANES>().0 {
-            if at.first >= width {
-                break;
-            }
-            let rows = whole_rows(x, at, LANES);
-            let (whole, rest) = values.split_at_checked(rows).unwrap_or((values, &[]));
-            let range = whole.as_ptr_range();
-            // SAFETY: reads the codes in `range`, and for each of them, at most `rows`, the eight elements of `x` that
-            // `whole_rows` counted; writes eight words. Without rows the pointer into `x` is not used.
-            unsafe {
-                let x = x.as_ptr().wrapping_add(at.first);
-                niwaki_sum_all_rows_i8(range.start, range.end, x, width, zero_point, range.end, sums.as_mut_ptr());
-            }
-            for (row, &value) in (whole.len()..).zip(rest) {
-                add_row(sums, i32::from(value) - zero_point, x, row, at);
-            }
-            at.first += LANES;
+pub(super) fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], at: Block, sums: &mut Sums) {
+    let (width, mut at) = (at.width, at);
+    for sums in sums.as_chunks_mut::<LANES>().0 {
+        if at.first >= width {
+            break;
         }
-    }
-
-    fn dot_rows(columns: &[u16], x: &[i8], zero_point: i32, v: &[i8], products: &mut [i32]) {
-        attention::dot_rows(columns, x, zero_point, v, products);
-    }
-
-    fn add_rows(columns: &[u16], x: &[i8], weights: &[i32], sums: &mut [i32]) {
-        attention::add_rows(columns, x, weights, sums);
-    }
-
-    fn weigh(products: &mut [i32], heads: usize, scoring: &Scoring) -> i32 {
-        attention::weigh(products, heads, scoring)
-    }
-
-    fn codes(scaling: &RowScaling<'_>, row: RowScale, first: usize, sums: &[i32], y: &mut [i8]) {
-        let &RowConstants { bias, multipliers_q31, shifts, output_zero_point, clamp, .. } = scaling.constants();
-        let len = sums.len().min(y.len());
-        let end = first.saturating_add(len);
-        let has_all = bias.len() >= end && multipliers_q31.len() >= end && shifts.len() >= end;
-        if !(scaling.is_small() && clamp.max == 127 && has_all) {
-            return portable_codes(scaling, row, first, sums, y);
+        let rows = whole_rows(x, at, LANES);
+        let (whole, rest) = values.split_at_checked(rows).unwrap_or((values, &[]));
+        let range = whole.as_ptr_range();
+        // SAFETY: reads the codes in `range`, and for each of them, at most `rows`, the eight elements of `x` that
+        // `whole_rows` counted; writes eight words. Without rows the pointer into `x` is not used.
+        unsafe {
+            let x = x.as_ptr().wrapping_add(at.first);
+            niwaki_sum_all_rows_i8(range.start, range.end, x, width, zero_point, range.end, sums.as_mut_ptr());
         }
-        let from = |values: &[i32]| values.as_ptr().wrapping_add(first);
-        let (bias, multipliers_q31, shifts) = (from(bias), from(multipliers_q31), from(shifts));
-        let (zero_point_and_half, RowScale { factor, offset }) = (2 * output_zero_point + 1, row);
-        let min = clamp.min;
-        let constants = Constants { bias, multipliers_q31, shifts, factor, zero_point_and_half, min, offset };
-        let sums_end = sums.as_ptr().wrapping_add(len);
-        // SAFETY: reads the first `len` sums, as many biases, multipliers and shifts from `first` on, which are there as was
-        // just looked at, and the constants; writes as many codes, which `y` has.
-        unsafe { niwaki_row_codes_i8(sums.as_ptr(), sums_end, y.as_mut_ptr(), &raw const constants) };
+        for (row, &value) in (whole.len()..).zip(rest) {
+            add_row(sums, i32::from(value) - zero_point, x, row, at);
+        }
+        at.first += LANES;
     }
+}
+
+pub(super) fn codes(scaling: &RowScaling<'_>, row: RowScale, first: usize, sums: &[i32], y: &mut [i8]) {
+    let &RowConstants { bias, multipliers_q31, shifts, output_zero_point, clamp, .. } = scaling.constants();
+    let len = sums.len().min(y.len());
+    let end = first.saturating_add(len);
+    let has_all = bias.len() >= end && multipliers_q31.len() >= end && shifts.len() >= end;
+    if !(scaling.is_small() && clamp.max == 127 && has_all) {
+        return portable_codes(scaling, row, first, sums, y);
+    }
+    let from = |values: &[i32]| values.as_ptr().wrapping_add(first);
+    let (bias, multipliers_q31, shifts) = (from(bias), from(multipliers_q31), from(shifts));
+    let (zero_point_and_half, RowScale { factor, offset }) = (2 * output_zero_point + 1, row);
+    let min = clamp.min;
+    let constants = Constants { bias, multipliers_q31, shifts, factor, zero_point_and_half, min, offset };
+    let sums_end = sums.as_ptr().wrapping_add(len);
+    // SAFETY: reads the first `len` sums, as many biases, multipliers and shifts from `first` on, which are there as was
+    // just looked at, and the constants; writes as many codes, which `y` has.
+    unsafe { niwaki_row_codes_i8(sums.as_ptr(), sums_end, y.as_mut_ptr(), &raw const constants) };
 }
 
 /// Never inlined, so that its registers are not saved where it is not needed.
@@ -305,5 +280,3 @@ impl RowSums for NodeSums {
 fn portable_codes(scaling: &RowScaling<'_>, row: RowScale, first: usize, sums: &[i32], y: &mut [i8]) {
     scaling.codes(row, first, sums, y);
 }
-
-portable::nodes::whole_matrices!(NodeSums);

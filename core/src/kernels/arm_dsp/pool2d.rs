@@ -172,12 +172,9 @@ fn for_each(op: &Pool2d, y: &mut [i8], mut write: impl FnMut(Window, &mut [i8]))
     }
 }
 
-/// [`max_pool2d_int8`](crate::kernels::portable::max_pool2d_int8)'s twin.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-#[inline(never)] // its frame and that of finding the operands are not needed at one time
-pub fn max_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+/// [`BackEnd::max_pool2d_int8`](crate::kernels::BackEnd::max_pool2d_int8)
+#[inline(always)]
+pub(super) fn max_pool2d(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     for_each(op, y, |window, y| {
         let whole = y.len() / CHANNELS * CHANNELS;
@@ -192,12 +189,9 @@ pub fn max_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) ->
     Ok(())
 }
 
-/// [`average_pool2d_int8`](crate::kernels::portable::average_pool2d_int8)'s twin.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-#[inline(never)] // its frame and that of finding the operands are not needed at one time
-pub fn average_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
+/// [`BackEnd::average_pool2d_int8`](crate::kernels::BackEnd::average_pool2d_int8)
+#[inline(always)]
+pub(super) fn average_pool2d(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
     // The sums of more taps do not fit the halves of a word.
     let in_halves = op.window.kernel_area() <= MAX_TAPS;
     op.check(x.len(), y.len())?;

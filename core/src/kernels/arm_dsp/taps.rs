@@ -3,47 +3,45 @@
 #![expect(unsafe_code, reason = "inner loops in assembly; each block has its proof")]
 
 use super::record::Pass;
-use super::tiled::Dsp;
-use crate::kernels::tiles::drive::{Leaf as _, Products, Rows};
+use super::windows;
+use crate::kernels::tiles::drive::ByteRows;
 use crate::kernels::tiles::filters::GROUP;
 use crate::kernels::tiles::{Packed, Taps, TiledInt8};
 use core::arch::naked_asm;
 
-impl Products<Dsp> for Taps<'_> {
-    #[inline]
-    fn expand(&self, x: &[i8], places: [usize; 2], rows: Rows, memory: &mut [i32]) {
-        let groups = memory.len() / GROUP;
-        Dsp::expand(x, places, rows, memory);
-        if groups > 0 {
-            // SAFETY: reads and writes the words of `groups` groups, at least one: at most as many as `memory` has.
-            unsafe { interleave(memory.as_mut_ptr(), groups) }
-        }
+#[inline]
+pub(super) fn expand(x: &[i8], places: [usize; 2], rows: ByteRows, memory: &mut [i32]) {
+    let groups = memory.len() / GROUP;
+    windows::expand(x, places, rows, memory);
+    if groups > 0 {
+        // SAFETY: reads and writes the words of `groups` groups, at least one: at most as many as `memory` has.
+        unsafe { interleave(memory.as_mut_ptr(), groups) }
     }
+}
 
-    #[inline]
-    fn pair(&self, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
-        let filters = self.filters();
-        if filters == 0 || y.len() != 2 * filters || memory.len() != self.patch_len() {
-            return;
-        }
-        let pass = Pass::new(numerics, memory, self.words(), y.as_mut_ptr(), filters);
-        // SAFETY: reads one record for every four of `filters` from `tiles` on, all of which are there, each with one quad
-        // at least, and the words of `memory` that their distances lead to, all below `filter_len`: `Taps` was made of
-        // words of which this was checked. Writes `filters` bytes at `y` and as many behind them: all of `y`.
-        unsafe { pair(pass) }
+#[inline]
+pub(super) fn pair_of_pixels(w: &Taps<'_>, numerics: &TiledInt8, memory: &mut [i32], y: &mut [i8]) {
+    let filters = w.filters();
+    if filters == 0 || y.len() != 2 * filters || memory.len() != w.patch_len() {
+        return;
     }
+    let pass = Pass::new(numerics, memory, w.words(), y.as_mut_ptr(), filters);
+    // SAFETY: reads one record for every four of `filters` from `tiles` on, all of which are there, each with one quad
+    // at least, and the words of `memory` that their distances lead to, all below `filter_len`: `Taps` was made of
+    // words of which this was checked. Writes `filters` bytes at `y` and as many behind them: all of `y`.
+    unsafe { pair(pass) }
+}
 
-    #[inline(never)]
-    fn single(&self, numerics: &TiledInt8, x: &[i8], memory: &mut [i32], y: &mut [i8]) {
-        let Some(words) = memory.get_mut(..self.patch_len()) else { return };
-        if y.is_empty() || y.len() != self.filters() || x.len() != words.len() {
-            return;
-        }
-        words.iter_mut().zip(x).for_each(|(to, &from)| *to = from.into());
-        let pass = Pass::new(numerics, words, self.words(), y.as_mut_ptr(), y.len());
-        // SAFETY: as for two pixels. Writes all of `y`.
-        unsafe { single(pass) }
+#[inline(never)]
+pub(super) fn single_input(w: &Taps<'_>, numerics: &TiledInt8, x: &[i8], memory: &mut [i32], y: &mut [i8]) {
+    let Some(words) = memory.get_mut(..w.patch_len()) else { return };
+    if y.is_empty() || y.len() != w.filters() || x.len() != words.len() {
+        return;
     }
+    words.iter_mut().zip(x).for_each(|(to, &from)| *to = from.into());
+    let pass = Pass::new(numerics, words, w.words(), y.as_mut_ptr(), y.len());
+    // SAFETY: as for two pixels. Writes all of `y`.
+    unsafe { single(pass) }
 }
 
 /// Turns `groups` expanded groups, at least one, into a word for each of their inputs: that of the first pixel in the low

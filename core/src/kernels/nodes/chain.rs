@@ -2,9 +2,10 @@
 //! not stored.
 
 use super::rows::{node_compressed, node_dense, propagate, sparse_compressed, sparse_dense, stored};
-use super::sums::{BLOCK, RowSums, Sums};
+use super::sums::{BLOCK, Sums};
 use super::weighted_row::{attention, by_degree};
 use super::{CompressedWeights, LayerWeights, NeighbourWeights, NodeDense, Propagate, SparseDense, Weighted};
+use crate::kernels::InnerLoops;
 
 /// One operator of a chain, with its weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,53 +58,53 @@ impl<'a> Link<'a> {
     }
 
     /// Sums over neighbours.
-    pub const fn propagate<S: RowSums>(op: Propagate<'a>) -> Self {
-        Self { operator: RowOperator::Propagate(op), compute: propagate::<S> }
+    pub const fn propagate<B: InnerLoops>(op: Propagate<'a>) -> Self {
+        Self { operator: RowOperator::Propagate(op), compute: propagate::<B> }
     }
 
     /// Sums weighted by degree.
-    pub const fn by_degree<S: RowSums>(op: Weighted<'a>) -> Self {
-        Self { operator: RowOperator::Weighted(op), compute: by_degree::<S> }
+    pub const fn by_degree<B: InnerLoops>(op: Weighted<'a>) -> Self {
+        Self { operator: RowOperator::Weighted(op), compute: by_degree::<B> }
     }
 
     /// Sums weighted by attention.
-    pub const fn attention<S: RowSums>(op: Weighted<'a>) -> Self {
-        Self { operator: RowOperator::Weighted(op), compute: attention::<S> }
+    pub const fn attention<B: InnerLoops>(op: Weighted<'a>) -> Self {
+        Self { operator: RowOperator::Weighted(op), compute: attention::<B> }
     }
 
     /// Features times all weights.
-    pub const fn sparse_dense<S: RowSums>(op: SparseDense<'a>, w: &'a [i8]) -> Self {
-        Self { operator: RowOperator::SparseDense(op, LayerWeights::Whole(w)), compute: sparse_dense::<S> }
+    pub const fn sparse_dense<B: InnerLoops>(op: SparseDense<'a>, w: &'a [i8]) -> Self {
+        Self { operator: RowOperator::SparseDense(op, LayerWeights::Whole(w)), compute: sparse_dense::<B> }
     }
 
     /// Features times the weights that are not zero.
-    pub const fn sparse_compressed<S: RowSums>(op: SparseDense<'a>, w: CompressedWeights<'a>) -> Self {
-        Self { operator: RowOperator::SparseDense(op, LayerWeights::Compressed(w)), compute: sparse_compressed::<S> }
+    pub const fn sparse_compressed<B: InnerLoops>(op: SparseDense<'a>, w: CompressedWeights<'a>) -> Self {
+        Self { operator: RowOperator::SparseDense(op, LayerWeights::Compressed(w)), compute: sparse_compressed::<B> }
     }
 
     /// A layer with all weights.
-    pub const fn node_dense<S: RowSums>(op: NodeDense<'a>, w: &'a [i8]) -> Self {
-        Self { operator: RowOperator::NodeDense(op, LayerWeights::Whole(w)), compute: node_dense::<S> }
+    pub const fn node_dense<B: InnerLoops>(op: NodeDense<'a>, w: &'a [i8]) -> Self {
+        Self { operator: RowOperator::NodeDense(op, LayerWeights::Whole(w)), compute: node_dense::<B> }
     }
 
     /// A layer with the weights that are not zero.
-    pub const fn node_compressed<S: RowSums>(op: NodeDense<'a>, w: CompressedWeights<'a>) -> Self {
-        Self { operator: RowOperator::NodeDense(op, LayerWeights::Compressed(w)), compute: node_compressed::<S> }
+    pub const fn node_compressed<B: InnerLoops>(op: NodeDense<'a>, w: CompressedWeights<'a>) -> Self {
+        Self { operator: RowOperator::NodeDense(op, LayerWeights::Compressed(w)), compute: node_compressed::<B> }
     }
 
     /// Any of them, where it does not matter that all are linked.
-    pub const fn new<S: RowSums>(operator: RowOperator<'a>) -> Self {
+    pub const fn new<B: InnerLoops>(operator: RowOperator<'a>) -> Self {
         match operator {
             RowOperator::Stored { x, width } => Self::stored(x, width),
-            RowOperator::Propagate(op) => Self::propagate::<S>(op),
+            RowOperator::Propagate(op) => Self::propagate::<B>(op),
             RowOperator::Weighted(op) => match op.weights {
-                NeighbourWeights::ByDegree(_) => Self::by_degree::<S>(op),
-                NeighbourWeights::Attention(_) => Self::attention::<S>(op),
+                NeighbourWeights::ByDegree(_) => Self::by_degree::<B>(op),
+                NeighbourWeights::Attention(_) => Self::attention::<B>(op),
             },
-            RowOperator::SparseDense(op, LayerWeights::Whole(w)) => Self::sparse_dense::<S>(op, w),
-            RowOperator::SparseDense(op, LayerWeights::Compressed(w)) => Self::sparse_compressed::<S>(op, w),
-            RowOperator::NodeDense(op, LayerWeights::Whole(w)) => Self::node_dense::<S>(op, w),
-            RowOperator::NodeDense(op, LayerWeights::Compressed(w)) => Self::node_compressed::<S>(op, w),
+            RowOperator::SparseDense(op, LayerWeights::Whole(w)) => Self::sparse_dense::<B>(op, w),
+            RowOperator::SparseDense(op, LayerWeights::Compressed(w)) => Self::sparse_compressed::<B>(op, w),
+            RowOperator::NodeDense(op, LayerWeights::Whole(w)) => Self::node_dense::<B>(op, w),
+            RowOperator::NodeDense(op, LayerWeights::Compressed(w)) => Self::node_compressed::<B>(op, w),
         }
     }
 
@@ -139,6 +140,14 @@ pub fn compute_row(chain: &[Link<'_>], row: usize, y: &mut [i8], scratch: &mut [
 pub(crate) fn compute_row_with(chain: &[Link<'_>], row: usize, y: &mut [i8], scratch: &mut [i32], block: &mut Sums) {
     if let Some(first) = chain.first() {
         (first.compute)(chain, row, y, scratch, block);
+    }
+}
+
+/// Every row of the first operator of `chain`.
+pub(crate) fn compute_rows(chain: &[Link<'_>], channels: usize, y: &mut [i8], scratch: &mut [i32]) {
+    let mut block = [0; BLOCK];
+    for (row, y) in y.chunks_mut(channels.max(1)).enumerate() {
+        compute_row_with(chain, row, y, scratch, &mut block);
     }
 }
 

@@ -18,13 +18,12 @@ pub use chain::{Link, RowOperator, compute_row, scratch_words};
 pub use compressed::{CompressedWeights, LayerWeights};
 pub use kept::{Kept, Ranks, keep_edges};
 pub use sparse::{Columns, Sparse};
-pub use sums::{BLOCK, Block, RowSums, Sums};
+pub use sums::{BLOCK, Block, Sums};
 pub use weighted::{
     Attention, NeighbourWeights, Normalizer, Scoring, Slope, Weighted, degree_weight, exponential, score,
 };
 
-pub(crate) use chain::compute_row_with;
-#[cfg(arm_dsp)]
+pub(crate) use chain::compute_rows;
 pub(crate) use sums::heads;
 
 use super::Clamp;

@@ -1,9 +1,10 @@
 //! One row of each operator but the weighted sums: sums over neighbours, features times weights, a layer of the row below.
 
 use super::chain::{Link, RowOperator, codes, compute_row_with};
-use super::sums::{BLOCK, Block, RowSums, Sums};
+use super::sums::{BLOCK, Block, Sums};
 use super::{Columns, Kept, LayerWeights, NodeDense, Propagate, RowScale, RowScaling};
 use crate::graph::Index;
+use crate::kernels::InnerLoops;
 
 pub(super) fn stored(chain: &[Link<'_>], row: usize, y: &mut [i8], _: &mut [i32], _: &mut Sums) {
     let Some((x, width)) = chain.first().and_then(Link::rows) else { return };
@@ -20,7 +21,7 @@ macro_rules! first {
     };
 }
 
-pub(super) fn propagate<S: RowSums>(
+pub(super) fn propagate<B: InnerLoops>(
     chain: &[Link<'_>],
     row: usize,
     y: &mut [i8],
@@ -29,12 +30,12 @@ pub(super) fn propagate<S: RowSums>(
 ) {
     let (op, below) = first!(chain, RowOperator::Propagate(op) => op);
     match below.first().and_then(Link::rows) {
-        Some((x, _)) => propagate_stored::<S>(op, x, row, y, block),
-        None => propagate_on_demand::<S>(op, below, row, y, scratch, block),
+        Some((x, _)) => propagate_stored::<B>(op, x, row, y, block),
+        None => propagate_on_demand::<B>(op, below, row, y, scratch, block),
     }
 }
 
-fn propagate_on_demand<S: RowSums>(
+fn propagate_on_demand<B: InnerLoops>(
     op: &Propagate<'_>,
     below: &[Link<'_>],
     row: usize,
@@ -53,22 +54,22 @@ fn propagate_on_demand<S: RowSums>(
         compute_row_with(below, row, x, rest, block);
     }
     op.gathering.finish_row(sums, x, op.input_zero_point, op.graph.kept_count(op.kept, row));
-    S::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);
+    B::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);
 }
 
-fn propagate_stored<S: RowSums>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8], block: &mut Sums) {
+fn propagate_stored<B: InnerLoops>(op: &Propagate<'_>, x: &[i8], row: usize, y: &mut [i8], block: &mut Sums) {
     let neighbours = op.graph.row(row);
     let (degree, own) = (op.graph.kept_count(op.kept, row), op.gathering.is_plain().then_some(row));
     let mut scale = op.scaling.of_row(row);
     if own.is_some() {
         scale.offset = op.gathering.finish(0, 0, op.input_zero_point, degree);
     }
-    for_each_block::<S>(&op.scaling, scale, y, block, |first, sums| {
+    for_each_block::<B>(&op.scaling, scale, y, block, |first, sums| {
         let at = Block { width: op.channels, first };
         if op.kept.is_all() {
-            S::sum_rows(neighbours, own, x, at, sums);
+            B::sum_rows(neighbours, own, x, at, sums);
         } else {
-            sum_kept_rows::<S>(op, row, own, x, at, sums);
+            sum_kept_rows::<B>(op, row, own, x, at, sums);
         }
         if own.is_none() {
             let codes = x.get(row * op.channels + first..).unwrap_or_default();
@@ -83,9 +84,16 @@ const KEPT_COLUMNS: usize = 64;
 /// The sums over the neighbours of a node whose edges are kept. Never inlined: its columns are not on the stack where every
 /// edge counts.
 #[inline(never)]
-fn sum_kept_rows<S: RowSums>(op: &Propagate<'_>, row: usize, own: Option<usize>, x: &[i8], at: Block, sums: &mut Sums) {
+fn sum_kept_rows<B: InnerLoops>(
+    op: &Propagate<'_>,
+    row: usize,
+    own: Option<usize>,
+    x: &[i8],
+    at: Block,
+    sums: &mut Sums,
+) {
     let (kept, entry) = (op.kept, op.graph.span(row).unwrap_or_default().start);
-    let sum = |columns: Columns<'_>, own, of_chunk: &mut Sums| S::sum_rows(columns, own, x, at, of_chunk);
+    let sum = |columns: Columns<'_>, own, of_chunk: &mut Sums| B::sum_rows(columns, own, x, at, of_chunk);
     sum(Columns::Narrow(&[]), own, sums);
     match op.graph.row(row) {
         Columns::Narrow(columns) => {
@@ -121,19 +129,25 @@ fn sum_kept<I: Index + Default>(
     }
 }
 
-pub(super) fn sparse_dense<S: RowSums>(chain: &[Link<'_>], row: usize, y: &mut [i8], _: &mut [i32], block: &mut Sums) {
+pub(super) fn sparse_dense<B: InnerLoops>(
+    chain: &[Link<'_>],
+    row: usize,
+    y: &mut [i8],
+    _: &mut [i32],
+    block: &mut Sums,
+) {
     let ((op, w), _) = first!(chain, RowOperator::SparseDense(op, LayerWeights::Whole(w)) => (op, w));
     let (columns, values) = (op.features.row(row), op.row_values(row));
-    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
+    for_each_block::<B>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
         let at = Block { width: op.channels, first };
         match values {
-            [] => S::sum_rows(columns, None, w, at, sums),
-            values => S::sum_weighted_rows(columns, values, w, at, sums),
+            [] => B::sum_rows(columns, None, w, at, sums),
+            values => B::sum_weighted_rows(columns, values, w, at, sums),
         }
     });
 }
 
-pub(super) fn sparse_compressed<S: RowSums>(
+pub(super) fn sparse_compressed<B: InnerLoops>(
     chain: &[Link<'_>],
     row: usize,
     y: &mut [i8],
@@ -142,12 +156,12 @@ pub(super) fn sparse_compressed<S: RowSums>(
 ) {
     let ((op, w), _) = first!(chain, RowOperator::SparseDense(op, LayerWeights::Compressed(w)) => (op, w));
     let (columns, values) = (op.features.row(row), op.row_values(row));
-    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
-        S::sum_compressed_rows(columns, values, w, first, sums);
+    for_each_block::<B>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
+        B::sum_compressed_rows(columns, values, w, first, sums);
     });
 }
 
-pub(super) fn node_dense<S: RowSums>(
+pub(super) fn node_dense<B: InnerLoops>(
     chain: &[Link<'_>],
     row: usize,
     y: &mut [i8],
@@ -156,12 +170,12 @@ pub(super) fn node_dense<S: RowSums>(
 ) {
     let ((op, w), below) = first!(chain, RowOperator::NodeDense(op, LayerWeights::Whole(w)) => (op, w));
     let x = row_below(op, below, row, scratch, block);
-    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
-        S::sum_all_rows(x, op.input_zero_point, w, Block { width: op.channels, first }, sums);
+    for_each_block::<B>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
+        B::sum_all_rows(x, op.input_zero_point, w, Block { width: op.channels, first }, sums);
     });
 }
 
-pub(super) fn node_compressed<S: RowSums>(
+pub(super) fn node_compressed<B: InnerLoops>(
     chain: &[Link<'_>],
     row: usize,
     y: &mut [i8],
@@ -170,8 +184,8 @@ pub(super) fn node_compressed<S: RowSums>(
 ) {
     let ((op, w), below) = first!(chain, RowOperator::NodeDense(op, LayerWeights::Compressed(w)) => (op, w));
     let x = row_below(op, below, row, scratch, block);
-    for_each_block::<S>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
-        S::sum_all_compressed(x, op.input_zero_point, w, first, sums);
+    for_each_block::<B>(&op.scaling, op.scaling.of_row(row), y, block, |first, sums| {
+        B::sum_all_compressed(x, op.input_zero_point, w, first, sums);
     });
 }
 
@@ -193,7 +207,7 @@ fn row_below<'x>(
 
 /// Fills a row with the codes of the sums that `sum` gives for the block from each channel on.
 #[inline(always)]
-fn for_each_block<S: RowSums>(
+fn for_each_block<B: InnerLoops>(
     scaling: &RowScaling<'_>,
     row: RowScale,
     y: &mut [i8],
@@ -203,7 +217,7 @@ fn for_each_block<S: RowSums>(
     let mut first = 0;
     for y in y.chunks_mut(BLOCK) {
         sum(first, block);
-        S::codes(scaling, row, first, block, y);
+        B::codes(scaling, row, first, block, y);
         first += BLOCK;
     }
 }

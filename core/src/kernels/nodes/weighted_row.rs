@@ -1,8 +1,9 @@
 //! One row of weighted sums, over rows that lie in memory or are computed when they are read.
 
 use super::chain::{Link, RowOperator, codes, compute_row_with};
-use super::sums::{RowSums, Sums};
+use super::sums::Sums;
 use super::{Attention, Columns, NeighbourWeights, RowScale, Scoring, Slope, Weighted, degree_weight};
+use crate::kernels::InnerLoops;
 
 /// The rows that are summed.
 struct Rows<'r, 'a> {
@@ -55,7 +56,7 @@ fn parts<'c, 'a>(
     Some((op, sums, Rows { below, codes, scratch, block }))
 }
 
-pub(super) fn by_degree<S: RowSums>(
+pub(super) fn by_degree<B: InnerLoops>(
     chain: &[Link<'_>],
     row: usize,
     y: &mut [i8],
@@ -70,12 +71,12 @@ pub(super) fn by_degree<S: RowSums>(
     for_each_neighbour(op, row, &mut |other| {
         let weight = degree_weight(own, factor(other));
         total = total.wrapping_add(weight);
-        S::add_rows(&[0], rows.get(other), &[weight], sums);
+        B::add_rows(&[0], rows.get(other), &[weight], sums);
     });
-    S::codes(&op.scaling, RowScale { offset: zeros(op, total), ..op.scaling.of_row(row) }, 0, sums, y);
+    B::codes(&op.scaling, RowScale { offset: zeros(op, total), ..op.scaling.of_row(row) }, 0, sums, y);
 }
 
-pub(super) fn attention<S: RowSums>(
+pub(super) fn attention<B: InnerLoops>(
     chain: &[Link<'_>],
     row: usize,
     y: &mut [i8],
@@ -87,8 +88,8 @@ pub(super) fn attention<S: RowSums>(
     let words = (op.graph.kept_count(op.kept, row) + 2) * attention.heads();
     let (scores, scratch) = core::mem::take(&mut rows.scratch).split_at_mut_checked(words).unwrap_or_default();
     rows.scratch = scratch;
-    sum_by_attention::<S>(op, attention, row, sums, scores, &mut rows);
-    S::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);
+    sum_by_attention::<B>(op, attention, row, sums, scores, &mut rows);
+    B::codes(&op.scaling, op.scaling.of_row(row), 0, sums, y);
 }
 
 /// What takes the zero point out of the sums of rows that count `total` together.
@@ -97,7 +98,7 @@ const fn zeros(op: &Weighted<'_>, total: i32) -> i32 {
 }
 
 /// `scores: [kept neighbours + 2, heads]`: of the neighbours, of the node itself, and what it adds to them all.
-fn sum_by_attention<S: RowSums>(
+fn sum_by_attention<B: InnerLoops>(
     op: &Weighted<'_>,
     attention: &Attention<'_>,
     row: usize,
@@ -108,24 +109,24 @@ fn sum_by_attention<S: RowSums>(
     let (heads, part) = (attention.heads().max(1), op.head_channels().max(1));
     let (scores, of_target) = scores.split_at_mut_checked(scores.len().saturating_sub(heads)).unwrap_or_default();
     let [source, target] = attention.halves();
-    S::dot_rows(&[0], rows.get(row), op.input_zero_point, target, of_target);
+    B::dot_rows(&[0], rows.get(row), op.input_zero_point, target, of_target);
     let mut rest = &mut *scores;
     rows.for_each(op, row, &mut |columns, x| {
         let (products, after) =
             core::mem::take(&mut rest).split_at_mut_checked(columns.len() * heads).unwrap_or_default();
         rest = after;
-        S::dot_rows(columns, x, op.input_zero_point, source, products);
+        B::dot_rows(columns, x, op.input_zero_point, source, products);
     });
     for (head, (&mut offset, sums)) in of_target.iter_mut().zip(sums.chunks_mut(part)).enumerate() {
         let [rising, falling] = attention.multipliers(head);
         let scoring = Scoring { offset, slopes: [Slope::new(rising), Slope::new(falling)] };
-        let total = S::weigh(scores.get_mut(head..).unwrap_or_default(), heads, &scoring);
+        let total = B::weigh(scores.get_mut(head..).unwrap_or_default(), heads, &scoring);
         sums.fill(zeros(op, total));
     }
     let mut rest = &*scores;
     rows.for_each(op, row, &mut |columns, x| {
         let (weights, after) = rest.split_at_checked(columns.len() * heads).unwrap_or_default();
         rest = after;
-        S::add_rows(columns, x, weights, sums);
+        B::add_rows(columns, x, weights, sums);
     });
 }

@@ -34,11 +34,8 @@ fn multiply_add_row<A: Arithmetic>(arithmetic: &A, acc: A::Acc, x: &[A::Input], 
     x.iter().zip(w).fold(acc, |acc, (&x, &w)| arithmetic.multiply_add(acc, x, w))
 }
 
-/// Two-dimensional convolution; shapes at [`Conv2d`], numerics at the [`Arithmetic`].
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn conv2d<A: Arithmetic>(
+/// [`BackEnd::conv2d`](crate::kernels::BackEnd::conv2d)
+pub(crate) fn conv2d<A: Arithmetic>(
     op: &Conv2d,
     arithmetic: &A,
     x: &[A::Input],
@@ -183,11 +180,8 @@ impl Receptive for Runs {
     }
 }
 
-/// Fully connected layer; shapes at [`Dense`], numerics at the [`Arithmetic`].
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn dense<A: Arithmetic>(
+/// [`BackEnd::dense`](crate::kernels::BackEnd::dense)
+pub(crate) fn dense<A: Arithmetic>(
     op: &Dense,
     arithmetic: &A,
     x: &[A::Input],

@@ -6,13 +6,8 @@ use crate::kernels::{Arithmetic, DepthwiseConv2d, reference};
 /// Channels accumulated together: their sums stay in registers on a 64-bit CPU and on the stack of a small one.
 const BLOCK: usize = 8;
 
-/// Depthwise convolution; shapes at [`DepthwiseConv2d`], numerics at the [`Arithmetic`].
-///
-/// A multiplier above 1 runs the reference loop.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn depthwise_conv2d<A: Arithmetic>(
+/// [`BackEnd::depthwise_conv2d`](crate::kernels::BackEnd::depthwise_conv2d). A multiplier above 1 runs the reference loop.
+pub(crate) fn depthwise_conv2d<A: Arithmetic>(
     op: &DepthwiseConv2d,
     arithmetic: &A,
     x: &[A::Input],

@@ -1,20 +1,11 @@
 //! Element by element: rows without index arithmetic, and outputs that replace an input.
 
 use crate::error::ShapeError;
-use crate::kernels::{AddInt, Binary, Broadcast, Unary};
+use crate::kernels::{Binary, Broadcast, Side, Unary};
 
-/// [`unary`](crate::kernels::reference::unary) in place.
-pub fn unary_in_place<T: Copy, U: Unary<T>>(op: &U, y: &mut [T]) {
+/// [`BackEnd::unary_in_place`](crate::kernels::BackEnd::unary_in_place)
+pub(crate) fn unary_in_place<T: Copy, U: Unary<T>>(op: &U, y: &mut [T]) {
     y.iter_mut().for_each(|y| *y = op.apply(*y));
-}
-
-/// Which operand of a binary operator lies in the output's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// `y = op(y, other)`
-    Left,
-    /// `y = op(other, y)`
-    Right,
 }
 
 /// Calls `row(y, positions, strides)` for every row of the output; a stride is 0 or 1.
@@ -36,11 +27,8 @@ fn for_each_row<T>(shape: &Broadcast, y: &mut [T], mut row: impl FnMut(&mut [T],
     }
 }
 
-/// [`reference::binary`](crate::kernels::reference::binary), row by row.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn binary<T: Copy + Default, B: Binary<T>>(
+/// [`BackEnd::binary`](crate::kernels::BackEnd::binary)
+pub(crate) fn binary<T: Copy + Default, B: Binary<T>>(
     op: &B,
     shape: &Broadcast,
     a: &[T],
@@ -64,11 +52,8 @@ pub fn binary<T: Copy + Default, B: Binary<T>>(
     Ok(())
 }
 
-/// [`binary`] with the operand of `side`, which has the output's shape, in `y`.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn binary_in_place<T: Copy + Default, B: Binary<T>>(
+/// [`BackEnd::binary_in_place`](crate::kernels::BackEnd::binary_in_place)
+pub(crate) fn binary_in_place<T: Copy + Default, B: Binary<T>>(
     op: &B,
     shape: &Broadcast,
     side: Side,
@@ -100,20 +85,4 @@ fn fold_in<T: Copy>(shape: &Broadcast, other_is_b: bool, other: &[T], y: &mut [T
             y.iter_mut().for_each(|y| *y = fold(*y, other));
         }
     });
-}
-
-/// [`binary`] of an int8 sum of operands that have one shape, for which some instruction sets have kernels.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_int8(op: &AddInt, a: &[i8], b: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    binary(op, &Broadcast::equal(y.len())?, a, b, y)
-}
-
-/// [`add_int8`] with one operand in `y`.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn add_int8_in_place(op: &AddInt, side: Side, other: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    binary_in_place(op, &Broadcast::equal(y.len())?, side, other, y)
 }

@@ -70,11 +70,8 @@ fn copy_runs(line: Line, run_bytes: usize, mut from: usize, mut to: usize, x: &[
     }
 }
 
-/// Copies a grid of elements; shapes at [`StridedCopy`]. What lies between the elements of `y` stays.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn strided_copy(op: &StridedCopy, x: &[u8], y: &mut [u8]) -> Result<(), ShapeError> {
+/// [`BackEnd::strided_copy`](crate::kernels::BackEnd::strided_copy)
+pub(crate) fn strided_copy(op: &StridedCopy, x: &[u8], y: &mut [u8]) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     let Plan { run_bytes, lines: [a, b, c, line] } = Plan::new(op);
     let start = [op.from().start, op.to().start].map(|at| at * op.element_bytes());
@@ -102,11 +99,8 @@ pub fn strided_copy(op: &StridedCopy, x: &[u8], y: &mut [u8]) -> Result<(), Shap
     Ok(())
 }
 
-/// [`strided_copy`] into a `y` that is `border`, one element, everywhere else.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn pad(op: &StridedCopy, border: &[u8], x: &[u8], y: &mut [u8]) -> Result<(), ShapeError> {
+/// [`BackEnd::pad`](crate::kernels::BackEnd::pad)
+pub(crate) fn pad(op: &StridedCopy, border: &[u8], x: &[u8], y: &mut [u8]) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     expect_len("border", op.element_bytes(), border.len())?;
     match border {

@@ -48,39 +48,21 @@ fn pool<T: PoolElement, S: Copy>(
     }
 }
 
-/// Maximum over the taps inside the input, then clamp; shapes at [`Pool2d`].
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn max_pool2d<T: PoolElement>(op: &Pool2d, clamp: Clamp<T>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+/// [`BackEnd::max_pool2d`](crate::kernels::BackEnd::max_pool2d)
+pub(crate) fn max_pool2d<T: PoolElement>(op: &Pool2d, clamp: Clamp<T>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     pool(op, T::LOWEST, x, y, |a, x| if x > a { x } else { a }, |a, _| clamp.apply(a));
     Ok(())
 }
 
-/// Mean over the taps inside the input, then clamp; shapes at [`Pool2d`], numerics at
-/// [`reference::average_pool2d`](crate::kernels::reference::average_pool2d).
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn average_pool2d<T: PoolElement>(op: &Pool2d, clamp: Clamp<T>, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+/// [`BackEnd::average_pool2d`](crate::kernels::BackEnd::average_pool2d)
+pub(crate) fn average_pool2d<T: PoolElement>(
+    op: &Pool2d,
+    clamp: Clamp<T>,
+    x: &[T],
+    y: &mut [T],
+) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     pool(op, T::Sum::default(), x, y, |sum, x| x.add_to(sum), |sum, taps| clamp.apply(T::mean(sum, taps)));
     Ok(())
-}
-
-/// [`max_pool2d`] of int8 codes.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn max_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    max_pool2d(op, clamp, x, y)
-}
-
-/// [`average_pool2d`] of int8 codes.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn average_pool2d_int8(op: &Pool2d, clamp: Clamp<i8>, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    average_pool2d(op, clamp, x, y)
 }

@@ -6,11 +6,8 @@ use crate::kernels::{Reduce, Reduction};
 /// Outputs folded together.
 const BLOCK: usize = 8;
 
-/// [`reference::reduce`](crate::kernels::reference::reduce), a block of neighbouring outputs at a time.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn reduce<T: Copy + Default, R: Reduction<T>>(
+/// [`BackEnd::reduce`](crate::kernels::BackEnd::reduce)
+pub(crate) fn reduce<T: Copy + Default, R: Reduction<T>>(
     op: &Reduce,
     reduction: &R,
     x: &[T],
@@ -51,11 +48,8 @@ pub fn reduce<T: Copy + Default, R: Reduction<T>>(
     Ok(())
 }
 
-/// [`reference::arg_max`](crate::kernels::reference::arg_max).
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn arg_max<T: Copy + PartialOrd>(op: &Reduce, x: &[T], y: &mut [i32]) -> Result<(), ShapeError> {
+/// [`BackEnd::arg_max`](crate::kernels::BackEnd::arg_max)
+pub(crate) fn arg_max<T: Copy + PartialOrd>(op: &Reduce, x: &[T], y: &mut [i32]) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     let [outer, first, middle, second, inner] = op.merged();
     let mut outputs = y.iter_mut();

@@ -4,12 +4,8 @@ use crate::error::ShapeError;
 use crate::kernels::{Interpolate, Resize};
 use crate::num::Rounding;
 
-/// The nearest element of the input; shapes at [`Resize`]. Bytes may stand for elements of several bytes: then a channel
-/// is a byte.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn resize_nearest<T: Copy + Default>(op: &Resize, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
+/// [`BackEnd::resize_nearest`](crate::kernels::BackEnd::resize_nearest)
+pub(crate) fn resize_nearest<T: Copy + Default>(op: &Resize, x: &[T], y: &mut [T]) -> Result<(), ShapeError> {
     op.check(x.len(), y.len())?;
     let channels = op.channels().get();
     let mut pixels = y.chunks_exact_mut(channels);
@@ -24,12 +20,8 @@ pub fn resize_nearest<T: Copy + Default>(op: &Resize, x: &[T], y: &mut [T]) -> R
     Ok(())
 }
 
-/// Interpolation between the four nearest elements of the input; shapes at [`Resize`], numerics at
-/// [`reference::resize_bilinear`](crate::kernels::reference::resize_bilinear).
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn resize_bilinear<T: Interpolate>(
+/// [`BackEnd::resize_bilinear`](crate::kernels::BackEnd::resize_bilinear)
+pub(crate) fn resize_bilinear<T: Interpolate>(
     op: &Resize,
     rounding: Rounding,
     x: &[T],

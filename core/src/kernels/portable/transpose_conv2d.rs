@@ -29,12 +29,8 @@ impl Receptive for Patch<'_> {
     }
 }
 
-/// Transposed convolution; shapes at [`TransposeConv2d`], numerics at the [`Arithmetic`]. The taps of an output come in
-/// the order row, column, channel of the input.
-///
-/// # Errors
-/// [`ShapeError::Len`] names the operand with the wrong length.
-pub fn transpose_conv2d<A: Arithmetic>(
+/// [`BackEnd::transpose_conv2d`](crate::kernels::BackEnd::transpose_conv2d)
+pub(crate) fn transpose_conv2d<A: Arithmetic>(
     op: &TransposeConv2d,
     arithmetic: &A,
     x: &[A::Input],

@@ -19,7 +19,7 @@ pub fn conv2d_packed<P: Packed>(
 ) -> Result<(), ShapeError> {
     let (rows, columns) = (conv.window.y, conv.window.x);
     let (in_c, out_c) = (conv.in_channels().get(), conv.out_channels().get());
-    packed.expect(out_c, conv.filter_len())?;
+    packed.check_dims(out_c, conv.filter_len())?;
     expect_len("x", conv.window.input_area() * in_c, x.len())?;
     expect_len("y", conv.window.output_area() * out_c, y.len())?;
     for o in 0..out_c {
@@ -47,7 +47,7 @@ pub fn conv2d_packed<P: Packed>(
 /// # Errors
 /// [`ShapeError::Len`] names the operand with the wrong length.
 pub fn dense_packed<P: Packed>(numerics: &TiledInt8, packed: &P, x: &[i8], y: &mut [i8]) -> Result<(), ShapeError> {
-    packed.expect(y.len(), x.len())?;
+    packed.check_dims(y.len(), x.len())?;
     for (o, y) in y.iter_mut().enumerate() {
         let products = x.iter().enumerate().map(|(k, &x)| i32::from(x) * packed.weight(o, k));
         *y = packed.finish(numerics, o, products.fold(packed.start(o), i32::wrapping_add));

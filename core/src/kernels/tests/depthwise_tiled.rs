@@ -89,12 +89,12 @@ fn tiled_depthwise_convolution_is_depthwise_convolution() {
         let mut scratch = vec![0x5a5a_5a5a; op.scratch_len()];
         got.fill(0);
         let mut apart = Activations::Apart { x: &x, y: &mut got };
-        portable::depthwise_conv2d_tiled(&op, &tiles, &mut apart, &mut scratch).unwrap();
+        Portable::depthwise_conv2d_tiled(&op, &tiles, &mut apart, &mut scratch).unwrap();
         assert_eq!(got, want, "{op:?}");
         if op.in_place() {
             let mut memory = x.clone();
             let mut shared = Activations::Shared { memory: &mut memory, x: 0, y: 0 };
-            portable::depthwise_conv2d_tiled(&op, &tiles, &mut shared, &mut scratch).unwrap();
+            Portable::depthwise_conv2d_tiled(&op, &tiles, &mut shared, &mut scratch).unwrap();
             assert_eq!(memory, want, "in place: {op:?}");
             in_place += 1;
         }

@@ -52,16 +52,16 @@ fn binary_forms<T: Copy + Default + PartialEq + core::fmt::Debug>(
     let (a, b) = (values(rng, a_shape.iter().product()), values(rng, b_shape.iter().product()));
     let (mut want, mut got) = (vec![T::default(); len], vec![T::default(); len]);
     reference::binary(op, &shape, &a, &b, &mut want).unwrap();
-    portable::binary(op, &shape, &a, &b, &mut got).unwrap();
+    Portable::binary(op, &shape, &a, &b, &mut got).unwrap();
     assert_eq!(got, want, "{a_shape:?} {b_shape:?}");
     if a.len() == len {
         let mut y = a.clone();
-        portable::binary_in_place(op, &shape, portable::Side::Left, &b, &mut y).unwrap();
+        Portable::binary_in_place(op, &shape, Side::Left, &b, &mut y).unwrap();
         assert_eq!(y, want, "left: {a_shape:?} {b_shape:?}");
     }
     if b.len() == len {
         let mut y = b.clone();
-        portable::binary_in_place(op, &shape, portable::Side::Right, &a, &mut y).unwrap();
+        Portable::binary_in_place(op, &shape, Side::Right, &a, &mut y).unwrap();
         assert_eq!(y, want, "right: {a_shape:?} {b_shape:?}");
     }
     len
@@ -105,7 +105,7 @@ fn unary_operators_in_place_equal_the_reference() {
     fn same<T: Copy + Default + PartialEq + core::fmt::Debug>(op: &impl Unary<T>, x: &[T]) {
         let (mut want, mut got) = (vec![T::default(); x.len()], x.to_vec());
         reference::unary(op, x, &mut want).unwrap();
-        portable::unary_in_place(op, &mut got);
+        Portable::unary_in_place(op, &mut got);
         assert_eq!(got, want);
     }
     let mut rng = Lcg(8);
@@ -172,14 +172,14 @@ fn reductions_equal_the_reference() {
     fn same<T: Copy + Default + PartialEq + core::fmt::Debug>(op: &Reduce, by: &impl Reduction<T>, x: &[T]) -> usize {
         let (mut want, mut got) = (vec![T::default(); op.output_len()], vec![T::default(); op.output_len()]);
         reference::reduce(op, by, x, &mut want).unwrap();
-        portable::reduce(op, by, x, &mut got).unwrap();
+        Portable::reduce(op, by, x, &mut got).unwrap();
         assert_eq!(got, want, "{op:?}");
         x.len()
     }
     fn same_position<T: Copy + Default + PartialOrd>(op: &Reduce, x: &[T]) {
         let (mut want, mut got) = (vec![0; op.output_len()], vec![0; op.output_len()]);
         reference::arg_max(op, x, &mut want).unwrap();
-        portable::arg_max(op, x, &mut got).unwrap();
+        Portable::arg_max(op, x, &mut got).unwrap();
         assert_eq!(got, want, "{op:?}");
     }
     let (mut rng, mut compared) = (Lcg(10), 0);
@@ -218,7 +218,7 @@ fn int8_mean_is_the_rounded_real_mean() {
             rounding: Rounding::Double,
         };
         let mut y = [0];
-        portable::reduce(&Reduce::try_new([1, 1, 1, count], 8).unwrap(), &by, &x, &mut y).unwrap();
+        Portable::reduce(&Reduce::try_new([1, 1, 1, count], 8).unwrap(), &by, &x, &mut y).unwrap();
         let sum: f64 = x.iter().map(|&x| f64::from(x) - f64::from(zero_point)).sum();
         let want = (sum / count as f64 * 0.04 / 0.03 - 4.0).clamp(-128.0, 127.0);
         assert!((f64::from(y[0]) - want).abs() <= 1.0, "{y:?} {want}");
@@ -233,7 +233,7 @@ fn int16_softmax_is_within_a_thousandth_of_the_real_one() {
         let scale = 1e-5 + rng.below(1000) as f32 * 3e-7;
         let (x, mut y) = (rng.int16s(depth), vec![0; depth]);
         let constants = SoftmaxInt16::from_scale(scale, Rounding::Double);
-        portable::softmax_int16(&Softmax::try_new(depth).unwrap(), &constants, &x, &mut y).unwrap();
+        Portable::softmax_int16(&Softmax::try_new(depth).unwrap(), &constants, &x, &mut y).unwrap();
         let exps: Vec<f64> = x.iter().map(|&q| (f64::from(q) * f64::from(scale)).exp()).collect();
         let sum: f64 = exps.iter().sum();
         for (y, e) in y.iter().zip(exps) {

@@ -50,8 +50,8 @@ fn a_slice_takes_every_so_many_elements_in_either_direction() {
         let op = StridedCopy::slice(x_shape, begin, strides, sizes, bytes).unwrap();
         let x = elements(&mut rng, len(x_shape), bytes);
         let mut y = vec![0_u8; len(sizes) * bytes];
-        same_outputs!(portable::strided_copy, y, (&op), (&x));
-        portable::strided_copy(&op, &x, &mut y).unwrap();
+        same_outputs!(Portable::strided_copy, y, (&op), (&x));
+        Portable::strided_copy(&op, &x, &mut y).unwrap();
         for i in indices(sizes) {
             let from = core::array::from_fn(|a| (begin[a] as isize + i[a] as isize * strides[a]) as usize);
             assert_eq!(element(&y, at(sizes, i), bytes), element(&x, at(x_shape, from), bytes), "{op:?} {i:?}");
@@ -71,8 +71,8 @@ fn a_transposition_permutes_the_index() {
         assert_eq!(op.sizes(), y_shape);
         let x = elements(&mut rng, len(x_shape), bytes);
         let mut y = vec![0_u8; x.len()];
-        same_outputs!(portable::strided_copy, y, (&op), (&x));
-        portable::strided_copy(&op, &x, &mut y).unwrap();
+        same_outputs!(Portable::strided_copy, y, (&op), (&x));
+        Portable::strided_copy(&op, &x, &mut y).unwrap();
         for i in indices(y_shape) {
             let mut from = [0; AXES];
             (0..AXES).for_each(|a| from[order[a]] = i[a]);
@@ -91,8 +91,8 @@ fn a_padded_tensor_is_the_input_with_a_border() {
         let op = StridedCopy::place(x_shape, before, y_shape, bytes).unwrap();
         let (x, border) = (elements(&mut rng, len(x_shape), bytes), elements(&mut rng, 1, bytes));
         let mut y = vec![0_u8; len(y_shape) * bytes];
-        same_outputs!(portable::pad, y, (&op, &border), (&x));
-        portable::pad(&op, &border, &x, &mut y).unwrap();
+        same_outputs!(Portable::pad, y, (&op, &border), (&x));
+        Portable::pad(&op, &border, &x, &mut y).unwrap();
         for i in indices(y_shape) {
             let inside = (0..AXES).all(|a| (before[a]..before[a] + x_shape[a]).contains(&i[a]));
             let want = match inside {
@@ -118,8 +118,8 @@ fn operands_placed_one_behind_the_other_fill_the_output() {
             (x_shape[axis], place[axis]) = (width, offset);
             let op = StridedCopy::place(x_shape, place, y_shape, bytes).unwrap();
             let x = elements(&mut rng, len(x_shape), bytes);
-            same_outputs!(portable::strided_copy, y, (&op), (&x));
-            portable::strided_copy(&op, &x, &mut y).unwrap();
+            same_outputs!(Portable::strided_copy, y, (&op), (&x));
+            Portable::strided_copy(&op, &x, &mut y).unwrap();
             for i in indices(x_shape) {
                 let mut to = i;
                 to[axis] += offset;
@@ -152,8 +152,8 @@ fn a_copy_that_would_leave_a_tensor_is_refused() {
 fn a_copy_of_the_wrong_length_names_the_operand() {
     let op = StridedCopy::transpose([2, 3, 1, 1], [1, 0, 2, 3], 2).unwrap();
     let wrong = |operand, got| Err(ShapeError::Len { operand, expected: 12, got });
-    assert_eq!(portable::strided_copy(&op, &[0; 11], &mut [0; 12]), wrong("x", 11));
-    assert_eq!(portable::strided_copy(&op, &[0; 12], &mut [0; 13]), wrong("y", 13));
+    assert_eq!(Portable::strided_copy(&op, &[0; 11], &mut [0; 12]), wrong("x", 11));
+    assert_eq!(Portable::strided_copy(&op, &[0; 12], &mut [0; 13]), wrong("y", 13));
     let border = Err(ShapeError::Len { operand: "border", expected: 2, got: 1 });
-    assert_eq!(portable::pad(&op, &[0], &[0; 12], &mut [0; 12]), border);
+    assert_eq!(Portable::pad(&op, &[0], &[0; 12], &mut [0; 12]), border);
 }

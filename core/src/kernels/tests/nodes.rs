@@ -7,9 +7,9 @@ use crate::graph::Csr;
 use crate::kernels::nodes::{
     BLOCK, CompressedWeights, LayerWeights, Link, MAX_SUM, RowOperator, compute_row, scratch_words,
 };
-use crate::kernels::portable::NodeSums;
+use crate::kernels::{BackEnd as _, Portable};
 use crate::kernels::{
-    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, portable, reference,
+    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, reference,
 };
 use crate::num::{Multiplier, Rounding};
 use std::vec::Vec;
@@ -149,7 +149,7 @@ fn every_operator_over_nodes_equals_the_reference() {
         let y = same(
             nodes * channels,
             |y| reference::node_dense_int8(&op, &x, &LayerWeights::Whole(&w), y).unwrap(),
-            |y| portable::node_dense_int8(&op, &x, &LayerWeights::Whole(&w), y).unwrap(),
+            |y| Portable::node_dense_int8(&op, &x, &LayerWeights::Whole(&w), y).unwrap(),
         );
         let constants = Constants::random(&mut rng, nodes, channels, 400.0);
         let values = if rng.below(2) == 0 { rng.int8s(features.columns.len()) } else { Vec::new() };
@@ -157,7 +157,7 @@ fn every_operator_over_nodes_equals_the_reference() {
         let z = same(
             nodes * channels,
             |y| reference::sparse_dense_int8(&op, &LayerWeights::Whole(&w), y).unwrap(),
-            |y| portable::sparse_dense_int8(&op, &LayerWeights::Whole(&w), y).unwrap(),
+            |y| Portable::sparse_dense_int8(&op, &LayerWeights::Whole(&w), y).unwrap(),
         );
         let gathering = gathering(&mut rng);
         let size = if let Gathering::Sum { fraction_bits: 0, .. } = gathering { 300.0 } else { 60_000.0 };
@@ -169,12 +169,12 @@ fn every_operator_over_nodes_equals_the_reference() {
         let p = same(
             nodes * channels,
             |y| reference::propagate_int8(&op, &y.iter().map(|_| 3).collect::<Vec<_>>(), y).unwrap(),
-            |y| portable::propagate_int8(&op, &y.iter().map(|_| 3).collect::<Vec<_>>(), y).unwrap(),
+            |y| Portable::propagate_int8(&op, &y.iter().map(|_| 3).collect::<Vec<_>>(), y).unwrap(),
         );
         let p2 = same(
             nodes * channels,
             |out| reference::propagate_int8(&op, &y, out).unwrap(),
-            |out| portable::propagate_int8(&op, &y, out).unwrap(),
+            |out| Portable::propagate_int8(&op, &y, out).unwrap(),
         );
         [y, z, p, p2].into_iter().flatten().for_each(|code| codes[usize::from(code.cast_unsigned())] = true);
     }
@@ -223,7 +223,7 @@ fn rows_on_demand_are_the_rows_that_would_be_stored() {
         };
         for chain in [over(&x3, classes, 1), over(&x2, hidden, 2), over(&x1, hidden, 3), on_demand.to_vec()] {
             let words = scratch_words(chain.iter());
-            let links: Vec<_> = chain.into_iter().map(Link::new::<NodeSums>).collect();
+            let links: Vec<_> = chain.into_iter().map(Link::new::<Portable>).collect();
             for row in (0..nodes).rev() {
                 // Working memory of just the length, with something in it.
                 let (mut scratch, mut y) = (vec![-1; words], vec![9; classes]);
@@ -250,7 +250,7 @@ fn wrong_lengths_and_sums_that_are_too_large_are_noticed() {
     let scaling = RowScaling::new(constants);
     let op = SparseDense { features, values: &[], channels: 1, scaling };
     let mut y = [7];
-    let error = portable::sparse_dense_int8(&op, &LayerWeights::Whole(&[1]), &mut y).unwrap_err();
+    let error = Portable::sparse_dense_int8(&op, &LayerWeights::Whole(&[1]), &mut y).unwrap_err();
     assert_eq!((error, y), (crate::error::ShapeError::Len { operand: "w", expected: 2, got: 1 }, [7]));
     assert!(op.is_exact());
     let biased = |bias: &[i32]| {
@@ -313,7 +313,7 @@ fn compressed_weights_give_what_the_whole_matrix_gives() {
             reference::node_dense_int8(&layer, &x, &LayerWeights::Compressed(packed), y).unwrap()
         });
         same(nodes * channels, dense, |y| {
-            portable::node_dense_int8(&layer, &x, &LayerWeights::Compressed(packed), y).unwrap()
+            Portable::node_dense_int8(&layer, &x, &LayerWeights::Compressed(packed), y).unwrap()
         });
         let values = if rng.below(2) == 0 { rng.int8s(features.columns.len()) } else { Vec::new() };
         let first = SparseDense { features: features.view(), values: &values, channels, scaling: constants.view() };
@@ -322,7 +322,7 @@ fn compressed_weights_give_what_the_whole_matrix_gives() {
             reference::sparse_dense_int8(&first, &LayerWeights::Compressed(packed), y).unwrap()
         });
         same(nodes * channels, dense, |y| {
-            portable::sparse_dense_int8(&first, &LayerWeights::Compressed(packed), y).unwrap()
+            Portable::sparse_dense_int8(&first, &LayerWeights::Compressed(packed), y).unwrap()
         });
         // A layer over rows of features that are on demand.
         let mut w2 = rng.int8s(channels * 3);
@@ -336,7 +336,7 @@ fn compressed_weights_give_what_the_whole_matrix_gives() {
             RowOperator::NodeDense(second, LayerWeights::Compressed(packed2)),
             RowOperator::SparseDense(first, LayerWeights::Compressed(packed)),
         ];
-        let links = chain.map(Link::new::<NodeSums>);
+        let links = chain.map(Link::new::<Portable>);
         for row in 0..nodes {
             let (mut scratch, mut y) = (vec![-1; scratch_words(chain.iter())], [9; 3]);
             compute_row(&links, row, &mut y, &mut scratch);

@@ -6,9 +6,9 @@ use crate::graph::{Csr, propagate};
 use crate::kernels::nodes::{
     Attention, LayerWeights, Link, NeighbourWeights, Ranks, RowOperator, Slope, compute_row, keep_edges, scratch_words,
 };
-use crate::kernels::portable::NodeSums;
+use crate::kernels::{BackEnd as _, Portable};
 use crate::kernels::{
-    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, Weighted, portable, reference,
+    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, Weighted, reference,
 };
 use crate::num::{Multiplier, Rounding};
 use std::vec::Vec;
@@ -108,7 +108,7 @@ fn weighted_sums_equal_the_reference_stored_and_on_demand() {
         let y = same(
             nodes * channels,
             |y| reference::weighted_int8(&op, &x, y).unwrap(),
-            |y| portable::weighted_int8(&op, &x, y, &mut vec![-1; op.scratch_words()]).unwrap(),
+            |y| Portable::weighted_int8(&op, &x, y, &mut vec![-1; op.scratch_words()]).unwrap(),
         );
         let chain = [
             RowOperator::Weighted(op),
@@ -117,7 +117,7 @@ fn weighted_sums_equal_the_reference_stored_and_on_demand() {
         ];
         for row in (0..nodes).rev() {
             let (mut scratch, mut got) = (vec![-1; scratch_words(chain.iter())], vec![9; channels]);
-            compute_row(&chain.map(Link::new::<NodeSums>), row, &mut got, &mut scratch);
+            compute_row(&chain.map(Link::new::<Portable>), row, &mut got, &mut scratch);
             assert_eq!(got, y[row * channels..(row + 1) * channels], "row {row}");
         }
         y.into_iter().for_each(|code| codes[usize::from(code.cast_unsigned())] = true);
@@ -230,7 +230,7 @@ fn sums_without_some_edges_are_those_of_the_smaller_graph() {
         same(
             nodes * channels,
             |y| reference::propagate_int8(&of(left.view(), Kept::ALL), &x, y).unwrap(),
-            |y| portable::propagate_int8(&of(graph.view(), bits.view()), &x, y).unwrap(),
+            |y| Portable::propagate_int8(&of(graph.view(), bits.view()), &x, y).unwrap(),
         );
     }
 }

@@ -22,12 +22,12 @@ macro_rules! same_in_every_format {
         let wide: Vec<i64> = int16s(rng, $channels).iter().map(|&b| i64::from(b) << 20).collect();
         let narrow: Vec<i32> = int16s(rng, $channels).iter().map(|&b| i32::from(b) << 4).collect();
         let (a, b) = (int16x8::<i64>(rng, &m, &s), int16x8::<i32>(rng, &m, &s));
-        let mut n = same_outputs!(portable::$name, vec![0_i16; $y_len], ($op, &a), (&x, &w, &wide));
-        n += same_outputs!(portable::$name, vec![0_i16; $y_len], ($op, &b), (&x, &w, &narrow));
+        let mut n = same_outputs!(Portable::$name, vec![0_i16; $y_len], ($op, &a), (&x, &w, &wide));
+        n += same_outputs!(Portable::$name, vec![0_i16; $y_len], ($op, &b), (&x, &w, &narrow));
         let float = Float16 { clamp: Clamp { min: -0.5, max: 6.0 } };
         let (x, bias) = (rng.floats($x_len), rng.floats($channels));
         let w: Vec<half::f16> = rng.floats($w_len).into_iter().map(half::f16::from_f32).collect();
-        n + same_outputs!(portable::$name, vec![0_f32; $y_len], ($op, &float), (&x, &w, &bias))
+        n + same_outputs!(Portable::$name, vec![0_f32; $y_len], ($op, &float), (&x, &w, &bias))
     }};
 }
 
@@ -109,7 +109,7 @@ fn binary16_weights_are_their_f32_values() {
     let floats: Vec<f32> = halves.iter().map(|w| w.to_f32()).collect();
     let (x, bias) = (rng.floats(64), rng.floats(8));
     let (mut got, mut want) = ([0.0; 8], [0.0; 8]);
-    portable::dense(&op, &Float16 { clamp }, &x, &halves, &bias, &mut got).unwrap();
-    portable::dense(&op, &Float32 { clamp }, &x, &floats, &bias, &mut want).unwrap();
+    Portable::dense(&op, &Float16 { clamp }, &x, &halves, &bias, &mut got).unwrap();
+    Portable::dense(&op, &Float32 { clamp }, &x, &floats, &bias, &mut want).unwrap();
     assert_eq!(got, want);
 }

@@ -3,13 +3,11 @@
 use super::tiled::{Layer, records, whole};
 use super::*;
 use crate::kernels::tiles::compressed::{self, Unit};
-use crate::kernels::tiles::drive::Products;
 use crate::kernels::tiles::filters::{self, Filter, GROUP};
 use crate::kernels::tiles::{
     Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, Tiles, blocks,
     codebook, int4, taps,
 };
-use portable::Plain;
 
 /// Outputs that are compared of each packing and kind of layer.
 const OUTPUTS: usize = 20_000;
@@ -118,7 +116,7 @@ fn read_codebook(words: &Words, [filters, len]: [usize; 2]) -> Codebook<'_> {
 }
 
 /// Compares a packing with the plain convolution, with outputs that lie apart from the inputs and over them.
-fn same_convolution<P: Packed + Products<Plain>>(rng: &mut Lcg, op: &Conv2dTiled, layer: &Layer, packed: &P) -> usize {
+fn same_convolution<P: Packed>(rng: &mut Lcg, op: &Conv2dTiled, layer: &Layer, packed: &P) -> usize {
     let (window, in_c) = (op.conv.window, op.conv.in_channels().get());
     let x = rng.int8s(window.input_area() * in_c);
     let mut want = vec![0; window.output_area() * op.conv.out_channels().get()];
@@ -131,7 +129,7 @@ fn same_convolution<P: Packed + Products<Plain>>(rng: &mut Lcg, op: &Conv2dTiled
     let mut scratch: Vec<i32> = (0..packed.conv2d_scratch_words(op)).map(|_| rng.next() as i32).collect();
     let mut got = vec![0; want.len()];
     let mut apart = Activations::Apart { x: &x, y: &mut got };
-    portable::conv2d_packed(op, &layer.numerics, packed, &mut apart, &mut scratch).unwrap();
+    Portable::conv2d_packed(op, &layer.numerics, packed, &mut apart, &mut scratch).unwrap();
     assert_eq!(got, want, "{op:?}");
 
     // As close behind the output as is allowed.
@@ -140,20 +138,20 @@ fn same_convolution<P: Packed + Products<Plain>>(rng: &mut Lcg, op: &Conv2dTiled
     let mut memory = rng.int8s((x_at + x.len()).max(y_at + want.len()));
     memory[x_at..][..x.len()].copy_from_slice(&x);
     let mut shared = Activations::Shared { memory: &mut memory, x: x_at, y: y_at };
-    portable::conv2d_packed(op, &layer.numerics, packed, &mut shared, &mut scratch).unwrap();
+    Portable::conv2d_packed(op, &layer.numerics, packed, &mut shared, &mut scratch).unwrap();
     assert_eq!(memory[y_at..][..want.len()], want, "{op:?} at {distance}");
     want.len()
 }
 
 /// Compares a packing with the plain dense layer.
-fn same_dense<P: Packed + Products<Plain>>(rng: &mut Lcg, dense: &Dense, layer: &Layer, packed: &P) -> usize {
+fn same_dense<P: Packed>(rng: &mut Lcg, dense: &Dense, layer: &Layer, packed: &P) -> usize {
     let x = rng.int8s(dense.inputs().get());
     let outputs = dense.outputs().get();
     let (mut want, mut by_reference, mut got) = (vec![0; outputs], vec![0; outputs], vec![0; outputs]);
     reference::dense(dense, &layer.int8(), &x, &layer.weights, &layer.bias, &mut want).unwrap();
     reference::dense_packed(&layer.numerics, packed, &x, &mut by_reference).unwrap();
     let mut scratch: Vec<i32> = (0..packed.dense_scratch_words()).map(|_| rng.next() as i32).collect();
-    portable::dense_packed(&layer.numerics, packed, &x, &mut got, &mut scratch).unwrap();
+    Portable::dense_packed(&layer.numerics, packed, &x, &mut got, &mut scratch).unwrap();
     assert_eq!((&by_reference, &got), (&want, &want), "{dense:?}");
     outputs
 }
@@ -318,7 +316,7 @@ fn compressed_rows_equal_the_plain_dense_layer() {
         let (mut want, mut by_reference, mut got) = (vec![0; outputs], vec![0; outputs], vec![0; outputs]);
         reference::dense(&dense, &layer.int8(), &x, &layer.weights, &layer.bias, &mut want).unwrap();
         let mut scratch: Vec<i32> = (0..rows.scratch_words()).map(|_| rng.next() as i32).collect();
-        portable::dense_compressed(&layer.numerics, &rows, &x, &mut got, &mut scratch).unwrap();
+        Portable::dense_compressed(&layer.numerics, &rows, &x, &mut got, &mut scratch).unwrap();
         assert_eq!(got, want, "{dense:?}");
         // Its weights are looked up one by one: only for small layers.
         if inputs < 100 {

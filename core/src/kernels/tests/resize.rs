@@ -26,13 +26,13 @@ fn resizing_equals_the_reference() {
         let rounding = if rng.below(2) == 0 { Rounding::Single } else { Rounding::Double };
         let (x_len, y_len) = lens(&op);
         let x = rng.int8s(x_len);
-        compared += same_outputs!(portable::resize_nearest, vec![0_i8; y_len], (&op), (&x));
-        compared += same_outputs!(portable::resize_bilinear, vec![0_i8; y_len], (&op, rounding), (&x));
+        compared += same_outputs!(Portable::resize_nearest, vec![0_i8; y_len], (&op), (&x));
+        compared += same_outputs!(Portable::resize_bilinear, vec![0_i8; y_len], (&op, rounding), (&x));
         let x: Vec<i16> = (0..x_len).map(|_| rng.next() as i16).collect();
-        compared += same_outputs!(portable::resize_bilinear, vec![0_i16; y_len], (&op, rounding), (&x));
+        compared += same_outputs!(Portable::resize_bilinear, vec![0_i16; y_len], (&op, rounding), (&x));
         let x = rng.floats(x_len);
-        compared += same_outputs!(portable::resize_nearest, vec![0_f32; y_len], (&op), (&x));
-        compared += same_outputs!(portable::resize_bilinear, vec![0_f32; y_len], (&op, rounding), (&x));
+        compared += same_outputs!(Portable::resize_nearest, vec![0_f32; y_len], (&op), (&x));
+        compared += same_outputs!(Portable::resize_bilinear, vec![0_f32; y_len], (&op, rounding), (&x));
     }
 }
 
@@ -43,8 +43,8 @@ fn an_image_in_its_own_size_stays() {
         let op = Resize::try_new([5, 7], [5, 7], 3, grid).unwrap();
         let x = rng.int8s(lens(&op).0);
         let (mut nearest, mut bilinear) = (vec![0; x.len()], vec![0; x.len()]);
-        portable::resize_nearest(&op, &x, &mut nearest).unwrap();
-        portable::resize_bilinear(&op, Rounding::Double, &x, &mut bilinear).unwrap();
+        Portable::resize_nearest(&op, &x, &mut nearest).unwrap();
+        Portable::resize_bilinear(&op, Rounding::Double, &x, &mut bilinear).unwrap();
         assert_eq!((nearest, bilinear), (x.clone(), x));
     }
 }
@@ -69,7 +69,7 @@ fn interpolation_rounds_ties_as_the_mode_says() {
     let op = Resize::try_new([1, 2], [1, 4], 1, GRIDS[0]).unwrap();
     let blend = |x: [i8; 2], rounding| {
         let mut y = [0; 4];
-        portable::resize_bilinear(&op, rounding, &x, &mut y).unwrap();
+        Portable::resize_bilinear(&op, rounding, &x, &mut y).unwrap();
         y
     };
     assert_eq!(blend([0, 1], Rounding::Double), [0, 1, 1, 1]);

@@ -107,7 +107,7 @@ fn tiled_convolution_equals_the_plain_one_wherever_its_output_lies() {
         let mut scratch: Vec<i32> = (0..op.scratch_words()).map(|_| rng.next() as i32).collect();
         let mut got = vec![0; want.len()];
         let mut apart = Activations::Apart { x: &x, y: &mut got };
-        portable::conv2d_tiled(&op, &layer.numerics, &tiles, &mut apart, &mut scratch).unwrap();
+        Portable::conv2d_tiled(&op, &layer.numerics, &tiles, &mut apart, &mut scratch).unwrap();
         assert_eq!(got, want, "{op:?}");
 
         // As close behind the output as is allowed, and at places further on; behind its end where the output comes first.
@@ -117,7 +117,7 @@ fn tiled_convolution_equals_the_plain_one_wherever_its_output_lies() {
             let mut memory = rng.int8s((x_at + x.len()).max(y_at + want.len()));
             memory[x_at..][..x.len()].copy_from_slice(&x);
             let mut shared = Activations::Shared { memory: &mut memory, x: x_at, y: y_at };
-            portable::conv2d_tiled(&op, &layer.numerics, &tiles, &mut shared, &mut scratch).unwrap();
+            Portable::conv2d_tiled(&op, &layer.numerics, &tiles, &mut shared, &mut scratch).unwrap();
             assert_eq!(memory[y_at..][..want.len()], want, "{op:?} at {distance}");
         }
         compared += want.len();
@@ -154,7 +154,7 @@ fn tiled_dense_equals_the_plain_one() {
         let (mut want, mut by_reference, mut got) = (vec![0; outputs], vec![0; outputs], vec![0; outputs]);
         reference::dense(&dense, &layer.int8(), &x[..inputs], &layer.weights, &layer.bias, &mut want).unwrap();
         reference::dense_tiled(&op, &layer.numerics, &tiles, &x, &mut by_reference).unwrap();
-        portable::dense_tiled(&op, &layer.numerics, &tiles, &x, &mut got).unwrap();
+        Portable::dense_tiled(&op, &layer.numerics, &tiles, &x, &mut got).unwrap();
         assert_eq!((&by_reference, &got), (&want, &want), "{op:?}");
         compared += outputs;
     }

@@ -43,10 +43,10 @@ fn transposed_convolution_equals_the_reference() {
         let (w_len, y_len) = (op.filter_len() * out_c, op.window.input_area() * out_c);
         let (x, w) = (rng.int8s(x_len), rng.int8s(w_len));
         let bias: Vec<i32> = rng.int8s(out_c).iter().map(|&b| b as i32 * 77).collect();
-        compared += same_outputs!(portable::transpose_conv2d, vec![0_i8; y_len], (&op, &int8), (&x, &w, &bias));
+        compared += same_outputs!(Portable::transpose_conv2d, vec![0_i8; y_len], (&op, &int8), (&x, &w, &bias));
         let float = Float32 { clamp: Clamp { min: -0.5, max: 6.0 } };
         let (x, w, bias) = (rng.floats(x_len), rng.floats(w_len), rng.floats(out_c));
-        compared += same_outputs!(portable::transpose_conv2d, vec![0_f32; y_len], (&op, &float), (&x, &w, &bias));
+        compared += same_outputs!(Portable::transpose_conv2d, vec![0_f32; y_len], (&op, &float), (&x, &w, &bias));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::conv2d::Conv2dTiled;
 use super::filters::{GROUP, check_sum};
-use super::{FILTERS, TiledInt8};
+use super::{FILTERS, TiledInt8, TiledWeights};
 use crate::error::{OperatorError, ShapeError};
 use crate::num::SmallMultiplier;
 use crate::shape::expect_len;
@@ -12,7 +12,7 @@ use crate::shape::expect_len;
 /// # Numerics
 /// `y[o] = finish(o, start(o) + Σ weight(o, k) * x[k])` over the `filter_len` inputs under the window in the order row,
 /// column, channel; inputs in the padding are the input's zero point.
-pub trait Packed {
+pub trait Packed: TiledWeights {
     /// Output channels.
     fn filters(&self) -> usize;
 
@@ -70,7 +70,7 @@ pub trait Packed {
     ///
     /// # Errors
     /// [`ShapeError::Len`].
-    fn expect(&self, filters: usize, filter_len: usize) -> Result<(), ShapeError> {
+    fn check_dims(&self, filters: usize, filter_len: usize) -> Result<(), ShapeError> {
         expect_len("filters", filters, self.filters())?;
         expect_len("weights of a filter", filter_len, self.filter_len())
     }

@@ -4,8 +4,8 @@ use super::super::operands::{activation, conversion, output};
 use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, Element, OpCode, Operator, Overlap, Step, TensorRecord, param};
-use crate::kernels::best as kernels;
 use crate::kernels::{Affine, Clamp, Rescale};
+use crate::kernels::{BackEnd as _, Best};
 use crate::num::Code;
 use crate::shape::expect_len;
 
@@ -49,10 +49,10 @@ fn run_quantize_f32(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let op = affine(&step.output()?)?;
     if writes_int16(step)? {
         let (x, y) = conversion::<f32, i16>(step, arena)?;
-        Ok(kernels::unary(&op, x, y)?)
+        Ok(Best::unary(&op, x, y)?)
     } else {
         let (x, y) = conversion::<f32, i8>(step, arena)?;
-        Ok(kernels::unary(&op, x, y)?)
+        Ok(Best::unary(&op, x, y)?)
     }
 }
 
@@ -64,7 +64,7 @@ fn check_dequantize<T: Element>(step: &Step<'_>) -> Outcome {
 fn run_dequantize<T: Element + Code>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let op = affine(&step.input(0)?)?;
     let (x, y) = conversion::<T, f32>(step, arena)?;
-    Ok(kernels::unary(&op, x, y)?)
+    Ok(Best::unary(&op, x, y)?)
 }
 
 /// A rescale to every code of `Y`.
@@ -86,9 +86,9 @@ fn check_rescale<X: Element>(step: &Step<'_>) -> Outcome {
 fn run_rescale<X: Element + Code>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     if writes_int16(step)? {
         let (x, y) = conversion::<X, i16>(step, arena)?;
-        Ok(kernels::unary(&requantize::<i16>(step)?, x, y)?)
+        Ok(Best::unary(&requantize::<i16>(step)?, x, y)?)
     } else {
         let (x, y) = conversion::<X, i8>(step, arena)?;
-        Ok(kernels::unary(&requantize::<i8>(step)?, x, y)?)
+        Ok(Best::unary(&requantize::<i8>(step)?, x, y)?)
     }
 }

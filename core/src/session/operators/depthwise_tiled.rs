@@ -5,8 +5,8 @@ use super::tiled::{check_tiled, numerics};
 use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, OpCode, Operator, Overlap, Step};
-use crate::kernels::best as kernels;
 use crate::kernels::tiles::DepthwiseConv2dTiled;
+use crate::kernels::{BackEnd as _, Best};
 
 operator!(/// int8 [`DepthwiseConv2dTiled`]
     DEPTHWISE_CONV2D_TILED_I8 = DepthwiseConv2dTiled, I8, Overlap::Exact, check, run);
@@ -32,5 +32,5 @@ fn run(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let op = depthwise(step);
     let op = op.as_ref().map_err(|&error| error)?;
     let (mut activations, scratch) = tiled_operands(step, arena)?;
-    Ok(kernels::depthwise_conv2d_tiled(op, step.constant(1)?, &mut activations, scratch)?)
+    Ok(Best::depthwise_conv2d_tiled(op, step.constant(1)?, &mut activations, scratch)?)
 }

@@ -4,11 +4,11 @@ use super::super::operands::{Operands, activation, axes, operands, output};
 use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, Element, OpCode, Operator, Overlap, Step, StoredClamp, param};
-use crate::kernels::best as kernels;
 use crate::kernels::{
     AddF32, AddInt, Binary, Broadcast, Clamp, HardSwishF32, LeakyReluF32, LeakyReluInt, LogisticF32, LogisticInt16,
     Lookup, MulF32, MulInt, PreluF32, PreluInt, Rescale, Steps, SubF32, SubInt, TanhF32, TanhInt16, Unary,
 };
+use crate::kernels::{BackEnd as _, Best, Side};
 use crate::num::Code;
 use crate::shape::expect_len;
 
@@ -85,8 +85,8 @@ fn run_unary<T: Element, U: Stored<T> + Unary<T>>(step: &Step<'_>, arena: &mut [
 fn apply_unary<T: Element, U: Unary<T>>(op: &U, step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, in_place } = operands(step, arena)?;
     match in_place {
-        Some(_) => kernels::unary_in_place(op, output),
-        None => kernels::unary(op, x, output)?,
+        Some(_) => Best::unary_in_place(op, output),
+        None => Best::unary(op, x, output)?,
     }
     Ok(())
 }
@@ -131,9 +131,9 @@ fn run_binary<T: Element + Default, B: Stored<T> + Binary<T>>(step: &Step<'_>, a
     let (op, shape) = (B::read(step)?, broadcast(step)?);
     let Operands { inputs: [a, b], output, in_place } = operands(step, arena)?;
     match in_place {
-        Some(0) => kernels::binary_in_place(&op, &shape, kernels::Side::Left, b, output)?,
-        Some(_) => kernels::binary_in_place(&op, &shape, kernels::Side::Right, a, output)?,
-        None => kernels::binary(&op, &shape, a, b, output)?,
+        Some(0) => Best::binary_in_place(&op, &shape, Side::Left, b, output)?,
+        Some(_) => Best::binary_in_place(&op, &shape, Side::Right, a, output)?,
+        None => Best::binary(&op, &shape, a, b, output)?,
     }
     Ok(())
 }
@@ -146,9 +146,9 @@ fn run_add_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let op = <AddInt as Stored<i8>>::read(step)?;
     let Operands { inputs: [a, b], output, in_place } = operands(step, arena)?;
     match in_place {
-        Some(0) => kernels::add_int8_in_place(&op, kernels::Side::Left, b, output)?,
-        Some(_) => kernels::add_int8_in_place(&op, kernels::Side::Right, a, output)?,
-        None => kernels::add_int8(&op, a, b, output)?,
+        Some(0) => Best::add_int8_in_place(&op, Side::Left, b, output)?,
+        Some(_) => Best::add_int8_in_place(&op, Side::Right, a, output)?,
+        None => Best::add_int8(&op, a, b, output)?,
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use super::elementwise::check_elementwise;
 use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, Element, NONE, OpCode, Operator, Overlap, Step, TensorRecord, param};
-use crate::kernels::best as kernels;
 use crate::kernels::{AXES, Grid, Interpolate, Resize, StridedCopy};
+use crate::kernels::{BackEnd as _, Best};
 use crate::shape::expect_len;
 
 operator!(/// int8 elements in another shape
@@ -116,7 +116,7 @@ fn run_pad(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let value = step.param(param::PAD_VALUE).to_le_bytes();
     let border = value.get(..op.element_bytes()).unwrap_or(&value);
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::pad(&op, border, x, output)?)
+    Ok(Best::pad(&op, border, x, output)?)
 }
 
 /// How many operands a concatenation has: those before the first that is absent.
@@ -161,7 +161,7 @@ fn run_concat(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     for index in 0..concat_operands(step) {
         let op = concat(step, index, axis, offset)?;
         let Operands { inputs: [x], output, .. } = operands_from(step, arena, index)?;
-        kernels::strided_copy(&op, x, output)?;
+        Best::strided_copy(&op, x, output)?;
         offset += step.input(index)?.dim(axis);
     }
     Ok(())
@@ -181,7 +181,7 @@ fn check_slice(step: &Step<'_>) -> Outcome {
 
 fn run_slice(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::strided_copy(&slice(step)?, x, output)?)
+    Ok(Best::strided_copy(&slice(step)?, x, output)?)
 }
 
 fn transpose(step: &Step<'_>) -> Result<StridedCopy, OperatorError> {
@@ -200,7 +200,7 @@ fn check_transpose(step: &Step<'_>) -> Outcome {
 
 fn run_transpose(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::strided_copy(&transpose(step)?, x, output)?)
+    Ok(Best::strided_copy(&transpose(step)?, x, output)?)
 }
 
 /// The resize of images whose channels are `channel_bytes` wide, where a byte stands for a channel.
@@ -227,10 +227,10 @@ fn check_resize(step: &Step<'_>) -> Outcome {
 
 fn run_resize_nearest(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands::<'_, u8, 1> { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::resize_nearest(&resize(step, element_bytes(step))?, x, output)?)
+    Ok(Best::resize_nearest(&resize(step, element_bytes(step))?, x, output)?)
 }
 
 fn run_resize_bilinear<T: Element + Interpolate>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands::<'_, T, 1> { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::resize_bilinear(&resize(step, 1)?, step.model.rounding(), x, output)?)
+    Ok(Best::resize_bilinear(&resize(step, 1)?, step.model.rounding(), x, output)?)
 }

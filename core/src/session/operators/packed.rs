@@ -5,8 +5,8 @@ use super::tiled::{check_tiled, numerics};
 use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, OpCode, Operator, Overlap, Step};
-use crate::kernels::best as kernels;
 use crate::kernels::tiles::{Blocks, Codebook, CompressedRows, Conv2dTiled, Int4, Kept, Packed, Rows, Taps};
+use crate::kernels::{BackEnd as _, Best};
 use crate::kernels::{Conv2d, Dense};
 use crate::shape::expect_len;
 
@@ -32,7 +32,7 @@ macro_rules! packed {
                 let op = op.as_ref().map_err(|&error| error)?;
                 let packed = $read(step, conv2d_dims(op), Reading::AtRun)?;
                 let (mut activations, scratch) = tiled_operands(step, arena)?;
-                Ok(kernels::conv2d_packed(op, &numerics(step)?, &packed, &mut activations, scratch)?)
+                Ok(Best::conv2d_packed(op, &numerics(step)?, &packed, &mut activations, scratch)?)
             });
         operator!($(#[$doc])*
             $dense = $dense_code, I8, Overlap::Never,
@@ -43,7 +43,7 @@ macro_rules! packed {
                 let (mut activations, scratch) = tiled_operands(step, arena)?;
                 let [outputs, inputs] = dims;
                 let (x, y) = activations.split(inputs, outputs)?;
-                Ok(kernels::dense_packed(&numerics(step)?, &packed, x, y, scratch)?)
+                Ok(Best::dense_packed(&numerics(step)?, &packed, x, y, scratch)?)
             });
     };
 }
@@ -156,5 +156,5 @@ fn run_compressed(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let dense = compressed.dense();
     let (mut activations, scratch) = tiled_operands(step, arena)?;
     let (x, y) = activations.split(dense.inputs().get(), dense.outputs().get())?;
-    Ok(kernels::dense_compressed(&numerics(step)?, &compressed, x, y, scratch)?)
+    Ok(Best::dense_compressed(&numerics(step)?, &compressed, x, y, scratch)?)
 }

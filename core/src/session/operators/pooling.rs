@@ -5,8 +5,8 @@ use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, Element, OpCode, Operator, Overlap, Step, StoredClamp};
 use crate::kernels::Pool2d;
-use crate::kernels::best as kernels;
 use crate::kernels::reference::PoolElement;
+use crate::kernels::{BackEnd as _, Best};
 
 operator!(/// int8 maximum over windows
     MAX_POOL2D_I8 = MaxPool2d, I8, Overlap::Never, check_pool::<i8>, run_max_pool_int8);
@@ -36,20 +36,20 @@ fn check_pool<T: Element + StoredClamp>(step: &Step<'_>) -> Outcome {
 
 fn run_max_pool_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::max_pool2d_int8(&pool(step)?, StoredClamp::read_clamp(step)?, x, output)?)
+    Ok(Best::max_pool2d_int8(&pool(step)?, StoredClamp::read_clamp(step)?, x, output)?)
 }
 
 fn run_max_pool<T: Element + StoredClamp + PoolElement>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::max_pool2d(&pool(step)?, T::read_clamp(step)?, x, output)?)
+    Ok(Best::max_pool2d(&pool(step)?, T::read_clamp(step)?, x, output)?)
 }
 
 fn run_average_pool_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::average_pool2d_int8(&pool(step)?, StoredClamp::read_clamp(step)?, x, output)?)
+    Ok(Best::average_pool2d_int8(&pool(step)?, StoredClamp::read_clamp(step)?, x, output)?)
 }
 
 fn run_average_pool<T: Element + StoredClamp + PoolElement>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::average_pool2d(&pool(step)?, T::read_clamp(step)?, x, output)?)
+    Ok(Best::average_pool2d(&pool(step)?, T::read_clamp(step)?, x, output)?)
 }

@@ -5,7 +5,7 @@ use super::elementwise::Stored;
 use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, Element, OpCode, Operator, Overlap, Step, param};
-use crate::kernels::best as kernels;
+use crate::kernels::{BackEnd as _, Best};
 use crate::kernels::{MeanF32, Reduce, ReduceInt, Reduction, SumF32};
 
 operator!(/// int8 mean over axes
@@ -68,7 +68,7 @@ fn check_reduce<T: Element, R: Stored<T>>(step: &Step<'_>) -> Outcome {
 
 fn run_reduce<T: Element + Default, R: Stored<T> + Reduction<T>>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::reduce(&geometry(step)?, &R::read(step)?, x, output)?)
+    Ok(Best::reduce(&geometry(step)?, &R::read(step)?, x, output)?)
 }
 
 fn check_arg_max<T: Element>(step: &Step<'_>) -> Outcome {
@@ -82,5 +82,5 @@ fn check_arg_max<T: Element>(step: &Step<'_>) -> Outcome {
 
 fn run_arg_max<T: Element + PartialOrd>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let (x, y) = conversion::<T, i32>(step, arena)?;
-    Ok(kernels::arg_max(&geometry(step)?, x, y)?)
+    Ok(Best::arg_max(&geometry(step)?, x, y)?)
 }

@@ -4,7 +4,7 @@ use super::super::operands::{Operands, activation, operands, output};
 use super::{Outcome, operator};
 use crate::error::OperatorError;
 use crate::format::{DType, OpCode, Operator, Overlap, Step, param};
-use crate::kernels::best as kernels;
+use crate::kernels::{BackEnd as _, Best};
 use crate::kernels::{Softmax, SoftmaxInt8, SoftmaxInt16};
 
 operator!(/// int8 softmax
@@ -37,7 +37,7 @@ fn check_softmax_int8(step: &Step<'_>) -> Outcome {
 
 fn run_softmax_int8(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::softmax_int8(&softmax(step)?, &softmax_constants(step)?, x, output)?)
+    Ok(Best::softmax_int8(&softmax(step)?, &softmax_constants(step)?, x, output)?)
 }
 
 fn softmax_constants_int16(step: &Step<'_>) -> Result<SoftmaxInt16, OperatorError> {
@@ -53,7 +53,7 @@ fn check_softmax_int16(step: &Step<'_>) -> Outcome {
 
 fn run_softmax_int16(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::softmax_int16(&softmax(step)?, &softmax_constants_int16(step)?, x, output)?)
+    Ok(Best::softmax_int16(&softmax(step)?, &softmax_constants_int16(step)?, x, output)?)
 }
 
 fn check_softmax_f32(step: &Step<'_>) -> Outcome {
@@ -64,5 +64,5 @@ fn check_softmax_f32(step: &Step<'_>) -> Outcome {
 
 fn run_softmax_f32(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::softmax_f32(&softmax(step)?, x, output)?)
+    Ok(Best::softmax_f32(&softmax(step)?, x, output)?)
 }

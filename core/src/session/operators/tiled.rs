@@ -6,8 +6,8 @@ use super::super::operands::{
 use super::{Outcome, operator};
 use crate::error::{OperatorError, ShapeError};
 use crate::format::{DType, OpCode, Operator, Overlap, Place, Step, StoredClamp};
-use crate::kernels::best as kernels;
 use crate::kernels::tiles::{Conv2dTiled, DenseTiled, TiledInt8, Tiles};
+use crate::kernels::{BackEnd as _, Best};
 use crate::kernels::{Conv2d, Dense};
 use crate::num::saturate_i8;
 use crate::shape::expect_len;
@@ -67,7 +67,7 @@ fn run_conv2d(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let op = conv2d(step);
     let op = op.as_ref().map_err(|&error| error)?;
     let (mut activations, scratch) = tiled_operands(step, arena)?;
-    Ok(kernels::conv2d_tiled(op, &numerics(step)?, &conv2d_tiles(step, op)?, &mut activations, scratch)?)
+    Ok(Best::conv2d_tiled(op, &numerics(step)?, &conv2d_tiles(step, op)?, &mut activations, scratch)?)
 }
 
 fn dense(step: &Step<'_>) -> Result<DenseTiled, OperatorError> {
@@ -90,7 +90,7 @@ fn run_dense(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let tiles = dense_tiles(step, &op)?;
     if op.scratch_words() == 0 {
         let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-        return Ok(kernels::dense_tiled(&op, &numerics, &tiles, x, output)?);
+        return Ok(Best::dense_tiled(&op, &numerics, &tiles, x, output)?);
     }
     // Inputs that are no whole groups are copied to where they can be read as such.
     let lost = ShapeError::Len { operand: "scratch", expected: op.scratch_words(), got: 0 };
@@ -99,5 +99,5 @@ fn run_dense(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let padded = padded.get_mut(..op.read_len()).ok_or(lost)?;
     padded.iter_mut().zip(activations.x()).for_each(|(to, &from)| *to = from);
     let output = activations.y().get_mut(..op.dense.outputs().get()).ok_or(lost)?;
-    Ok(kernels::dense_tiled(&op, &numerics, &tiles, padded, output)?)
+    Ok(Best::dense_tiled(&op, &numerics, &tiles, padded, output)?)
 }

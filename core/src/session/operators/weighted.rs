@@ -13,8 +13,8 @@ use super::super::operands::{Operands, activation, expect_output_image, image, o
 use super::{Outcome, operator};
 use crate::error::{OperatorError, ShapeError};
 use crate::format::{DType, Element, OpCode, Operator, Overlap, Step, StoredClamp, TensorRecord};
-use crate::kernels::best as kernels;
 use crate::kernels::{Arithmetic, Conv2d, Dense, DepthwiseConv2d, Float32, Int8};
+use crate::kernels::{BackEnd as _, Best};
 use crate::num::Multiplier;
 use crate::shape::expect_len;
 
@@ -130,7 +130,7 @@ fn check_conv2d<S: Stored>(step: &Step<'_>) -> Outcome {
 
 fn run_conv2d<S: Stored>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::conv2d(&conv2d(step)?, &S::read(step)?, x, step.constant(1)?, step.constant(2)?, output)?)
+    Ok(Best::conv2d(&conv2d(step)?, &S::read(step)?, x, step.constant(1)?, step.constant(2)?, output)?)
 }
 
 fn depthwise(step: &Step<'_>) -> Result<DepthwiseConv2d, OperatorError> {
@@ -152,7 +152,7 @@ fn check_depthwise<S: Stored>(step: &Step<'_>) -> Outcome {
 fn run_depthwise<S: Stored>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
     let (op, arithmetic) = (depthwise(step)?, S::read(step)?);
-    Ok(kernels::depthwise_conv2d(&op, &arithmetic, x, step.constant(1)?, step.constant(2)?, output)?)
+    Ok(Best::depthwise_conv2d(&op, &arithmetic, x, step.constant(1)?, step.constant(2)?, output)?)
 }
 
 fn dense(step: &Step<'_>) -> Result<Dense, OperatorError> {
@@ -170,5 +170,5 @@ fn check_dense<S: Stored>(step: &Step<'_>) -> Outcome {
 
 fn run_dense<S: Stored>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
-    Ok(kernels::dense(&dense(step)?, &S::read(step)?, x, step.constant(1)?, step.constant(2)?, output)?)
+    Ok(Best::dense(&dense(step)?, &S::read(step)?, x, step.constant(1)?, step.constant(2)?, output)?)
 }

@@ -51,7 +51,7 @@ macro_rules! gates {
 gates! {
     "top-level", "nothing strange lies at the top level, and every package has its licence", &[], source::top_level;
     "arrows", "crates and modules depend on each other in one direction", &[], arrows::arrows;
-    "core-source", "core has no unsafe outside instruction-set files, no allocator, no std", &[], source::core_source;
+    "core-source", "core has unsafe in instruction-set folders alone, one choice of back end, no allocator, no std", &[], source::core_source;
     "fmt", "every file is formatted", &[RUSTFMT], fmt;
     "core-targets", "core builds for every chip family and for this machine", ALL_TARGETS, core_targets;
     "core-panics", "no function of core, compiled for two chips, can panic or allocate",

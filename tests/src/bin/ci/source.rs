@@ -3,23 +3,16 @@
 
 use crate::citations;
 use crate::run::{Context, Outcome, RELEASE, Verdict, output};
-use crate::text::sources;
+use crate::text::{Source, sources};
 
-/// Files of core that may contain `unsafe`: one instruction set each.
-const ISA_FILES: &[&str] = &[
-    "kernels/arm_dsp/add.rs",
-    "kernels/arm_dsp/attention.rs",
-    "kernels/arm_dsp/blocks.rs",
-    "kernels/arm_dsp/codebook.rs",
-    "kernels/arm_dsp/compressed.rs",
-    "kernels/arm_dsp/depthwise_conv2d_tiled.rs",
-    "kernels/arm_dsp/int4.rs",
-    "kernels/arm_dsp/kept.rs",
-    "kernels/arm_dsp/nodes.rs",
-    "kernels/arm_dsp/pool2d.rs",
-    "kernels/arm_dsp/taps.rs",
-    "kernels/arm_dsp/tiled.rs",
-];
+/// Instruction sets that core has a back end for: its folder in `core/src/kernels`, and the `cfg` that chooses it.
+const INSTRUCTION_SETS: &[&str] = &["arm_dsp"];
+
+/// The file of core that chooses the back end.
+const CHOICE: &str = "kernels/mod.rs";
+
+/// What else a `cfg` could ask of the processor.
+const PROCESSOR: [&str; 2] = ["target_arch", "target_feature"];
 
 /// Lines of core that may name std: file, line, reason.
 const STD_LINES: &[(&str, &str, &str)] = &[("real.rs", "extern crate std;", "hosted targets only, for their sqrt")];
@@ -30,24 +23,36 @@ const ALLOCATING: [&str; 6] = ["extern crate alloc", "extern crate std", "alloc:
 /// What looks like one of them but is not: a list of fixed capacity.
 const LIST: &str = "heapless::Vec<";
 
-/// core: no `unsafe` outside the instruction-set files, no allocator, no std.
+/// core: `unsafe` in the folders of instruction sets alone, which one file chooses from; no allocator, no std.
 pub(crate) fn core_source(context: &Context) -> Outcome {
+    let wrong: Vec<String> =
+        sources(&context.root.join("core/src"))?.iter().flat_map(|source| wrong_in_core(source)).collect();
+    if wrong.is_empty() { Ok(Verdict::PASSED) } else { Err(wrong.join("\n")) }
+}
+
+/// What a file of core says that it may not.
+fn wrong_in_core(source: &Source) -> Vec<String> {
+    let path = source.path.to_string_lossy().replace('\\', "/");
+    let of_instruction_set = INSTRUCTION_SETS.iter().any(|name| path.starts_with(&format!("kernels/{name}/")));
     let mut wrong = Vec::new();
-    for source in sources(&context.root.join("core/src"))? {
-        let path = source.path.to_string_lossy().replace('\\', "/");
-        for (number, line) in &source.lines {
-            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-            if words.any(|word| word == "unsafe") && !ISA_FILES.contains(&path.as_str()) {
-                wrong.push(format!("core/src/{path}:{number}: unsafe outside an instruction-set file: {line}"));
-            }
-            let allowed = STD_LINES.iter().any(|(file, text, _)| *file == path && *text == line.trim());
-            let others = line.replace(LIST, "");
-            if ALLOCATING.iter().any(|name| others.contains(name)) && !allowed {
-                wrong.push(format!("core/src/{path}:{number}: std or an allocator in core: {line}"));
-            }
+    for (number, line) in &source.lines {
+        let mut refuse = |what: &str| wrong.push(format!("core/src/{path}:{number}: {what}: {line}"));
+        let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        if words.contains(&"unsafe") && !of_instruction_set {
+            refuse("unsafe outside the folder of an instruction set");
+        }
+        let asks = |name: &&&str| words.contains(*name);
+        let conditional = words.iter().any(|word| matches!(*word, "cfg" | "cfg_attr"));
+        if conditional && path != CHOICE && INSTRUCTION_SETS.iter().chain(&PROCESSOR).any(|name| asks(&name)) {
+            refuse("an instruction set is asked for outside the choice of the back end");
+        }
+        let allowed = STD_LINES.iter().any(|(file, text, _)| *file == path && *text == line.trim());
+        let others = line.replace(LIST, "");
+        if ALLOCATING.iter().any(|name| others.contains(name)) && !allowed {
+            refuse("std or an allocator in core");
         }
     }
-    if wrong.is_empty() { Ok(Verdict::PASSED) } else { Err(wrong.join("\n")) }
+    wrong
 }
 
 /// Everything that may stand at the top level besides dot-files.
@@ -140,6 +145,30 @@ fn subcommands(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_core_may_not_say_is_seen() {
+        let wrong = |path: &str, line: &str| {
+            wrong_in_core(&Source { path: path.into(), lines: vec![(1, line.to_owned())] }).len()
+        };
+        for (path, line) in [
+            ("shape.rs", "#[cfg_attr(arm_dsp, inline(never))]"),
+            ("kernels/arm_dsp/add.rs", "#[cfg(not(arm_dsp))]"),
+            ("num/mod.rs", "#[cfg(target_arch = \"arm\")]"),
+            ("kernels/mod.rs", "unsafe { add() }"),
+            ("kernels/portable/mod.rs", "use std::vec;"),
+        ] {
+            assert_eq!(wrong(path, line), 1, "{path}: {line}");
+        }
+        for (path, line) in [
+            ("kernels/mod.rs", "#[cfg(arm_dsp)]"),
+            ("kernels/arm_dsp/add.rs", "unsafe { add() }"),
+            ("kernels/mod.rs", "pub mod arm_dsp;"),
+            ("kernels/mod.rs", "#[cfg(test)]"),
+        ] {
+            assert_eq!(wrong(path, line), 0, "{path}: {line}");
+        }
+    }
 
     #[test]
     fn paths_and_commands_are_found_in_prose_and_in_code() {

@@ -8,9 +8,8 @@ use super::super::operands::{activation, output};
 use super::{Outcome, operator};
 use crate::error::{GraphError, OperatorError};
 use crate::format::{DType, Element, NONE, OpCode, Operator, Overlap, Place, Shared, Step, TensorRecord, param};
-use crate::kernels::best::{self as kernels, NodeSums};
-use crate::kernels::nodes::{Link, NeighbourWeights, Slope, compute_row, keep_edges};
-use crate::kernels::{Kept, RowScaling, Sparse, Weighted};
+use crate::kernels::nodes::{Link, NeighbourWeights, Slope, compute_row, compute_rows, keep_edges};
+use crate::kernels::{Best, Kept, RowScaling, Sparse, Weighted};
 use crate::num::Multiplier;
 use crate::shape::expect_len;
 use arena::{elements, split};
@@ -161,33 +160,33 @@ fn check_layer(step: &Step<'_>, weights: usize) -> Outcome {
 }
 
 fn propagate_rows<'a>(step: &Step<'a>, shared: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
-    Ok(Link::propagate::<NodeSums>(propagate(step, Proof::Done, shared)?))
+    Ok(Link::propagate::<Best>(propagate(step, Proof::Done, shared)?))
 }
 
 fn by_degree_rows<'a>(step: &Step<'a>, shared: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
-    Ok(Link::by_degree::<NodeSums>(by_degree(step, Proof::Done, shared)?))
+    Ok(Link::by_degree::<Best>(by_degree(step, Proof::Done, shared)?))
 }
 
 fn attend_rows<'a>(step: &Step<'a>, shared: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
-    Ok(Link::attention::<NodeSums>(attend(step, Proof::Done, shared)?))
+    Ok(Link::attention::<Best>(attend(step, Proof::Done, shared)?))
 }
 
 fn sparse_dense_rows<'a>(step: &Step<'a>, _: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
-    Ok(Link::sparse_dense::<NodeSums>(sparse_dense(step, Proof::Done)?, step.constant(0)?))
+    Ok(Link::sparse_dense::<Best>(sparse_dense(step, Proof::Done)?, step.constant(0)?))
 }
 
 fn sparse_compressed_rows<'a>(step: &Step<'a>, _: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
     let op = sparse_dense(step, Proof::Done)?;
-    Ok(Link::sparse_compressed::<NodeSums>(op, compressed(step, 0, feature_count(step)?, Proof::Done)?))
+    Ok(Link::sparse_compressed::<Best>(op, compressed(step, 0, feature_count(step)?, Proof::Done)?))
 }
 
 fn node_dense_rows<'a>(step: &Step<'a>, _: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
-    Ok(Link::node_dense::<NodeSums>(node_dense(step)?, step.constant(1)?))
+    Ok(Link::node_dense::<Best>(node_dense(step)?, step.constant(1)?))
 }
 
 fn node_compressed_rows<'a>(step: &Step<'a>, _: &Shared<'a>) -> Result<Link<'a>, OperatorError> {
     let op = node_dense(step)?;
-    Ok(Link::node_compressed::<NodeSums>(op, compressed(step, 1, op.inputs, Proof::Done)?))
+    Ok(Link::node_compressed::<Best>(op, compressed(step, 1, op.inputs, Proof::Done)?))
 }
 
 fn check_multiplier(multiplier: Multiplier, fits: bool) -> Outcome {
@@ -227,7 +226,7 @@ fn run(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let (y, scratch, shared) = split(step, arena)?;
     let mut chain = Chain::new();
     chain.read(step, &shared)?;
-    kernels::compute_rows(chain.links(), channels, elements(y), scratch);
+    compute_rows(chain.links(), channels, elements(y), scratch);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::{FloatFile, QuantisedFile, Stored, weights};
 use crate::error::OperatorError;
 use crate::format::{DType, OpCode, Operator, Overlap, Step};
 use crate::kernels::TransposeConv2d;
-use crate::kernels::best as kernels;
+use crate::kernels::{BackEnd as _, Best};
 use crate::session::operands::{Operands, activation, image, operands, output};
 use crate::session::operators::{Outcome, operator};
 use crate::shape::expect_len;
@@ -37,5 +37,5 @@ pub(super) fn check_transpose_conv2d<S: Stored>(step: &Step<'_>) -> Outcome {
 pub(super) fn run_transpose_conv2d<S: Stored>(step: &Step<'_>, arena: &mut [u8]) -> Outcome {
     let Operands { inputs: [x], output, .. } = operands(step, arena)?;
     let (op, arithmetic) = (transpose_conv2d(step)?, S::read(step)?);
-    Ok(kernels::transpose_conv2d(&op, &arithmetic, x, step.constant(1)?, step.constant(2)?, output)?)
+    Ok(Best::transpose_conv2d(&op, &arithmetic, x, step.constant(1)?, step.constant(2)?, output)?)
 }
