@@ -431,6 +431,13 @@ pub enum OptimError {
         /// Elements that were given.
         got: usize,
     },
+    /// The rule keeps another number of slices of state.
+    Slots {
+        /// Slices that it keeps.
+        expected: usize,
+        /// Slices that were given.
+        got: usize,
+    },
     /// A hyper-parameter is outside the range in which the step is defined.
     Hyper {
         /// The hyper-parameter.
@@ -444,6 +451,7 @@ impl fmt::Display for OptimError {
             Self::Len { operand, expected, got } => {
                 write!(f, "{operand} has {got} elements but there are {expected} values")
             }
+            Self::Slots { expected, got } => write!(f, "the rule keeps {expected} slices of state, {got} were given"),
             Self::Hyper { name } => write!(f, "{name} is out of range"),
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! Modules, in the order in which they may use each other (left may not use right):
 //! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `real ← prox`,
-//! `optim`, `select`, `graph ← teddy`, `learn`. The kernels over nodes read the rows of `graph`.
+//! `optim`, `schedule`, `select`, `graph ← teddy`, `learn`. The kernels over nodes read the rows of `graph`.
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(target_endian = "big")]
@@ -23,6 +23,7 @@ pub mod session;
 
 pub mod optim;
 pub mod prox;
+pub mod schedule;
 
 pub mod graph;
 pub mod select;

@@ -1,13 +1,17 @@
 //! Adam and AdamW as PyTorch defines them (specs/optimizers.md §1).
 
-use super::{Decay, expect_len, in_range};
+use super::{Decay, Hyper, Optimizer, expect_len, in_range};
 use crate::error::OptimError;
 use crate::real::Real;
 use core::num::NonZeroU32;
 
-/// Hyper-parameters; the default is Adam's, without decay.
+/// The rule with its hyper-parameters; the default is Adam's, without decay.
+///
+/// ```text
+/// g += l2 x;  x *= shrink;  m += (1 − β1)(g − m);  v = β2 v + (1 − β2) g²;  x −= lr/c1 · m / (√v / √c2 + eps)
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Hyper {
+pub struct Adam {
     /// Learning rate of this step.
     pub lr: f64,
     /// Decay of the first moment, in `[0, 1)`.
@@ -20,19 +24,27 @@ pub struct Hyper {
     pub decay: Decay,
 }
 
-impl Default for Hyper {
+impl Default for Adam {
     fn default() -> Self {
         Self { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: Decay::None }
     }
 }
 
-/// The moments of a tensor, zero before the first step.
-#[derive(Debug)]
-pub struct State<'a, T> {
-    /// First moment, one entry a value.
-    pub m: &'a mut [T],
-    /// Second moment, one entry a value.
-    pub v: &'a mut [T],
+impl Adam {
+    /// `torch.optim.Adam`: decay is part of the gradient.
+    pub fn coupled(hyper: &Hyper) -> Self {
+        Self { decay: Decay::coupled(hyper.weight_decay), ..Self::without_decay(hyper) }
+    }
+
+    /// `torch.optim.AdamW`: decay stands beside the step.
+    pub fn decoupled(hyper: &Hyper) -> Self {
+        Self { decay: Decay::decoupled(hyper.weight_decay), ..Self::without_decay(hyper) }
+    }
+
+    fn without_decay(hyper: &Hyper) -> Self {
+        let Hyper { lr, beta1, beta2, eps, .. } = *hyper;
+        Self { lr, beta1, beta2, eps, decay: Decay::None }
+    }
 }
 
 /// `1 − beta^t`, the bias correction of a moment after `t` steps.
@@ -48,39 +60,36 @@ pub fn bias_correction(beta: f64, t: NonZeroU32) -> f64 {
     1.0 - power
 }
 
-/// One step; `t` counts from 1.
-///
-/// ```text
-/// g += l2 x;  x *= shrink;  m += (1 − β1)(g − m);  v = β2 v + (1 − β2) g²;  x −= lr/c1 · m / (√v / √c2 + eps)
-/// ```
-/// # Shapes
-/// `values, gradients, state.m, state.v: [n]`
-/// # Numerics
-/// Elementwise in `T`, without fused multiply-add; scalars in `f64`, rounded once. The same bits on every target. A NaN
-/// or infinite gradient makes its own element NaN and no other.
-/// # Errors
-/// [`OptimError`] names the operand or the hyper-parameter; nothing is written then.
-// Always inlined, so that a caller compiled for wider vectors gets this loop in wider vectors.
-#[inline(always)]
-pub fn step<T: Real>(
-    values: &mut [T],
-    gradients: &[T],
-    state: State<'_, T>,
-    hyper: &Hyper,
-    t: NonZeroU32,
-) -> Result<(), OptimError> {
-    expect_len("gradients", values.len(), gradients.len())?;
-    expect_len("m", values.len(), state.m.len())?;
-    expect_len("v", values.len(), state.v.len())?;
-    let Scalars { l2, shrink, gain1, beta2, gain2, rate, root, eps } = Scalars::<T>::of(hyper, t)?;
-    let moments = state.m.iter_mut().zip(state.v.iter_mut());
-    for ((x, g), (m, v)) in values.iter_mut().zip(gradients).zip(moments) {
-        let g = *g + l2 * *x;
-        *m = *m + gain1 * (g - *m);
-        *v = beta2 * *v + gain2 * (g * g);
-        *x = shrink * *x - rate * *m / (v.sqrt() * root + eps);
+impl Optimizer for Adam {
+    /// The first and the second moment.
+    fn slots(&self) -> &'static [&'static str] {
+        &["m", super::SECOND_MOMENT]
     }
-    Ok(())
+
+    // Always inlined, so that a caller compiled for wider vectors gets this loop in wider vectors.
+    #[inline(always)]
+    fn step<T: Real>(
+        &self,
+        values: &mut [T],
+        gradients: &[T],
+        slots: &mut [&mut [T]],
+        t: NonZeroU32,
+    ) -> Result<(), OptimError> {
+        let got = slots.len();
+        let [m, v] = slots else { return Err(OptimError::Slots { expected: 2, got }) };
+        expect_len("gradients", values.len(), gradients.len())?;
+        expect_len("m", values.len(), m.len())?;
+        expect_len("v", values.len(), v.len())?;
+        let Scalars { l2, shrink, gain1, beta2, gain2, rate, root, eps } = Scalars::<T>::of(self, t)?;
+        let moments = m.iter_mut().zip(v.iter_mut());
+        for ((x, g), (m, v)) in values.iter_mut().zip(gradients).zip(moments) {
+            let g = *g + l2 * *x;
+            *m = *m + gain1 * (g - *m);
+            *v = beta2 * *v + gain2 * (g * g);
+            *x = shrink * *x - rate * *m / (v.sqrt() * root + eps);
+        }
+        Ok(())
+    }
 }
 
 /// Everything in a step that is not an element.
@@ -98,8 +107,8 @@ struct Scalars<T> {
 }
 
 impl<T: Real> Scalars<T> {
-    fn of(hyper: &Hyper, t: NonZeroU32) -> Result<Self, OptimError> {
-        let Hyper { lr, beta1, beta2, eps, decay } = *hyper;
+    fn of(adam: &Adam, t: NonZeroU32) -> Result<Self, OptimError> {
+        let Adam { lr, beta1, beta2, eps, decay } = *adam;
         in_range("lr", lr.is_finite())?;
         in_range("beta1", (0.0..1.0).contains(&beta1))?;
         in_range("beta2", (0.0..1.0).contains(&beta2))?;

@@ -29,6 +29,7 @@ const CORE: Modules = &[
     ("session", &["error", "num", "shape", "graph", "kernels", "format"]),
     ("prox", &["error", "real"]),
     ("optim", &["error", "real"]),
+    ("schedule", &[]),
     ("graph", &["error", "real"]),
     ("select", &["real"]),
     ("teddy", &["error", "real", "select", "graph"]),
