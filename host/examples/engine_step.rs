@@ -4,7 +4,7 @@
 //! for each line on stdin, so that a driver can alternate it with another engine (tests/bench/engine_vs_pytorch.py). With
 //! `wgsef`, every step takes the proximal step of the Fashion-MNIST recipes too.
 
-use niwaki::engine::{Engine, Options};
+use niwaki::engine::{Engine, Options, Slots};
 use niwaki::graph::Graph;
 use niwaki::sparsify::alive::Alive;
 use niwaki::sparsify::family::Families;
@@ -12,7 +12,7 @@ use niwaki::sparsify::method::{self, AdamMetric, Method, Moment, Stage, Start};
 use niwaki::sparsify::options::{Method as Name, Metric, Sparsity};
 use niwaki::sparsify::wgsef::Prox;
 use niwaki::zoo;
-use niwaki_core::optim::{Decay, adam};
+use niwaki_core::optim::{Decay, Optimizer, adam::Adam};
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::num::NonZeroU32;
@@ -66,9 +66,8 @@ struct Trainer {
     engine: Engine,
     x: Vec<f32>,
     labels: Vec<u32>,
-    m: Vec<f32>,
-    v: Vec<f32>,
-    hyper: adam::Hyper,
+    slots: Slots,
+    adam: Adam,
     t: NonZeroU32,
     sparse: Option<Sparse>,
 }
@@ -83,7 +82,7 @@ struct Sparse {
 
 impl Sparse {
     /// WGSEF as the recipes have it, with half of the filters as budget.
-    fn new(graph: &Graph, engine: &Engine, hyper: &adam::Hyper) -> Result<Option<Self>, Box<dyn Error>> {
+    fn new(graph: &Graph, engine: &Engine, adam: &Adam) -> Result<Option<Self>, Box<dyn Error>> {
         let options = Sparsity { method: Name::Wgsef, metric: Metric::Adam, lambda: 0.01, ..Sparsity::default() };
         let mut families = Families::new(graph, engine.parameters(), &options)?;
         let kept = families.list.iter().map(|family| (0..family.groups.div_ceil(2)).collect()).collect();
@@ -95,7 +94,7 @@ impl Sparse {
             kept: &kept,
             weights: &weights,
             prox: Prox::Cpu,
-            adam: Some(AdamMetric { beta2: hyper.beta2, epsilon: hyper.eps }),
+            adam: Some(AdamMetric { beta2: adam.beta2, epsilon: adam.eps }),
         };
         let Some(method) = method::start(&options, start)? else { return Ok(None) };
         let alive = Alive::new(&families, families.all())?;
@@ -110,31 +109,23 @@ impl Trainer {
         let engine = Engine::new(&graph, Options { batch, threads: 1 })?;
         let x = (0..batch * input.iter().product::<usize>()).map(|i| (i as f32 * 0.37).sin()).collect();
         let labels = (0..batch).map(|i| (i % classes) as u32).collect();
-        let moments = vec![0.0; engine.values().len()];
-        let hyper = adam::Hyper { decay, ..adam::Hyper::default() };
-        let sparse = if wgsef { Sparse::new(&graph, &engine, &hyper)? } else { None };
-        Ok(Self { engine, x, labels, m: moments.clone(), v: moments, hyper, t: NonZeroU32::MIN, sparse })
+        let adam = Adam { decay, ..Adam::default() };
+        let slots = Slots::new(adam.slots(), engine.values().len());
+        let sparse = if wgsef { Sparse::new(&graph, &engine, &adam)? } else { None };
+        Ok(Self { engine, x, labels, slots, adam, t: NonZeroU32::MIN, sparse })
     }
 
     fn step(&mut self) -> Result<f64, Box<dyn Error>> {
         let loss = self.engine.loss_and_gradients(&self.x, &self.labels)?;
         let (values, gradients) = self.engine.values_and_gradients();
-        let state = adam::State { m: &mut self.m, v: &mut self.v };
-        adam::step(values, gradients, state, &self.hyper, self.t)?;
+        self.adam.step(values, gradients, &mut self.slots.flat_mut(), self.t)?;
         if let Some(Sparse { families, alive, method, lambda }) = &mut self.sparse {
             let (values, gradients) = self.engine.values_and_gradients_mut();
             let step = self.t.get() as usize;
-            let at = Moment {
-                epoch: 0,
-                epochs: 1,
-                step,
-                steps: step,
-                lr: self.hyper.lr,
-                lambda: *lambda,
-                half_space: false,
-            };
-            let (m, v) = (&mut self.m[..], &mut self.v[..]);
-            method.after_step(&mut Stage { families, values, gradients, m, v, alive, at })?;
+            let at =
+                Moment { epoch: 0, epochs: 1, step, steps: step, lr: self.adam.lr, lambda: *lambda, half_space: false };
+            let slots = &mut self.slots;
+            method.after_step(&mut Stage { families, values, gradients, slots, alive, at })?;
         }
         self.t = self.t.saturating_add(1);
         Ok(loss.mean)

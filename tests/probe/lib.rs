@@ -21,12 +21,13 @@ use niwaki_core::kernels::{
     SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, reference,
 };
 use niwaki_core::num::{self, Code, Multiplier, Rounding, SmallMultiplier};
-use niwaki_core::optim::{adam, sgd};
+use niwaki_core::optim::{Hyper, Kind, Optimizer, adam, sgd};
 use niwaki_core::prox::group_lasso::GroupLasso;
 use niwaki_core::prox::groups::{self, GroupKind, Groups, IndexSets, Layout, LayoutSpec};
 use niwaki_core::prox::half_space::half_space_scales;
 use niwaki_core::prox::wgsef::{Budget, Ramp, Solver, Weights, Wgsef};
 use niwaki_core::real::Real;
+use niwaki_core::schedule::{Schedule, progress};
 use niwaki_core::session::{Model, Session, operators};
 use niwaki_core::shape::{self, AxisSpec, Window, same_padding};
 
@@ -502,12 +503,17 @@ fn costly<T: Real>(
     half_space_scales(&[unknown(1.0); 3], &[unknown(2.0); 3], unknown(0.5), scales)
 }
 
-fn optimizers<T: Real>(hypers: &(adam::Hyper, sgd::Hyper), t: NonZeroU32, x: [&mut [T]; 4]) -> Result<(), OptimError> {
-    let [values, gradients, m, v] = x;
+fn optimizers<T: Real>(
+    rules: &(Kind, Hyper, sgd::Sgd),
+    t: NonZeroU32,
+    x: [&mut [T]; 2],
+    slots: &mut [&mut [T]],
+) -> Result<(), OptimError> {
+    let [values, gradients] = x;
     black_box(adam::bias_correction(unknown(0.9), t));
-    sgd::step(values, gradients, None, &hypers.1)?;
-    sgd::step(values, gradients, Some(sgd::Momentum { buffer: m, factor: 0.9, nesterov: unknown(true) }), &hypers.1)?;
-    adam::step(values, gradients, adam::State { m, v }, &hypers.0, t)
+    black_box((rules.0.slots(&rules.1), Schedule::Cosine.rate(unknown(0.1), progress(t.get(), 9))));
+    rules.2.step(values, gradients, slots, t)?;
+    rules.0.step(&rules.1, values, gradients, slots, t)
 }
 
 /// A function that groups elements.
@@ -522,7 +528,7 @@ pub type Generic<T> = (
     Grouping<T>,
     fn(usize, &[T], &[T], T, &mut [T]) -> Result<(), ProxError>,
     Costly<T>,
-    fn(&(adam::Hyper, sgd::Hyper), NonZeroU32, [&mut [T]; 4]) -> Result<(), OptimError>,
+    fn(&(Kind, Hyper, sgd::Sgd), NonZeroU32, [&mut [T]; 2], &mut [&mut [T]]) -> Result<(), OptimError>,
 );
 
 /// Learning in f32.

@@ -142,7 +142,7 @@ pub(super) struct GradientPlan {
 }
 
 /// Hands out gradient slots; one that is no longer needed is used again.
-pub(super) struct Slots<'a> {
+pub(super) struct GradientSlots<'a> {
     value_lens: &'a [usize],
     /// Elements a sample of each slot.
     pub(super) lens: Vec<usize>,
@@ -151,7 +151,7 @@ pub(super) struct Slots<'a> {
     of_value: Vec<Option<usize>>,
 }
 
-impl<'a> Slots<'a> {
+impl<'a> GradientSlots<'a> {
     pub(super) fn new(value_lens: &'a [usize]) -> Self {
         Self { value_lens, lens: Vec::new(), free: Vec::new(), of_value: vec![None; value_lens.len()] }
     }

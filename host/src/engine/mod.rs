@@ -46,6 +46,7 @@ mod quantized;
 mod real;
 mod resolve;
 mod simd;
+mod slots;
 mod unary;
 mod window;
 
@@ -56,6 +57,7 @@ pub use distill::Distillation;
 pub use error::EngineError;
 pub use loss::Loss;
 pub use real::Real;
+pub use slots::Slots;
 
 use crate::graph::{Data, Graph, Role, TensorId};
 use aligned::Aligned;

@@ -4,7 +4,7 @@
 //! does depends on how many there are. A *tile* is as many samples of a lane as stay in the second-level cache while
 //! a phase runs all its steps over them.
 
-use super::buffers::{self, GradientPlan, Place, Slots};
+use super::buffers::{self, GradientPlan, GradientSlots, Place};
 use super::resolve::{Kernel, Operator, Resolved};
 
 /// Most lanes of a batch, hence most threads that can work at once.
@@ -74,7 +74,7 @@ impl Plan {
         let logits = head.map_or(output, |op| op.inputs[0]);
         let trained = &operators[..operators.len() - usize::from(head.is_some())];
 
-        let mut slots = Slots::new(&value_lens);
+        let mut slots = GradientSlots::new(&value_lens);
         let logits_slot = slots.begin(logits);
         let needed = needs_gradient(trained, value_lens.len());
         let mut gradients = vec![GradientPlan::default(); operators.len()];

@@ -9,7 +9,7 @@
 
 use crate::engine::gemm::{Into, Matrix, gemm};
 use niwaki_core::error::OptimError;
-use niwaki_core::optim::{Decay, adam};
+use niwaki_core::optim::{Optimizer, adam::Adam};
 use std::num::NonZeroU32;
 
 /// Rows of a step.
@@ -91,10 +91,9 @@ impl Trained {
     }
 
     fn step(&mut self, lr: f64, step: usize) -> Result<(), OptimError> {
-        let hyper = adam::Hyper { lr, beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: Decay::None };
-        let state = adam::State { m: &mut self.m, v: &mut self.v };
+        let adam = Adam { lr, ..Adam::default() };
         let step = u32::try_from(step).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        adam::step(&mut self.values, &self.gradients, state, &hyper, step)
+        adam.step(&mut self.values, &self.gradients, &mut [&mut self.m, &mut self.v], step)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every key of a recipe and what it may hold: the one table behind errors, suggestions and `--set`.
 
 use super::graph::GraphMethod;
+use super::optimizer::{OptimizerName, Schedule};
 use crate::sparsify::options::Unit;
 use crate::{data, zoo};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -82,9 +83,9 @@ pub(super) const FIELDS: &[Field] = &[
     field("train", "seed", SEED),
     field("train", "shift", Rule::Whole(0, 64)),
     field("train", "flip", Rule::Bool),
-    field("optimizer", "name", Rule::OneOf(&["adam", "adamw", "sgd"])),
+    field("optimizer", "name", Rule::OneOf(OptimizerName::NAMES)),
     field("optimizer", "lr", ABOVE_ZERO),
-    field("optimizer", "schedule", Rule::OneOf(&["constant", "cosine"])),
+    field("optimizer", "schedule", Rule::OneOf(Schedule::NAMES)),
     field("optimizer", "weight_decay", FROM_ZERO),
     field("optimizer", "momentum", DECAY),
     field("optimizer", "beta1", DECAY),

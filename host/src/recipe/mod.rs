@@ -14,6 +14,7 @@ mod compare;
 mod error;
 mod fields;
 mod graph;
+mod optimizer;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use compare::Compare;
 pub use error::{Place, RecipeError};
 pub use fields::Size;
 pub use graph::{EdgeUnit, GraphMethod, GraphOptions};
+pub use optimizer::{Optimizer, OptimizerName, Schedule};
 pub use read::apply_set;
 
 use crate::plan::limits::{Least, Limits};
@@ -122,72 +124,6 @@ impl Default for Train {
     fn default() -> Self {
         Self { epochs: 20, batch: 32, seed: 1, shift: 0, flip: false }
     }
-}
-
-/// `[optimizer]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Optimizer {
-    /// The step rule.
-    pub name: OptimizerName,
-    /// Largest learning rate.
-    pub lr: f64,
-    /// How the learning rate moves from there.
-    pub schedule: Schedule,
-    /// Decoupled in AdamW, part of the gradient elsewhere. 0.01 for AdamW and 0 for the others unless given.
-    pub weight_decay: f64,
-    /// SGD only.
-    pub momentum: f64,
-    /// Adam and AdamW: decay of the mean gradient.
-    pub beta1: f64,
-    /// Adam and AdamW: decay of the mean squared gradient.
-    pub beta2: f64,
-    /// Adam and AdamW: added to the root of the mean squared gradient.
-    pub epsilon: f64,
-}
-
-impl Default for Optimizer {
-    fn default() -> Self {
-        let name = OptimizerName::AdamW;
-        Self {
-            name,
-            lr: 1e-3,
-            schedule: Schedule::Cosine,
-            weight_decay: name.default_weight_decay(),
-            momentum: 0.9,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-        }
-    }
-}
-
-/// `optimizer.name`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerName {
-    /// Kingma and Ba 2015.
-    Adam,
-    /// Loshchilov and Hutter 2019.
-    AdamW,
-    /// Stochastic gradient descent with momentum.
-    Sgd,
-}
-
-impl OptimizerName {
-    fn default_weight_decay(self) -> f64 {
-        if self == Self::AdamW { 0.01 } else { 0.0 }
-    }
-}
-
-/// `optimizer.schedule`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// Always `lr`.
-    Constant,
-    /// Half a cosine from `lr` to 0 over each phase.
-    Cosine,
 }
 
 /// `[target]`

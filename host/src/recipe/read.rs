@@ -51,7 +51,7 @@ impl Recipe {
             message: format!("{file}: {}", e.message()),
         })?;
         if !decay_given {
-            recipe.optimizer.weight_decay = recipe.optimizer.name.default_weight_decay();
+            recipe.optimizer.weight_decay = recipe.optimizer.name.weight_decay();
         }
         if !weight_calibration_given {
             recipe.quantize.weight_calibration = recipe.quantize.weights.weight_calibration();

@@ -72,9 +72,8 @@ impl Dynamic {
             });
         }
         let stay = Alive::new(stage.families, kept)?;
-        for flat in [&mut *stage.values, &mut *stage.m, &mut *stage.v] {
-            stay.hold(flat);
-        }
+        stay.hold(stage.values);
+        stage.slots.flat_mut().into_iter().for_each(|slot| stay.hold(slot));
         let mut kept = stay.kept().clone();
         for ((family, kept), before) in stage.families.list.iter().zip(&mut kept).zip(&before) {
             let mut empty = others(family.groups, kept);

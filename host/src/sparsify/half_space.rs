@@ -110,7 +110,7 @@ impl HalfSpace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Engine, Options};
+    use crate::engine::{Engine, Options, Slots};
     use crate::sparsify::method::Moment;
     use crate::sparsify::options::Sparsity;
     use crate::zoo;
@@ -130,7 +130,7 @@ mod tests {
         scaled(&families, 0, 7, 0.0, &mut values);
         let mut half_space = HalfSpace::new(&families, floor).expect("fits");
         let mut alive = Alive::new(&families, families.all()).expect("fits");
-        let (mut gradients, mut m, mut v) = (vec![0.0; values.len()], Vec::new(), Vec::new());
+        let (mut gradients, mut slots) = (vec![0.0; values.len()], Slots::default());
         let at = Moment { epoch: 0, epochs: 1, step: 1, steps: 1, lr: 0.1, lambda: 1.0, half_space: true };
         let factors = vec![0.5; families.groups()];
         let grouped: usize = families.list.iter().flat_map(|f| &f.sizes).sum();
@@ -139,8 +139,7 @@ mod tests {
             families: &mut families,
             values: &mut values,
             gradients: &mut gradients,
-            m: &mut m,
-            v: &mut v,
+            slots: &mut slots,
             alive: &mut alive,
             at,
         };

@@ -1,4 +1,4 @@
-//! What a sparsity method does while a network is trained: the one interface behind WGSEF and its baselines.
+//! What a sparsity method does while a network is trained: the one interface of WGSEF and its baselines.
 
 use super::alive::Alive;
 use super::dynamic::{Dynamic, Growth};
@@ -9,6 +9,7 @@ use super::magnitude::Magnitude;
 use super::options::{self, Sparsity};
 use super::sap::Sap;
 use super::wgsef::{Prox, Wgsef};
+use crate::engine::Slots;
 use crate::graph::Graph;
 use rand_chacha::ChaCha8Rng;
 
@@ -39,10 +40,8 @@ pub struct Stage<'a> {
     pub values: &'a mut [f32],
     /// Their gradients.
     pub gradients: &'a mut [f32],
-    /// The optimizer's first moment, or its momentum.
-    pub m: &'a mut [f32],
-    /// The optimizer's second moment.
-    pub v: &'a mut [f32],
+    /// The optimizer's state.
+    pub slots: &'a mut Slots,
     /// What is left; the trainer holds the rest at zero.
     pub alive: &'a mut Alive,
     /// Where the ramp is.

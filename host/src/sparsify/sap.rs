@@ -98,8 +98,7 @@ impl Method for Sap {
         if stage.values.iter().all(|value| value.is_finite()) {
             stage.values.copy_from_slice(&self.dense);
             stage.alive.hold(stage.values);
-            stage.m.fill(0.0);
-            stage.v.fill(0.0);
+            stage.slots.flat_mut().into_iter().for_each(|slot| slot.fill(0.0));
             self.rewound = true;
         }
         Ok(())

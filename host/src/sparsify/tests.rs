@@ -9,7 +9,7 @@ use super::method::{AdamMetric, Moment, Stage, Start, start};
 use super::options::{Allocation, Budget, GroupKind, GroupWeights, Method, Metric, Sparsity, Unit};
 use super::wgsef::Prox;
 use super::{SparsifyError, method};
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, Options, Slots};
 use crate::graph::Graph;
 use crate::zoo;
 use std::collections::HashMap;
@@ -42,16 +42,17 @@ impl Meter for Triple {
 }
 
 /// Takes one ramp step of `options.method` with every gradient zero.
-fn step(options: &Sparsity, graph: &Graph, families: &mut Families, values: &mut [f32], v: &mut [f32], prox: Prox) {
+fn step(options: &Sparsity, graph: &Graph, families: &mut Families, values: &mut [f32], v: &[f32], prox: Prox) {
     let kept = families.all().iter().map(|all| all[..count(all.len(), options.keep)].to_vec()).collect();
     let weights: Vec<Vec<f64>> = families.list.iter().map(|f| vec![1.0; f.groups]).collect();
     let adam = Some(AdamMetric { beta2: 0.0, epsilon: 0.0 });
     let from = Start { graph, families, values, kept: &kept, weights: &weights, prox, adam };
     let mut method = start(options, from).expect("starts").expect("a method");
     let mut alive = Alive::new(families, families.all()).expect("fits");
-    let (mut gradients, mut m) = (vec![0.0; values.len()], vec![0.0; values.len()]);
+    let mut gradients = vec![0.0; values.len()];
+    let mut slots = Slots::with_values([("v".into(), v.to_vec())]);
     let at = Moment { epoch: 0, epochs: 1, step: 1, steps: 10, lr: 0.5, lambda: options.lambda, half_space: false };
-    let mut stage = Stage { families, values, gradients: &mut gradients, m: &mut m, v, alive: &mut alive, at };
+    let mut stage = Stage { families, values, gradients: &mut gradients, slots: &mut slots, alive: &mut alive, at };
     assert_eq!(method.before_step(&mut stage).expect("runs"), method::Update::Optimizer);
     method.after_step(&mut stage).expect("runs");
 }

@@ -8,6 +8,7 @@ use super::family::{Families, Family};
 use super::half_space::{Floor, HalfSpace};
 use super::method::{AdamMetric, Method, Stage, Start, Update};
 use super::options::{Allocation, Metric, Sparsity};
+use niwaki_core::optim::SECOND_MOMENT;
 use niwaki_core::prox::wgsef::{Weights, Wgsef as Envelope};
 use niwaki_kernels::WgsefSpec;
 use std::ops::Range;
@@ -115,7 +116,8 @@ impl Wgsef {
         if let Some(adam) = self.adam {
             let correction = 1.0 - adam.beta2.powi(i32::try_from(stage.at.step).unwrap_or(i32::MAX));
             let metric = |v: f32| (f64::from(v) / correction).sqrt() + adam.epsilon;
-            self.roots.iter_mut().zip(&*stage.v).for_each(|(root, v)| *root = metric(*v).sqrt() as f32);
+            let squares = stage.slots.get(SECOND_MOMENT).unwrap_or_default();
+            self.roots.iter_mut().zip(squares).for_each(|(root, v)| *root = metric(*v).sqrt() as f32);
         }
         let mut first = 0;
         for family in &mut stage.families.list {

@@ -1,6 +1,7 @@
 //! The state of a run after an epoch: one file, replaced as a whole.
 
 use super::{EpochRow, Phase, TrainError, qat, weights};
+use crate::engine::Slots;
 use crate::graph::{Graph, GraphError};
 use crate::io::atomic::{self, WriteError};
 use crate::quantize::Quantize;
@@ -12,8 +13,10 @@ use std::{collections::HashMap, path::Path};
 /// The checkpoint of a run folder.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
-/// Keys of the optimizer's moments.
-const MOMENTS: [&str; 2] = ["optimizer.m", "optimizer.v"];
+/// What the keys of the optimizer's slots begin with.
+const SLOT: &str = "optimizer.";
+/// Slots that every file has, zeros where the rule does not keep them: files of before there were others read on.
+const ALWAYS: [&str; 2] = ["m", "v"];
 /// Key of the groups that are left.
 const ALIVE: &str = "sparsity.alive";
 /// Key of [`Progress`] in the file's metadata.
@@ -32,28 +35,13 @@ pub(super) struct Progress {
     pub(super) left_out: Vec<String>,
 }
 
-/// The optimizer's state, one entry a trained value.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Moments {
-    pub(super) m: Vec<f32>,
-    pub(super) v: Vec<f32>,
-}
-
-impl Moments {
-    /// Makes room for a network's values; zeros where there was nothing.
-    pub(super) fn resize(&mut self, len: usize) {
-        self.m.resize(len, 0.0);
-        self.v.resize(len, 0.0);
-    }
-}
-
 /// Everything that the rest of a run depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Checkpoint {
     /// The network before training: names and the sizes that nothing was pruned from.
     pub(super) initial: Graph,
     pub(super) graph: Graph,
-    pub(super) moments: Moments,
+    pub(super) slots: Slots,
     /// One byte a group, 1 for those that are left; empty where nothing was dropped yet.
     pub(super) alive: Vec<u8>,
     pub(super) progress: Progress,
@@ -62,22 +50,25 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     pub(super) fn start(graph: Graph) -> Self {
         let progress = Progress { phase: Phase::Dense, epoch: 0, epochs: Vec::new(), left_out: Vec::new() };
-        Self { initial: graph.clone(), graph, moments: Moments::default(), alive: Vec::new(), progress }
+        Self { initial: graph.clone(), graph, slots: Slots::default(), alive: Vec::new(), progress }
     }
 
     /// Begins `phase` with a fresh optimizer.
     pub(super) fn enter(&mut self, phase: Phase) {
         self.progress.phase = phase;
         self.progress.epoch = 0;
-        self.moments = Moments::default();
+        self.slots = Slots::default();
         self.alive = Vec::new();
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<(), WriteError> {
         let mut tensors = weights::views(&self.graph);
-        for (name, values) in MOMENTS.iter().zip([&self.moments.m, &self.moments.v]) {
+        let zeros = vec![0.0; self.slots.iter().map(|(_, values)| values.len()).max().unwrap_or(0)];
+        let missing = ALWAYS.into_iter().filter(|name| self.slots.get(name).is_none());
+        for (name, values) in self.slots.iter().chain(missing.map(|name| (name, &zeros[..]))) {
             let bytes: &[u8] = bytemuck::cast_slice(values);
-            tensors.extend(TensorView::new(Dtype::F32, vec![values.len()], bytes).ok().map(|v| (name.to_string(), v)));
+            let view = TensorView::new(Dtype::F32, vec![values.len()], bytes);
+            tensors.extend(view.ok().map(|view| (format!("{SLOT}{name}"), view)));
         }
         let alive = TensorView::new(Dtype::U8, vec![self.alive.len()], &self.alive);
         tensors.extend(alive.ok().map(|view| (ALIVE.to_string(), view)));
@@ -104,15 +95,18 @@ impl Checkpoint {
             let file = SafeTensors::deserialize(&bytes).map_err(|e| e.to_string())?;
             let text = header.metadata().as_ref().and_then(|m| m.get(PROGRESS)).ok_or("has no progress")?;
             let progress: Progress = serde_json::from_str(text).map_err(|e| e.to_string())?;
-            let moments = |name| weights::f32s(name, &file.tensor(name).map_err(|e| e.to_string())?);
-            let [m, v] = MOMENTS.map(moments);
+            let slots: Result<Vec<_>, String> = file
+                .iter()
+                .filter_map(|(key, view)| Some((key.strip_prefix(SLOT)?.to_owned(), weights::f32s(key, &view))))
+                .map(|(name, values)| Ok((name, values?)))
+                .collect();
             let mut structure = without_blocks(initial, &progress.left_out).map_err(|e| e.to_string())?;
             if progress.phase == Phase::Qat {
                 structure = qat::structure(&structure, quantize).map_err(|e| e.to_string())?;
             }
             let graph = weights::fill(&file, &structure)?;
             let alive = file.tensor(ALIVE).map_err(|e| e.to_string())?.data().to_vec();
-            Ok(Self { initial: initial.clone(), graph, moments: Moments { m: m?, v: v? }, alive, progress })
+            Ok(Self { initial: initial.clone(), graph, slots: Slots::with_values(slots?), alive, progress })
         };
         parse().map(Some).map_err(|what| broken(format!("is no checkpoint of this run ({what})")))
     }

@@ -7,12 +7,12 @@ use crate::data::Dataset;
 use crate::engine::{Distillation, Engine, EngineError, Loss, Options as EngineOptions};
 use crate::graph::Graph;
 use crate::io::atomic;
-use crate::recipe::{Optimizer, OptimizerName, Recipe, Schedule};
+use crate::recipe::Recipe;
 use crate::sparsify::alive::Alive;
 use crate::sparsify::family::Families;
 use crate::sparsify::method::{Method, Moment, Stage, Update};
 use niwaki_core::error::OptimError;
-use niwaki_core::optim::{Decay, adam, sgd};
+use niwaki_core::schedule;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -85,7 +85,8 @@ impl Run<'_> {
             rounding.round(&mut engine, &mut at.graph)?;
         }
         let steps = self.data.train.len().div_ceil(self.recipe.train.batch);
-        at.moments.resize(engine.values().len());
+        let optimizer = &self.recipe.optimizer;
+        at.slots.ask(optimizer.name.slots(&optimizer.hyper(optimizer.lr)), engine.values().len());
         while at.progress.epoch < epochs {
             let started = Instant::now();
             let (train_loss, lambda) = self.epoch(&mut engine, at, steps, epochs, sparse.as_deref_mut(), rounding)?;
@@ -144,9 +145,12 @@ impl Run<'_> {
                 y.push(train.y[i]);
             }
             let number = (epoch * steps + done) as u32 + 1;
-            let part = f64::from(number) / (epochs * steps) as f64;
-            let ramped = (f64::from(number) / ramp_steps.max(1) as f64).min(1.0);
-            lambda = if phase == Phase::Ramp { self.recipe.sparsity.lambda * ramped } else { 0.0 };
+            let part = schedule::progress(number, epochs * steps);
+            lambda = if phase == Phase::Ramp {
+                self.recipe.sparsity.lambda * schedule::ramp(number, ramp_steps)
+            } else {
+                0.0
+            };
             let step = Step { phase, number, lr: self.learning_rate(phase, part), lambda };
             let loss = self.loss(engine, phase, &x, &y)?.mean;
             let diverged = || {
@@ -170,7 +174,8 @@ impl Run<'_> {
             self.update(engine, at, sparse.as_deref_mut(), step, moment, method_rng.as_mut())?;
             if let Some(rounding) = rounding {
                 let (values, _) = engine.values_and_gradients_mut();
-                [values, &mut at.moments.m, &mut at.moments.v].into_iter().for_each(|flat| rounding.hold(flat));
+                rounding.hold(values);
+                at.slots.flat_mut().into_iter().for_each(|slot| rounding.hold(slot));
                 // What is no number has no code.
                 if engine.values().iter().any(|v| !v.is_finite()) {
                     return Err(diverged());
@@ -209,34 +214,30 @@ impl Run<'_> {
             return Ok(self.optimize(values, gradients, at, step)?);
         };
         if let Some(method) = method.as_mut().filter(|_| step.phase == Phase::Ramp) {
-            let (m, v) = (&mut at.moments.m[..], &mut at.moments.v[..]);
-            let mut stage = Stage { families, values, gradients, m, v, alive, at: moment };
+            let slots = &mut at.slots;
+            let mut stage = Stage { families, values, gradients, slots, alive, at: moment };
             if let Some(rng) = rng {
                 method.begin_epoch(&mut stage, rng)?;
             }
             if method.before_step(&mut stage)? == Update::Optimizer {
                 self.optimize(values, gradients, at, step)?;
             }
-            let (m, v) = (&mut at.moments.m[..], &mut at.moments.v[..]);
-            let mut stage = Stage { families, values, gradients, m, v, alive, at: moment };
+            let slots = &mut at.slots;
+            let mut stage = Stage { families, values, gradients, slots, alive, at: moment };
             method.after_step(&mut stage)?;
         } else {
             self.optimize(values, gradients, at, step)?;
         }
         let (values, _) = engine.values_and_gradients_mut();
-        for flat in [values, &mut at.moments.m, &mut at.moments.v] {
-            alive.hold(flat);
-        }
+        alive.hold(values);
+        at.slots.flat_mut().into_iter().for_each(|slot| alive.hold(slot));
         Ok(())
     }
 
     /// The learning rate when `part` of the phase's steps, this one included, are done.
     fn learning_rate(&self, phase: Phase, part: f64) -> f64 {
         let lr = self.recipe.optimizer.lr * if phase == Phase::Qat { self.recipe.quantize.qat_lr } else { 1.0 };
-        match self.recipe.optimizer.schedule {
-            Schedule::Constant => lr,
-            Schedule::Cosine => lr * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
-        }
+        self.recipe.optimizer.schedule.rate(lr, part)
     }
 
     fn optimize(
@@ -247,35 +248,8 @@ impl Run<'_> {
         step: Step,
     ) -> Result<(), OptimError> {
         let t = NonZeroU32::new(step.number).unwrap_or(NonZeroU32::MIN);
-        optimize(&self.recipe.optimizer, step.lr, t, values, gradients, &mut at.moments.m, &mut at.moments.v)
-    }
-}
-
-/// One step of the recipe's rule over values that share it. Always inlined, as core's steps are.
-#[inline(always)]
-pub(super) fn optimize(
-    o: &Optimizer,
-    lr: f64,
-    t: NonZeroU32,
-    values: &mut [f32],
-    gradients: &[f32],
-    m: &mut [f32],
-    v: &mut [f32],
-) -> Result<(), OptimError> {
-    let decay = match o.name {
-        _ if o.weight_decay == 0.0 => Decay::None,
-        OptimizerName::AdamW => Decay::Decoupled(o.weight_decay),
-        OptimizerName::Adam | OptimizerName::Sgd => Decay::Coupled(o.weight_decay),
-    };
-    match o.name {
-        OptimizerName::Adam | OptimizerName::AdamW => {
-            let hyper = adam::Hyper { lr, beta1: o.beta1, beta2: o.beta2, eps: o.epsilon, decay };
-            adam::step(values, gradients, adam::State { m, v }, &hyper, t)
-        }
-        OptimizerName::Sgd => {
-            let momentum = sgd::Momentum { buffer: m, factor: o.momentum, nesterov: false };
-            sgd::step(values, gradients, Some(momentum), &sgd::Hyper { lr, decay })
-        }
+        let optimizer = &self.recipe.optimizer;
+        optimizer.name.step(&optimizer.hyper(step.lr), values, gradients, &mut at.slots.flat_mut(), t)
     }
 }
 

@@ -4,7 +4,7 @@ use super::TrainError;
 use super::checkpoint::Checkpoint;
 use super::run::{Run, Sparse};
 use crate::graph::Graph;
-use crate::recipe::{OptimizerName, Recipe};
+use crate::recipe::Recipe;
 use crate::sparsify::alive::Alive;
 use crate::sparsify::allocate::{Global, Ranking, Spread, Uniform, choose};
 use crate::sparsify::cost::{Meter, group_weights};
@@ -13,6 +13,7 @@ use crate::sparsify::family::{Families, Kept};
 use crate::sparsify::method::{self, AdamMetric, Start};
 use crate::sparsify::options::{Allocation, Method};
 use crate::sparsify::wgsef::Prox;
+use niwaki_core::optim::SECOND_MOMENT;
 
 /// Training samples that distortions are measured with, the first ones.
 const CALIBRATION: usize = 512;
@@ -90,7 +91,8 @@ pub(super) fn ramp(
     let mut chooser = Chooser::new(recipe, dense, &mut families, values, meter)?;
     let scores = method::Method::scores(&mut crate::sparsify::magnitude::Magnitude, &mut families, values)?;
     let kept = chooser.choose(run, &mut families, &scores, dense)?;
-    let adam = matches!(recipe.optimizer.name, OptimizerName::Adam | OptimizerName::AdamW);
+    let optimizer = &recipe.optimizer;
+    let adam = optimizer.name.slots(&optimizer.hyper(optimizer.lr)).contains(&SECOND_MOMENT);
     let start = Start {
         graph: dense,
         families: &mut families,
@@ -98,7 +100,7 @@ pub(super) fn ramp(
         kept: &kept,
         weights: &chooser.weights,
         prox,
-        adam: adam.then_some(AdamMetric { beta2: recipe.optimizer.beta2, epsilon: recipe.optimizer.epsilon }),
+        adam: adam.then_some(AdamMetric { beta2: optimizer.beta2, epsilon: optimizer.epsilon }),
     };
     let method = method::start(&recipe.sparsity, start)?;
     let alive = match Alive::from_bytes(&families, &at.alive)? {

@@ -18,6 +18,7 @@ mod pool;
 mod project;
 mod resolve;
 mod sparse_dense;
+mod update;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,6 @@ pub use convergent::{Convergent, ConvergentGradients};
 pub use loss::{NodeTeacher, Objective};
 
 use super::real::Real;
-use super::simd::vectorize;
 use super::{EngineError, Parameter};
 use crate::graph::{Data, Graph, TensorId};
 use dropout::Mask;
@@ -157,30 +157,6 @@ impl<T: Real> NodeEngineOf<T> {
     pub fn values_and_gradients(&mut self) -> (&mut [T], &[T]) {
         self.fresh = false;
         (&mut self.values, &self.gradients)
-    }
-
-    /// Changes all values by their gradients, in parts that threads share: `change(values, gradients, states)` sees the
-    /// same part of each.
-    ///
-    /// # Errors
-    /// The first error of a part.
-    pub fn update<E: Send>(
-        &mut self,
-        states: [&mut [T]; 2],
-        change: impl Fn(&mut [T], &[T], [&mut [T]; 2]) -> Result<(), E> + Sync,
-    ) -> Result<(), E> {
-        self.fresh = false;
-        let len = self.values.len().div_ceil(pool::PARTS).max(1);
-        let [m, v] = states;
-        let moments = m.chunks_mut(len).zip(v.chunks_mut(len));
-        let parts = self.values.chunks_mut(len).zip(self.gradients.chunks(len)).zip(moments);
-        let (arch, mut parts): (_, Vec<_>) = (self.arch, parts.map(|part| (part, Ok(()))).collect());
-        self.pool.parts(&mut parts, 1, |_, part| {
-            for (((values, gradients), (m, v)), done) in part {
-                *done = vectorize!(arch, change(values, gradients, [m, v]));
-            }
-        });
-        parts.into_iter().try_for_each(|(_, done)| done)
     }
 
     /// Number of classes.

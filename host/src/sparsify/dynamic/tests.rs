@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, Options, Slots};
 use crate::sparsify::family::Families;
 use crate::sparsify::method::Moment;
 use crate::zoo;
@@ -13,8 +13,7 @@ struct Bench {
     families: Families,
     values: Vec<f32>,
     gradients: Vec<f32>,
-    m: Vec<f32>,
-    v: Vec<f32>,
+    slots: Slots,
     alive: Alive,
     at: Moment,
 }
@@ -32,12 +31,13 @@ impl Bench {
         alive.hold(&mut values);
         let gradients = (0..values.len()).map(|i| (i * 7919 % 1009) as f32 - 500.0).collect();
         let at = Moment { epoch: 1, epochs: 8, step: 100, steps: 800, lr: 0.1, lambda: 0.0, half_space: false };
-        Self { m: vec![1.0; values.len()], v: vec![1.0; values.len()], families, values, gradients, alive, at }
+        let ones = ["m", "v"].map(|name| (name.to_owned(), vec![1.0; values.len()]));
+        Self { slots: Slots::with_values(ones), families, values, gradients, alive, at }
     }
 
     fn stage(&mut self) -> Stage<'_> {
-        let Self { families, values, gradients, m, v, alive, at } = self;
-        Stage { families, values, gradients, m, v, alive, at: *at }
+        let Self { families, values, gradients, slots, alive, at } = self;
+        Stage { families, values, gradients, slots, alive, at: *at }
     }
 
     fn counts(&self) -> Vec<usize> {
@@ -123,7 +123,7 @@ fn what_set_lets_in_starts_at_zero_with_fresh_moments() {
     Dynamic::exchange_at_random(&mut bench.stage(), &mut rng).expect("fits");
     let came: Vec<usize> = bench.alive.kept()[0].iter().copied().filter(|j| !stay.contains(j)).collect();
     assert!(!came.is_empty());
-    for flat in [&bench.values, &bench.m, &bench.v] {
+    for flat in std::iter::once(&bench.values[..]).chain(bench.slots.iter().map(|(_, slot)| slot)) {
         let flat = bench.families.list[0].products(flat, &ones).expect("fits");
         assert!(came.iter().all(|&j| flat[j] == 0.0) && stay.iter().all(|&j| flat[j] != 0.0));
     }

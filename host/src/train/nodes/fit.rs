@@ -1,12 +1,12 @@
 //! The epochs of one network over one graph: a step on all training nodes, then a look at all others.
 
 use super::NodeTask;
+use crate::engine::Slots;
 use crate::engine::nodes::{NodeEngine, NodeTeacher, Objective, Randomness, softmax};
 use crate::graph::Graph;
-use crate::recipe::{Optimizer, Schedule};
-use crate::train::checkpoint::Moments;
-use crate::train::run::optimize;
+use crate::recipe::Optimizer;
 use crate::train::{Phase, TrainError};
+use niwaki_core::schedule;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -102,19 +102,19 @@ impl Fit<'_> {
     ) -> Result<Fitted, TrainError> {
         let mut engine = NodeEngine::new(graph, self.threads)?;
         let objective = Objective { labels: &task.labels, rows: &task.train, teacher: self.teacher };
-        let mut moments = Moments::default();
-        moments.resize(engine.values().len());
+        let slots = self.optimizer.name.slots(&self.optimizer.hyper(self.optimizer.lr));
+        let mut slots = Slots::new(slots, engine.values().len());
         let mut best = Best::none(engine.values().len());
         let mut epochs = Vec::with_capacity(self.epochs);
         for epoch in 1..=self.epochs {
             let started = Instant::now();
-            let lr = self.learning_rate(epoch);
+            let lr = self.optimizer.schedule.rate(self.optimizer.lr, schedule::progress(epoch as u32, self.epochs));
             let randomness = Randomness { seed: self.seed, step: epoch as u64 };
             let loss = engine.loss_and_gradients(&objective, randomness)?;
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { phase, epoch, step: epoch as u32, loss, lr, lambda: 0.0 });
             }
-            self.step(&mut engine, &mut moments, lr, epoch)?;
+            self.step(&mut engine, &mut slots, lr, epoch)?;
             let logits = engine.logits();
             let val_accuracy = task.accuracy(logits, &task.val);
             if val_accuracy >= best.val_accuracy {
@@ -141,19 +141,11 @@ impl Fit<'_> {
         Ok(Fitted { graph, epoch, val_accuracy, test_accuracy, logits, epochs })
     }
 
-    fn learning_rate(&self, epoch: usize) -> f64 {
-        let part = epoch as f64 / self.epochs.max(1) as f64;
-        match self.optimizer.schedule {
-            Schedule::Constant => self.optimizer.lr,
-            Schedule::Cosine => self.optimizer.lr * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
-        }
-    }
-
     /// The optimizer's step, then what holds weights at zero.
-    fn step(&self, engine: &mut NodeEngine, moments: &mut Moments, lr: f64, epoch: usize) -> Result<(), TrainError> {
+    fn step(&self, engine: &mut NodeEngine, slots: &mut Slots, lr: f64, epoch: usize) -> Result<(), TrainError> {
         let t = NonZeroU32::new(epoch as u32).unwrap_or(NonZeroU32::MIN);
-        let (m, v) = (&mut moments.m[..], &mut moments.v[..]);
-        engine.update([m, v], |values, gradients, [m, v]| optimize(self.optimizer, lr, t, values, gradients, m, v))?;
+        let (rule, hyper) = (self.optimizer.name, self.optimizer.hyper(lr));
+        engine.update(slots, |values, gradients, slots| rule.step(&hyper, values, gradients, slots, t))?;
         match self.weights {
             Weights::Free => {}
             Weights::Ball { zeros } => engine.project_l0(zeros),

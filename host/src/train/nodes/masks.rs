@@ -6,7 +6,7 @@ use crate::graph::{Graph, GraphError};
 use crate::sparsify::teddy::{EDGES_A_LEVEL, WEIGHTS_A_LEVEL};
 use crate::train::{Phase, TrainError};
 use crate::zoo::{NodeEntry, NodeSizes};
-use niwaki_core::optim::{Decay, adam};
+use niwaki_core::optim::{Decay, Optimizer, adam::Adam};
 use niwaki_core::real::Real;
 use niwaki_core::select::Cut;
 use rand_chacha::{
@@ -109,8 +109,8 @@ fn train_masks(
     let mut states = [weights.len(), weight_mask.len(), len].map(|len| [vec![0.0; len], vec![0.0; len]]);
     let objective = Objective { labels: &task.labels, rows: &task.train, teacher: None };
     let mut best = (f64::NEG_INFINITY, edge_mask.clone(), weight_mask.clone());
-    let hyper = adam::Hyper { lr: fit.optimizer.lr, ..adam::Hyper::default() };
-    let decayed = adam::Hyper { decay: Decay::Coupled(fit.optimizer.weight_decay), ..hyper };
+    let adam = Adam { lr: fit.optimizer.lr, ..Adam::default() };
+    let decayed = Adam { decay: Decay::Coupled(fit.optimizer.weight_decay), ..adam };
     for epoch in 1..=fit.epochs {
         let product = weights.iter().zip(&weight_mask).map(|(w, m)| w * m);
         engine.values_mut().iter_mut().zip(product).for_each(|(value, product)| *value = product);
@@ -125,7 +125,7 @@ fn train_masks(
         let randomness = Randomness { seed: fit.seed, step: u64::from(round) << 32 | epoch as u64 };
         let loss = engine.loss_and_gradients(&objective, randomness)?;
         if !loss.is_finite() {
-            let (phase, step, lr) = (Phase::Ramp, epoch as u32, hyper.lr);
+            let (phase, step, lr) = (Phase::Ramp, epoch as u32, adam.lr);
             return Err(TrainError::Diverged { phase, epoch, step, loss, lr, lambda: 0.0 });
         }
         let t = NonZeroU32::new(epoch as u32).unwrap_or(NonZeroU32::MIN);
@@ -139,13 +139,10 @@ fn train_masks(
             let pairs = mask.gradients.iter().zip(&edge_mask);
             pairs.map(|(g, m)| g + masked.edge_penalty as f32 * m.signum()).collect()
         });
-        let all = [
-            (&mut weights, d_weights, &decayed),
-            (&mut weight_mask, d_masks, &hyper),
-            (&mut edge_mask, d_edges, &hyper),
-        ];
-        for ((values, gradients, hyper), [m, v]) in all.into_iter().zip(&mut states) {
-            adam::step(values, &gradients, adam::State { m, v }, hyper, t)?;
+        let all =
+            [(&mut weights, d_weights, &decayed), (&mut weight_mask, d_masks, &adam), (&mut edge_mask, d_edges, &adam)];
+        for ((values, gradients, rule), [m, v]) in all.into_iter().zip(&mut states) {
+            rule.step(values, &gradients, &mut [m, v], t)?;
         }
         weight_mask.iter_mut().zip(kept).filter(|(_, on)| !**on).for_each(|(mask, _)| *mask = 0.0);
         if fit.stop.load(Ordering::Relaxed) {

@@ -5,12 +5,13 @@
 //! layer is frozen, its rows are divided by their length, and the next one learns from them. Layers vote.
 
 use super::NodeTask;
+use crate::engine::Slots;
 use crate::engine::nodes::{NodeEngine, Randomness};
 use crate::graph::{Activation, Adjacency, Features, Graph, GraphError, Propagation, Worth};
 use crate::ops;
 use crate::train::TrainError;
 use niwaki_core::learn::single_forward::{Outputs, normalize_rows};
-use niwaki_core::optim::{Decay, adam};
+use niwaki_core::optim::{Decay, Optimizer, adam::Adam};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -111,13 +112,12 @@ impl SingleForward {
         let initial = (0..features.width() * width).map(|_| (uniform(rng) * 2.0 - 1.0) * bound).collect();
         let mut engine = NodeEngine::new(&on.network(features, width, initial)?, self.threads)?;
         let labels: Vec<u32> = task.train.iter().map(|node| task.labels[*node as usize]).collect();
-        let mut states = [(); 2].map(|()| vec![0.0; engine.values().len()]);
         let mut scratch = vec![0.0; classes];
         let mut d_hidden = vec![0.0; task.train.len() * width];
         let mut gradient = vec![0.0; (nodes + classes) * width];
         let (mut best, mut idle) = ((f64::NEG_INFINITY, 0, engine.values().to_vec()), 0);
-        let decay = Decay::Coupled(self.weight_decay);
-        let hyper = adam::Hyper { lr: self.lr, decay, ..adam::Hyper::default() };
+        let adam = Adam { lr: self.lr, decay: Decay::Coupled(self.weight_decay), ..Adam::default() };
+        let mut slots = Slots::new(adam.slots(), engine.values().len());
         for epoch in 1..=self.epochs {
             let output = engine.logits();
             let hidden: Vec<f32> = task.train.iter().flat_map(|node| row(output, *node, width)).copied().collect();
@@ -131,10 +131,7 @@ impl SingleForward {
             }
             engine.gradients_from(&gradient, Randomness { seed: self.seed, step: epoch as u64 })?;
             let t = NonZeroU32::new(epoch as u32).unwrap_or(NonZeroU32::MIN);
-            let [m, v] = &mut states;
-            engine.update([m, v], |values, gradients, [m, v]| {
-                adam::step(values, gradients, adam::State { m, v }, &hyper, t)
-            })?;
+            engine.update(&mut slots, |values, gradients, slots| adam.step(values, gradients, slots, t))?;
             if epoch % self.every.max(1) == 0 {
                 let accuracy = self.accuracy(on, engine.logits(), votes, &task.val)?;
                 idle += 1;
