@@ -6,7 +6,7 @@
 use super::{ExportError, File, Kernel, clamp_codes, narrow};
 use crate::graph::lower::nodes::{Counts, Indices, Pattern, Scale};
 use crate::graph::lower::{Lowered, Nodes};
-use crate::graph::{Graph, GraphError, Node, Op, Role, TensorId};
+use crate::graph::{Graph, GraphError, Node, Role, TensorId};
 use crate::ops;
 use crate::plan::{Arena, Memory, Placement, Share, plan};
 use niwaki_core::format::{DType, NONE, OpCode, OperatorRecord, PARAM_COUNT, param};
@@ -36,8 +36,7 @@ pub(super) fn with_input(graph: &Graph) -> Cow<'_, Graph> {
 
 /// Whether `graph` has operators over nodes, whose choice is of another kind.
 pub fn is_over_graph(graph: &Graph) -> bool {
-    let over_nodes = |op: &Op| matches!(op, Op::Propagate(_) | Op::SparseDense(_) | Op::Gather(_));
-    graph.nodes.iter().any(|node| over_nodes(&node.op))
+    graph.nodes.iter().any(|node| node.op.rules().over_nodes || node.op.is::<ops::Gather>())
 }
 
 /// A network that answers for single nodes: its input is `count` node numbers, and its outputs have their rows alone.

@@ -2,158 +2,24 @@
 //!
 //! Shapes are per sample (no batch axis): activations are `[H, W, C]` or `[C]`. The one sample of a network over a graph
 //! is its whole node set: activations are `[N, 1, C]`, and it may have no input at all. Nodes are kept in execution order.
-//! An operator is one row everywhere: its shape rule is in [`shape`], its evaluation in [`eval`], its gradient in
-//! `engine`, its file form in `export`.
+//! What an operator is and does is in its file of [`crate::ops`]; here it is asked for the nodes of a network.
 
-mod attributes;
 mod build;
 pub mod channels;
 pub mod eval;
 pub mod lower;
 pub mod shape;
-mod sparse;
 
-pub use crate::ops::Op;
-pub use attributes::{Activation, Grid, Padding, Propagation, Sliding};
-pub use sparse::{Adjacency, Features, Worth};
+pub use crate::ops::{
+    Activation, Adjacency, Data, Features, Grid, Op, Padding, Propagation, Quant, Role, Sliding, Tensor, Worth,
+};
 
-use crate::ops;
-use niwaki_core::format::DType;
+use crate::ops::{Misfit, Operands};
 use niwaki_core::num::Rounding;
 
 /// Index of a tensor in [`Graph::tensors`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TensorId(pub usize);
-
-/// What a tensor is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Computed by a node, or a graph input; has no data.
-    Activation,
-    /// Trained by gradient.
-    Parameter,
-    /// Constant during a step, updated outside the gradient (batch-norm statistics).
-    Buffer,
-}
-
-/// The values of a constant tensor.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Data {
-    /// Float values.
-    F32(Vec<f32>),
-    /// Quantised weights.
-    I8(Vec<i8>),
-    /// Quantised biases.
-    I32(Vec<i32>),
-    /// Quantised constants of int16 networks.
-    I16(Vec<i16>),
-    /// Biases of int16 networks.
-    I64(Vec<i64>),
-    /// Float weights stored in 16 bits.
-    F16(Vec<half::f16>),
-}
-
-impl Data {
-    /// How the values are stored.
-    pub fn element(&self) -> DType {
-        match self {
-            Self::F32(_) => DType::F32,
-            Self::I8(_) => DType::I8,
-            Self::I32(_) => DType::I32,
-            Self::I16(_) => DType::I16,
-            Self::I64(_) => DType::I64,
-            Self::F16(_) => DType::F16,
-        }
-    }
-
-    /// Number of values.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::F32(v) => v.len(),
-            Self::I8(v) => v.len(),
-            Self::I32(v) => v.len(),
-            Self::I16(v) => v.len(),
-            Self::I64(v) => v.len(),
-            Self::F16(v) => v.len(),
-        }
-    }
-
-    /// Whether there are no values.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The bytes as they lie in a file.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::F32(v) => bytemuck::cast_slice(v),
-            Self::I8(v) => bytemuck::cast_slice(v),
-            Self::I32(v) => bytemuck::cast_slice(v),
-            Self::I16(v) => bytemuck::cast_slice(v),
-            Self::I64(v) => bytemuck::cast_slice(v),
-            Self::F16(v) => bytemuck::cast_slice(v),
-        }
-    }
-}
-
-/// `real = scale * (q - zero_point)`; specs/integer_arithmetic.md §1.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Quant {
-    /// One scale for the tensor, or one per index of `axis`. Finite and positive.
-    pub scales: Vec<f32>,
-    /// Zero point of the whole tensor; 0 where `axis` is set.
-    pub zero_point: i32,
-    /// The axis that `scales` runs along; `None` for per-tensor quantisation.
-    pub axis: Option<usize>,
-}
-
-/// A tensor: its shape, what it is for, and its values if it is constant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tensor {
-    /// Unique in the graph; the key in `.safetensors` files.
-    pub name: String,
-    /// Per-sample shape.
-    pub shape: Vec<usize>,
-    /// What it is for.
-    pub role: Role,
-    /// Values of parameters and buffers.
-    pub data: Option<Data>,
-    /// Type of an activation's elements: f32, i8, i16, or i32 for indices. A constant's is its data's.
-    pub element: DType,
-    /// `None` while the tensor is not quantised.
-    pub quant: Option<Quant>,
-    /// Bits that a code of quantised weights needs: 8, or 4 where all lie in `-7..=7`. The codes are i8 either way, and
-    /// every int8 kernel computes with them.
-    pub code_bits: u8,
-}
-
-impl Tensor {
-    /// Type of the elements, of a constant or an activation.
-    pub fn dtype(&self) -> DType {
-        self.data.as_ref().map_or(self.element, Data::element)
-    }
-
-    /// Number of elements.
-    pub fn element_count(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Float values, if this tensor holds any.
-    pub fn f32s(&self) -> Option<&[f32]> {
-        match &self.data {
-            Some(Data::F32(values)) => Some(values),
-            _ => None,
-        }
-    }
-
-    /// Float values to change, if this tensor holds any.
-    pub fn f32s_mut(&mut self) -> Option<&mut Vec<f32>> {
-        match &mut self.data {
-            Some(Data::F32(values)) => Some(values),
-            _ => None,
-        }
-    }
-}
 
 /// One operator applied to tensors.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,7 +53,7 @@ pub struct Graph {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
-    /// An operand does not fit its operator.
+    /// The shapes of operands do not fit their operator.
     #[error("{op} `{node}`: {what} (input shapes {shapes:?})")]
     Shape {
         /// Operator name.
@@ -195,9 +61,19 @@ pub enum GraphError {
         /// Node name.
         node: String,
         /// What does not fit.
-        what: String,
+        what: Misfit,
         /// Shapes of all inputs.
         shapes: Vec<Vec<usize>>,
+    },
+    /// An operator cannot be run on its operands.
+    #[error("{op} `{node}`: {what}")]
+    Operator {
+        /// Operator name.
+        op: &'static str,
+        /// Node name.
+        node: String,
+        /// What does not fit.
+        what: Misfit,
     },
     /// A tensor is read before any node writes it.
     #[error("{op} `{node}` reads tensor `{tensor}` before it is written")]
@@ -253,29 +129,24 @@ impl Graph {
         self.tensors.iter().filter(|t| t.role == Role::Parameter).map(Tensor::element_count).sum()
     }
 
-    /// Multiply-accumulates of one inference: convolutions and dense layers, padding taps included, products with
-    /// sparse features, and one an edge and channel that is propagated.
+    /// The tensors of `node`, as its operator sees them.
+    pub fn operands(&self, node: &Node) -> Operands<'_> {
+        Operands {
+            inputs: node.inputs.iter().map(|&id| &self[id]).collect(),
+            output: &self[node.output],
+            rounding: self.rounding,
+            over_nodes: self.nodes.iter().any(|node| node.op.rules().over_nodes),
+        }
+    }
+
+    /// Multiply-accumulates of one inference, as [`Operator::macs`](crate::ops::Operator::macs) counts them.
     pub fn macs(&self) -> usize {
         self.nodes.iter().map(|n| self.node_macs(n)).sum()
     }
 
     /// Multiply-accumulates of one node.
     pub fn node_macs(&self, node: &Node) -> usize {
-        let len = |i: usize| self[node.inputs[i]].element_count();
-        match node.op {
-            Op::Conv2d(_) | Op::DepthwiseConv2d(_) => {
-                let out = &self[node.output].shape;
-                out[0] * out[1] * len(1)
-            }
-            Op::TransposeConv2d(_) => {
-                let x = &self[node.inputs[0]].shape;
-                x[0] * x[1] * len(1)
-            }
-            Op::Dense(_) => len(1),
-            Op::SparseDense(ops::SparseDense { ref features, .. }) => features.entries() * self[node.output].shape[2],
-            Op::Propagate(ops::Propagate { ref adjacency, .. }) => adjacency.edges() * (len(0) / adjacency.nodes()),
-            _ => 0,
-        }
+        node.op.operator().macs(&self.operands(node))
     }
 
     /// Drops tensors that nothing refers to and renumbers the rest.

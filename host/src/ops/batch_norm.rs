@@ -1,7 +1,11 @@
 //! Batch normalisation; it is folded into the layer before it when a network is quantised.
 
-use super::Operator;
-use crate::graph::Activation;
+use super::lowered::{Lowered, clamp_f32};
+use super::rules::{made, whole};
+use super::{
+    Activation, Border, Channels, Computed, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation,
+    Rules, Value, Zero, answers, arity, form, vector,
+};
 
 /// Inputs `x: [.., C]`, `gamma, beta, running_mean, running_var: [C]`; statistics over batch and positions.
 ///
@@ -17,16 +21,72 @@ pub struct BatchNorm {
     pub activation: Activation,
 }
 
+impl BatchNorm {
+    /// At inference `x * scale + shift`, one pair a channel.
+    ///
+    /// # Errors
+    /// [`Misfit::NotFloat`] names a statistic.
+    pub fn affine(&self, on: &Operands<'_>) -> Result<(Vec<f32>, Vec<f32>), Misfit> {
+        let of = |i: usize| {
+            let tensor = on.inputs[i];
+            tensor.f32s().ok_or_else(|| Misfit::NotFloat { tensor: tensor.name.clone() })
+        };
+        let (gamma, beta, mean, var) = (of(1)?, of(2)?, of(3)?, of(4)?);
+        let scale: Vec<f32> = gamma.iter().zip(var).map(|(g, v)| g / (v + self.epsilon).sqrt()).collect();
+        let shift = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Ok((scale, shift))
+    }
+}
+
 impl Operator for BatchNorm {
     fn name(&self) -> &'static str {
         "batch_norm"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        Some(self.activation)
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        arity(inputs, 5..=5)?;
+        let &c = inputs[0].last().ok_or_else(|| form("x", "[.., C]", inputs[0]))?;
+        for (i, name) in ["gamma", "beta", "running_mean", "running_var"].into_iter().enumerate() {
+            vector(inputs, name, i + 1, c)?;
+        }
+        Ok(inputs[0].to_vec())
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        Some(&mut self.activation)
+    fn rules(&self) -> Rules {
+        Rules {
+            // `x * scale + (beta - mean * scale)`, where gamma is a factor of the scale.
+            zero: Zero::Weights,
+            quantisation: Quantisation::Own,
+            constants: Constants::Stay,
+            weights: None,
+            one_value: OneValue::ThroughKept,
+            border: Border::Unlike,
+            in_place: InPlace::Never,
+            reads_flat: false,
+            renames: false,
+            repeats_channel: false,
+            over_nodes: false,
+            scales_rows: false,
+            folds: true,
+        }
     }
+
+    fn channels(&self, on: &Operands<'_>) -> Channels {
+        Channels { runs: Some(vec![whole(on, 0)]), axes: made(on, 0) }
+    }
+
+    fn lower(&self, _: &Operands<'_>) -> Result<Lowered, Misfit> {
+        Err(Misfit::Unfolded)
+    }
+
+    fn evaluate(&self, on: &Operands<'_>, computed: &Computed<'_>) -> Result<Value, Misfit> {
+        let (scale, shift) = self.affine(on)?;
+        let clamp = clamp_f32(self.activation);
+        let x = on.floats(0, computed)?;
+        let channels = scale.len().max(1);
+        let y = x.iter().enumerate().map(|(i, &x)| clamp.apply(x * scale[i % channels] + shift[i % channels]));
+        Ok(Value::F32(y.collect()))
+    }
+
+    answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts);
 }

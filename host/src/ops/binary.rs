@@ -1,27 +1,21 @@
 //! Operators of two operands that broadcast, element by element.
 
-use super::Operator;
-use crate::graph::Activation;
+use super::lowered::{Lowered, clamp_f32};
+use super::operands::Scaled;
+use super::rules::{last, whole};
+use super::{
+    Activation, Axis, Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules,
+    Value, Zero, answers, arity,
+};
+use niwaki_core::error::ShapeError;
+use niwaki_core::kernels::{self, AddInt, Broadcast, Clamp, MulInt, PreluInt, reference};
+use niwaki_core::num::{Code, Multiplier};
 
 /// Inputs `a`, `b`: of one shape, or one broadcast to the other by NumPy's rule. Either may be constant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Add {
     /// Fused clamp.
     pub activation: Activation,
-}
-
-impl Operator for Add {
-    fn name(&self) -> &'static str {
-        "add"
-    }
-
-    fn activation(&self) -> Option<Activation> {
-        Some(self.activation)
-    }
-
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        Some(&mut self.activation)
-    }
 }
 
 /// `a - b`; inputs as for [`Add`].
@@ -31,20 +25,6 @@ pub struct Sub {
     pub activation: Activation,
 }
 
-impl Operator for Sub {
-    fn name(&self) -> &'static str {
-        "sub"
-    }
-
-    fn activation(&self) -> Option<Activation> {
-        Some(self.activation)
-    }
-
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        Some(&mut self.activation)
-    }
-}
-
 /// `a * b`; inputs as for [`Add`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mul {
@@ -52,34 +32,263 @@ pub struct Mul {
     pub activation: Activation,
 }
 
+/// Inputs `x: [.., C]` and a constant `alpha` that broadcasts to it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prelu;
+
+/// NumPy's rule: axes aligned at the last, of one size or of size 1 in either.
+fn broadcast(inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+    arity(inputs, 2..=2)?;
+    let (a, b) = (inputs[0], inputs[1]);
+    let rank = a.len().max(b.len());
+    let axis = |shape: &[usize], i: usize| (i + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
+    let size = |i: usize| match (axis(a, i), axis(b, i)) {
+        (a, b) if a == b || b == 1 => Ok(a),
+        (1, b) => Ok(b),
+        _ => Err(Misfit::Broadcast),
+    };
+    (0..rank).map(size).collect()
+}
+
+/// The answers of a sum; others differ where they say so.
+fn rules() -> Rules {
+    Rules {
+        zero: Zero::All,
+        quantisation: Quantisation::Own,
+        constants: Constants::Quantised,
+        weights: None,
+        one_value: OneValue::ThroughAlike,
+        border: Border::Unlike,
+        in_place: InPlace::EitherOperand,
+        reads_flat: false,
+        renames: false,
+        repeats_channel: true,
+        over_nodes: false,
+        scales_rows: false,
+        folds: true,
+    }
+}
+
+/// Constants are no operands here but weights of the channels.
+fn channels(on: &Operands<'_>) -> Channels {
+    let to = last(on.output);
+    let (constant, computed): (Vec<usize>, Vec<usize>) =
+        (0..on.inputs.len()).filter(|&i| last(on.inputs[i]) == to).partition(|&i| on.inputs[i].data.is_some());
+    let axis = |operand: usize| {
+        let axis = on.inputs[operand].shape.len().checked_sub(1)?;
+        Some(Axis { operand, axis, reads: false })
+    };
+    Channels {
+        runs: Some(computed.into_iter().map(|operand| whole(on, operand)).collect()),
+        axes: constant.into_iter().filter_map(axis).collect(),
+    }
+}
+
+/// How the operands lie over each other, and what is computed: in f32, or of the quantised values of both and the output.
+fn lower(on: &Operands<'_>, float: Binary, integer: impl FnOnce([Scaled; 3]) -> Binary) -> Result<Lowered, Misfit> {
+    let axes = |i: usize| -> Result<[usize; 4], ShapeError> {
+        let shape = &on.inputs[i].shape;
+        let front = 4_usize.checked_sub(shape.len()).ok_or(ShapeError::Dim { name: "rank", value: shape.len() })?;
+        let mut axes = [1; 4];
+        axes[front..].copy_from_slice(shape);
+        Ok(axes)
+    };
+    let broadcast = Broadcast::try_new(axes(0)?, axes(1)?)?;
+    Ok(Lowered::Binary(broadcast, on.one_type()?.map_or(float, integer)))
+}
+
+/// A sum or difference of quantised values.
+fn sum(on: &Operands<'_>, [a, b, y]: [Scaled; 3], activation: Activation) -> AddInt {
+    let scales = [a.affine.scale, b.affine.scale];
+    let (input_multipliers, output_multiplier) = if y.int16 {
+        AddInt::multipliers::<i16>(scales, y.affine.scale, on.rounding)
+    } else {
+        AddInt::multipliers::<i8>(scales, y.affine.scale, on.rounding)
+    };
+    AddInt {
+        input_zero_points: [a.affine.zero_point, b.affine.zero_point],
+        input_multipliers,
+        output_zero_point: y.affine.zero_point,
+        output_multiplier,
+        clamp: y.clamp(activation),
+        rounding: on.rounding,
+    }
+}
+
+/// What a product of quantised values is multiplied by.
+fn product([a, b, y]: [Scaled; 3]) -> f64 {
+    let [a, b, y] = [a, b, y].map(|of| f64::from(of.affine.scale));
+    a * b / y
+}
+
+impl Operator for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        broadcast(inputs)
+    }
+
+    fn rules(&self) -> Rules {
+        rules()
+    }
+
+    fn channels(&self, on: &Operands<'_>) -> Channels {
+        channels(on)
+    }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        let Self { activation } = *self;
+        lower(on, Binary::Add(clamp_f32(activation)), |of| Binary::AddInt(sum(on, of, activation)))
+    }
+
+    answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
+impl Operator for Sub {
+    fn name(&self) -> &'static str {
+        "sub"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        broadcast(inputs)
+    }
+
+    fn rules(&self) -> Rules {
+        rules()
+    }
+
+    fn channels(&self, on: &Operands<'_>) -> Channels {
+        channels(on)
+    }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        let Self { activation } = *self;
+        lower(on, Binary::Sub(clamp_f32(activation)), |of| Binary::SubInt(sum(on, of, activation)))
+    }
+
+    answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
 impl Operator for Mul {
     fn name(&self) -> &'static str {
         "mul"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        Some(self.activation)
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        broadcast(inputs)
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        Some(&mut self.activation)
+    fn rules(&self) -> Rules {
+        Rules { zero: Zero::Any, ..rules() }
     }
+
+    fn channels(&self, on: &Operands<'_>) -> Channels {
+        channels(on)
+    }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        let Self { activation } = *self;
+        lower(on, Binary::Mul(clamp_f32(activation)), |[a, b, y]| {
+            Binary::MulInt(MulInt {
+                input_zero_points: [a.affine.zero_point, b.affine.zero_point],
+                output_zero_point: y.affine.zero_point,
+                multiplier: Multiplier::from_real(product([a, b, y]), on.rounding),
+                clamp: y.clamp(activation),
+                rounding: on.rounding,
+            })
+        })
+    }
+
+    answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
 }
-
-/// Inputs `x: [.., C]` and a constant `alpha` that broadcasts to it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prelu;
 
 impl Operator for Prelu {
     fn name(&self) -> &'static str {
         "prelu"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        None
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        let shape = broadcast(inputs)?;
+        if shape == inputs[0] { Ok(shape) } else { Err(Misfit::Slopes) }
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
+    fn rules(&self) -> Rules {
+        Rules { zero: Zero::First, one_value: OneValue::ThroughKept, repeats_channel: false, ..rules() }
     }
+
+    fn channels(&self, on: &Operands<'_>) -> Channels {
+        channels(on)
+    }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        lower(on, Binary::Prelu, |[x, alpha, y]| {
+            Binary::PreluInt(PreluInt {
+                input_zero_points: [x.affine.zero_point, alpha.affine.zero_point],
+                output_zero_point: y.affine.zero_point,
+                positive: Multiplier::from_real(x.quotient(y), on.rounding),
+                negative: Multiplier::from_real(product([x, alpha, y]), on.rounding),
+                rounding: on.rounding,
+            })
+        })
+    }
+
+    answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
+/// An operator of two operands in the terms of core.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Binary {
+    /// f32 sum.
+    Add(Clamp<f32>),
+    /// f32 difference.
+    Sub(Clamp<f32>),
+    /// f32 product.
+    Mul(Clamp<f32>),
+    /// f32 leaky ReLU with slopes.
+    Prelu,
+    /// Sum of quantised values.
+    AddInt(AddInt),
+    /// Difference of quantised values.
+    SubInt(AddInt),
+    /// Product of quantised values.
+    MulInt(MulInt),
+    /// Leaky ReLU of quantised values with slopes.
+    PreluInt(PreluInt),
+}
+
+impl Binary {
+    /// What it makes of `a` and `b`.
+    pub(super) fn evaluate(&self, shape: &Broadcast, a: &Value, b: &Value) -> Result<Value, Misfit> {
+        match (a, b) {
+            (Value::F32(a), Value::F32(b)) => match self {
+                Self::Add(clamp) => zip(&kernels::AddF32(*clamp), shape, a, b),
+                Self::Sub(clamp) => zip(&kernels::SubF32(*clamp), shape, a, b),
+                Self::Mul(clamp) => zip(&kernels::MulF32(*clamp), shape, a, b),
+                Self::Prelu => zip(&kernels::PreluF32, shape, a, b),
+                _ => Err(Misfit::ValueTypes),
+            }
+            .map(Value::F32),
+            (Value::I8(a), Value::I8(b)) => self.integers(shape, a, b).map(Value::I8),
+            (Value::I16(a), Value::I16(b)) => self.integers(shape, a, b).map(Value::I16),
+            _ => Err(Misfit::ValueTypes),
+        }
+    }
+
+    fn integers<T: Code>(&self, shape: &Broadcast, a: &[T], b: &[T]) -> Result<Vec<T>, Misfit> {
+        match self {
+            Self::AddInt(op) => zip(op, shape, a, b),
+            Self::SubInt(op) => zip(&kernels::SubInt(*op), shape, a, b),
+            Self::MulInt(op) => zip(op, shape, a, b),
+            Self::PreluInt(op) => zip(op, shape, a, b),
+            _ => Err(Misfit::ValueTypes),
+        }
+    }
+}
+
+fn zip<T: Copy + Default>(op: &impl kernels::Binary<T>, shape: &Broadcast, a: &[T], b: &[T]) -> Result<Vec<T>, Misfit> {
+    let mut y = vec![T::default(); shape.sizes().iter().product()];
+    reference::binary(op, shape, a, b, &mut y)?;
+    Ok(y)
 }

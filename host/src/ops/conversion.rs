@@ -1,40 +1,84 @@
 //! From real values to quantised ones and back.
 
-use super::Operator;
-use crate::graph::Activation;
+use super::lowered::Lowered;
+use super::operands::Scaled;
+use super::unary::{Unary, rescale, table};
+use super::{
+    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules, Zero, answers,
+};
 
-/// Input `x`: real values or codes; the codes of the output's type and quantisation.
+/// Input `x`: real values or quantised ones; the quantised values of the output's type and quantisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quantize;
+
+/// Input `x`: quantised values; their real values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dequantize;
+
+fn rules() -> Rules {
+    Rules {
+        zero: Zero::Never,
+        quantisation: Quantisation::Given,
+        constants: Constants::Stay,
+        weights: None,
+        one_value: OneValue::Through,
+        border: Border::Unlike,
+        in_place: InPlace::Never,
+        reads_flat: false,
+        renames: false,
+        repeats_channel: false,
+        over_nodes: false,
+        scales_rows: false,
+        folds: true,
+    }
+}
+
+/// From real values to quantised ones, back, or from quantised ones to others.
+fn lower(on: &Operands<'_>) -> Result<Lowered, Misfit> {
+    Ok(match (Scaled::of(on.x())?, Scaled::of(on.output)?) {
+        (None, Some(y)) => Lowered::Unary(Unary::Quantize(y.affine)),
+        (Some(x), None) => Lowered::Unary(Unary::Dequantize(x.affine)),
+        (Some(x), Some(y)) => {
+            let op = rescale([x, y], Activation::None, on.rounding);
+            if x.int16 || y.int16 { Lowered::Unary(Unary::Requantize(op)) } else { table(&op) }
+        }
+        (None, None) => return Err(Misfit::NothingConverted),
+    })
+}
 
 impl Operator for Quantize {
     fn name(&self) -> &'static str {
         "quantize"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        None
+    fn rules(&self) -> Rules {
+        rules()
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
+    fn is_identity(&self, on: &Operands<'_>) -> bool {
+        on.output.quant.is_some()
     }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        lower(on)
+    }
+
+    answers!(no_macs, same_shape, same_channels, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
-
-/// Input `x`: codes; their real values.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dequantize;
 
 impl Operator for Dequantize {
     fn name(&self) -> &'static str {
         "dequantize"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        None
+    fn rules(&self) -> Rules {
+        rules()
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        lower(on)
     }
+
+    answers!(no_macs, same_shape, same_channels, no_identity, no_factor, no_activation, no_window, no_counts);
+    answers!(evaluated_as_lowered);
 }

@@ -1,7 +1,13 @@
 //! Convolution of each channel by itself.
 
-use super::Operator;
-use crate::graph::{Activation, Sliding};
+use super::lowered::Lowered;
+use super::rules::{last, made, whole};
+use super::weighted::{self, Scaling};
+use super::{
+    Activation, Border, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, Weights, Zero, answers, arity,
+    form, vector,
+};
+use niwaki_core::kernels;
 
 /// Inputs `x: [H, W, C]`, `w: [KH, KW, C * multiplier]`, optionally `bias: [C * multiplier]`;
 /// output channel `c * multiplier + m` reads input channel `c`.
@@ -18,11 +24,49 @@ impl Operator for DepthwiseConv2d {
         "depthwise_conv2d"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        Some(self.activation)
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        arity(inputs, 2..=3)?;
+        let &[h, w, c] = inputs[0] else { return Err(form("x", "[H, W, C]", inputs[0])) };
+        let &[kh, kw, o] = inputs[1] else { return Err(form("w", "[KH, KW, C * multiplier]", inputs[1])) };
+        if c == 0 || o % c != 0 || o == 0 {
+            return Err(Misfit::Multiple { outputs: o, inputs: c });
+        }
+        vector(inputs, "bias", 2, o)?;
+        let window = self.sliding.window([h, w], [kh, kw])?;
+        Ok(vec![window.y.output(), window.x.output(), o])
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        Some(&mut self.activation)
+    fn macs(&self, on: &Operands<'_>) -> usize {
+        on.output.shape[0] * on.output.shape[1] * on.inputs[1].element_count()
     }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            zero: Zero::Channelwise,
+            weights: Some(Weights::Channelwise),
+            one_value: OneValue::Channelwise,
+            border: Border::Zeros,
+            repeats_channel: true,
+            ..weighted::rules()
+        }
+    }
+
+    fn channels(&self, on: &Operands<'_>) -> Channels {
+        let runs = match last(on.x()) {
+            1 => Some(Vec::new()),
+            channels if channels == last(on.output) => Some(vec![whole(on, 0)]),
+            _ => None,
+        };
+        Channels { runs, axes: made(on, 2) }
+    }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        let w = &on.inputs[1].shape;
+        let (input, channels) = on.image();
+        let window = self.sliding.window(input, [w[0], w[1]])?;
+        let op = kernels::DepthwiseConv2d::try_new(window, channels, w[2])?;
+        Ok(Lowered::DepthwiseConv2d(op, Scaling::new(on, self.activation, false)?))
+    }
+
+    answers!(no_identity, no_factor, fused_activation, window_of_weights, no_counts, evaluated_as_lowered);
 }

@@ -1,7 +1,8 @@
 //! Dropout, which does nothing outside training.
 
-use super::Operator;
-use crate::graph::Activation;
+use super::lowered::Lowered;
+use super::movement;
+use super::{Misfit, Operands, Operator, Quantisation, Rules, answers, arity};
 
 /// Input `x`; in training each element is 0 with this probability, and else divided by that of staying.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,11 +16,26 @@ impl Operator for Dropout {
         "dropout"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        None
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        arity(inputs, 1..=1)?;
+        if !(0.0..1.0).contains(&self.rate) {
+            return Err(Misfit::Rate { rate: self.rate });
+        }
+        Ok(inputs[0].to_vec())
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
+    /// Quantisation leaves it out first.
+    fn rules(&self) -> Rules {
+        Rules { quantisation: Quantisation::Own, ..movement::rules() }
     }
+
+    fn is_identity(&self, _: &Operands<'_>) -> bool {
+        true
+    }
+
+    fn lower(&self, _: &Operands<'_>) -> Result<Lowered, Misfit> {
+        Ok(Lowered::Reshape)
+    }
+
+    answers!(no_macs, mixes_channels, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }

@@ -1,7 +1,9 @@
 //! Rows by number.
 
-use super::Operator;
-use crate::graph::Activation;
+use super::lowered::Lowered;
+use super::movement;
+use super::rows::Nodes;
+use super::{Misfit, Operands, Operator, Quantisation, Rules, answers, arity, form};
 
 /// Inputs `x: [N, .., C]` and `rows: [Q]`, i32; output `[Q, .., C]`: the rows of `x` with these numbers, each number at
 /// least 0 and at most `N - 1`.
@@ -13,11 +15,24 @@ impl Operator for Gather {
         "gather"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        None
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        arity(inputs, 2..=2)?;
+        let &[_, ref row @ ..] = inputs[0] else { return Err(form("x", "[N, .., C]", inputs[0])) };
+        let &[count] = inputs[1] else { return Err(form("rows", "[Q]", inputs[1])) };
+        Ok([&[count], row].concat())
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
+    fn rules(&self) -> Rules {
+        Rules { quantisation: Quantisation::Own, ..movement::rules() }
     }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        match on.output.quant {
+            Some(_) => Ok(Lowered::Nodes(Nodes::Gather)),
+            None => Err(Misfit::NoKernel),
+        }
+    }
+
+    answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts);
+    answers!(evaluated_as_lowered);
 }

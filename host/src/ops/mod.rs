@@ -1,4 +1,13 @@
-//! Operators: one file a family, one row in the table below.
+//! Operators: one file a family, one row in the table below. Attributes, tensors, and all that is decided operator by
+//! operator: names, shapes, channels, zeros, quantisation, what core runs for it, and how it is trained.
+
+mod attributes;
+mod misfit;
+mod operands;
+mod rules;
+mod sparse;
+mod tensor;
+mod value;
 
 mod batch_norm;
 mod binary;
@@ -8,15 +17,27 @@ mod dense;
 mod depthwise_conv2d;
 mod dropout;
 mod gather;
+pub mod lowered;
 mod movement;
 mod pool2d;
 mod propagate;
 mod reduce;
 mod resize;
+pub mod rows;
 mod softmax;
 mod sparse_dense;
 mod transpose_conv2d;
 mod unary;
+mod weighted;
+
+pub use attributes::{Activation, Grid, Padding, Propagation, Sliding};
+pub use lowered::Lowered;
+pub use misfit::Misfit;
+pub use operands::{Computed, Operands};
+pub use rules::{Axis, Border, Channels, Constants, InPlace, OneValue, Quantisation, Rules, Run, Weights, Zero};
+pub use sparse::{Adjacency, Features, Worth};
+pub use tensor::{Data, Quant, Role, Tensor};
+pub use value::{Value, f32s, i16s};
 
 pub use batch_norm::BatchNorm;
 pub use binary::{Add, Mul, Prelu, Sub};
@@ -36,7 +57,6 @@ pub use sparse_dense::SparseDense;
 pub use transpose_conv2d::TransposeConv2d;
 pub use unary::{Clamp, HardSwish, LeakyRelu, Logistic, Tanh};
 
-use crate::graph::Activation;
 use std::any::Any;
 
 /// What an operator is and does, asked of one struct for each; every answer is required.
@@ -44,11 +64,160 @@ pub trait Operator: Any {
     /// The name in messages, tables and JSON.
     fn name(&self) -> &'static str;
 
-    /// The clamp fused into this operator; `None` if it can have none.
-    fn activation(&self) -> Option<Activation>;
+    /// The shape of the result for operands of these shapes.
+    ///
+    /// # Errors
+    /// [`Misfit`] names the operand that does not fit.
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit>;
 
-    /// The clamp fused into this operator, to change it.
+    /// Multiply-accumulates of one inference: those of weights, padding taps included, of sparse features, and one an edge
+    /// and channel that is propagated. Others are not counted.
+    fn macs(&self, on: &Operands<'_>) -> usize;
+
+    /// Answers that do not depend on operands.
+    fn rules(&self) -> Rules;
+
+    /// Which channels are handed on, and which axes of constants run over them.
+    fn channels(&self, on: &Operands<'_>) -> Channels;
+
+    /// Whether the result is operand 0, element by element, given that both have one shape, type and quantisation.
+    fn is_identity(&self, on: &Operands<'_>) -> bool;
+
+    /// Whether a positive factor of each channel of an operand of `rank` axes passes through, and channels stay innermost.
+    fn passes_factor(&self, rank: usize) -> bool;
+
+    /// The clamp fused into it, if it can have one.
     fn activation_mut(&mut self) -> Option<&mut Activation>;
+
+    /// The window that slides over its operand, if it has one that padding can be given to.
+    fn sliding_mut(&mut self) -> Option<&mut Sliding>;
+
+    /// Rows and columns of that window.
+    fn kernel(&self, on: &Operands<'_>) -> Option<[usize; 2]>;
+
+    /// Changes attributes that count elements: those of the operand's last axis for which `kept` is false leave.
+    fn keep_channels(&mut self, kept: &[bool]);
+
+    /// Changes attributes that count elements: the operand has `elements` of them now.
+    fn refit(&mut self, elements: usize);
+
+    /// What core runs for it, of operands whose shapes fit.
+    ///
+    /// # Errors
+    /// [`Misfit`] for an operator that is only trained, and for operands of types that do not belong together.
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit>;
+
+    /// What it makes of these operands by core's reference kernels, of shapes that fit.
+    ///
+    /// # Errors
+    /// [`Misfit`] as [`Operator::lower`], and where an operand has no value.
+    fn evaluate(&self, on: &Operands<'_>, computed: &Computed<'_>) -> Result<Value, Misfit>;
+}
+
+/// States what an operator does not have, or does as most do, each named.
+macro_rules! answers {
+    ($($answer:ident),* $(,)?) => { $(answers!(@ $answer);)* };
+    (@ no_macs) => {
+        fn macs(&self, _: &$crate::ops::Operands<'_>) -> usize {
+            0
+        }
+    };
+    (@ no_identity) => {
+        fn is_identity(&self, _: &$crate::ops::Operands<'_>) -> bool {
+            false
+        }
+    };
+    (@ no_factor) => {
+        fn passes_factor(&self, _: usize) -> bool {
+            false
+        }
+    };
+    (@ no_activation) => {
+        fn activation_mut(&mut self) -> Option<&mut $crate::ops::Activation> {
+            None
+        }
+    };
+    (@ fused_activation) => {
+        fn activation_mut(&mut self) -> Option<&mut $crate::ops::Activation> {
+            Some(&mut self.activation)
+        }
+    };
+    (@ no_window) => {
+        fn sliding_mut(&mut self) -> Option<&mut $crate::ops::Sliding> {
+            None
+        }
+
+        fn kernel(&self, _: &$crate::ops::Operands<'_>) -> Option<[usize; 2]> {
+            None
+        }
+    };
+    (@ window_of_weights) => {
+        fn sliding_mut(&mut self) -> Option<&mut $crate::ops::Sliding> {
+            Some(&mut self.sliding)
+        }
+
+        fn kernel(&self, on: &$crate::ops::Operands<'_>) -> Option<[usize; 2]> {
+            self.rules().weights?.window(&on.inputs.get(1)?.shape)
+        }
+    };
+    (@ window) => {
+        fn sliding_mut(&mut self) -> Option<&mut $crate::ops::Sliding> {
+            Some(&mut self.sliding)
+        }
+
+        fn kernel(&self, _: &$crate::ops::Operands<'_>) -> Option<[usize; 2]> {
+            Some(self.kernel)
+        }
+    };
+    (@ no_counts) => {
+        fn keep_channels(&mut self, _: &[bool]) {}
+
+        fn refit(&mut self, _: usize) {}
+    };
+    (@ mixes_channels) => {
+        fn channels(&self, _: &$crate::ops::Operands<'_>) -> $crate::ops::Channels {
+            $crate::ops::Channels::mixed()
+        }
+    };
+    (@ same_channels) => {
+        fn channels(&self, on: &$crate::ops::Operands<'_>) -> $crate::ops::Channels {
+            $crate::ops::Channels::same(on)
+        }
+    };
+    (@ same_shape) => {
+        fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, $crate::ops::Misfit> {
+            $crate::ops::arity(inputs, 1..=1)?;
+            Ok(inputs[0].to_vec())
+        }
+    };
+    (@ evaluated_as_lowered) => {
+        fn evaluate(
+            &self,
+            on: &$crate::ops::Operands<'_>,
+            computed: &$crate::ops::Computed<'_>,
+        ) -> Result<$crate::ops::Value, $crate::ops::Misfit> {
+            self.lower(on)?.evaluate(on, computed)
+        }
+    };
+}
+use answers;
+
+/// Checks the number of operands.
+fn arity(inputs: &[&[usize]], allowed: std::ops::RangeInclusive<usize>) -> Result<(), Misfit> {
+    if allowed.contains(&inputs.len()) { Ok(()) } else { Err(Misfit::Count { allowed, got: inputs.len() }) }
+}
+
+/// Checks that operand `i`, if there is one, is `[len]`.
+fn vector(inputs: &[&[usize]], operand: &'static str, i: usize, len: usize) -> Result<(), Misfit> {
+    match inputs.get(i) {
+        Some(&got) if got != [len] => Err(Misfit::Size { operand, want: vec![len], got: got.to_vec() }),
+        _ => Ok(()),
+    }
+}
+
+/// The refusal of an operand that does not have these axes.
+fn form(operand: &'static str, form: &'static str, got: &[usize]) -> Misfit {
+    Misfit::Form { operand, form, got: got.to_vec() }
 }
 
 macro_rules! ops {
@@ -84,7 +253,40 @@ macro_rules! ops {
 }
 
 ops! {
-    Conv2d, DepthwiseConv2d, Dense, BatchNorm, Clamp, Add, Sub, Mul, TransposeConv2d, Mean, Sum, Logistic, Tanh, LeakyRelu, Prelu, HardSwish, Pad, Concat, Slice, Transpose, ResizeNearest, ResizeBilinear, Quantize, Dequantize, ArgMax, MaxPool2d, AveragePool2d, Softmax, Reshape, Propagate, KeepEdges, SparseDense, Gather, Dropout,
+    Conv2d,
+    DepthwiseConv2d,
+    TransposeConv2d,
+    Dense,
+    BatchNorm,
+    Clamp,
+    Logistic,
+    Tanh,
+    LeakyRelu,
+    HardSwish,
+    Add,
+    Sub,
+    Mul,
+    Prelu,
+    MaxPool2d,
+    AveragePool2d,
+    Mean,
+    Sum,
+    ArgMax,
+    Softmax,
+    Reshape,
+    Pad,
+    Concat,
+    Slice,
+    Transpose,
+    ResizeNearest,
+    ResizeBilinear,
+    Quantize,
+    Dequantize,
+    Propagate,
+    KeepEdges,
+    SparseDense,
+    Gather,
+    Dropout,
 }
 
 impl Op {
@@ -110,7 +312,22 @@ impl Op {
         self.operator().name()
     }
 
+    /// Answers that do not depend on operands.
+    pub fn rules(&self) -> Rules {
+        self.operator().rules()
+    }
+
     /// The clamp fused into this operator, if it can have one.
+    pub fn activation(&self) -> Option<Activation> {
+        self.clone().activation_mut().copied()
+    }
+
+    /// The window that slides over its operand, if it has one that padding can be given to.
+    pub fn sliding(&self) -> Option<Sliding> {
+        self.clone().operator_mut().sliding_mut().copied()
+    }
+
+    /// The clamp fused into this operator, to change it.
     pub fn activation_mut(&mut self) -> Option<&mut Activation> {
         self.operator_mut().activation_mut()
     }

@@ -1,7 +1,11 @@
 //! Maximum and mean over windows.
 
-use super::Operator;
-use crate::graph::{Activation, Sliding};
+use super::lowered::Lowered;
+use super::{
+    Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules, Sliding, Value, Zero,
+    answers, arity, form,
+};
+use niwaki_core::kernels::{Clamp, Pool2d, reference};
 
 /// Input `x: [H, W, C]`; maximum over the taps inside the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,20 +14,6 @@ pub struct MaxPool2d {
     pub kernel: [usize; 2],
     /// Stride, dilation 1, padding.
     pub sliding: Sliding,
-}
-
-impl Operator for MaxPool2d {
-    fn name(&self) -> &'static str {
-        "max_pool2d"
-    }
-
-    fn activation(&self) -> Option<Activation> {
-        None
-    }
-
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
-    }
 }
 
 /// Input `x: [H, W, C]`; mean over the taps inside the input.
@@ -35,16 +25,121 @@ pub struct AveragePool2d {
     pub sliding: Sliding,
 }
 
+fn shape(inputs: &[&[usize]], kernel: [usize; 2], sliding: &Sliding) -> Result<Vec<usize>, Misfit> {
+    arity(inputs, 1..=1)?;
+    let &[h, w, c] = inputs[0] else { return Err(form("x", "[H, W, C]", inputs[0])) };
+    if sliding.dilation != [1, 1] {
+        return Err(Misfit::Dilation { what: "pooling" });
+    }
+    let window = sliding.window([h, w], kernel)?;
+    Ok(vec![window.y.output(), window.x.output(), c])
+}
+
+fn rules(border: Border) -> Rules {
+    Rules {
+        zero: Zero::First,
+        quantisation: Quantisation::OfOperand,
+        constants: Constants::Stay,
+        weights: None,
+        one_value: OneValue::Through,
+        border,
+        in_place: InPlace::Never,
+        reads_flat: false,
+        renames: false,
+        repeats_channel: false,
+        over_nodes: false,
+        scales_rows: false,
+        folds: true,
+    }
+}
+
+fn lower(on: &Operands<'_>, kernel: [usize; 2], sliding: &Sliding) -> Result<Pool2d, Misfit> {
+    let (input, channels) = on.image();
+    let op = Pool2d::try_new(sliding.window(input, kernel)?, channels)?;
+    on.keeps_quantisation()?;
+    Ok(op)
+}
+
+impl Operator for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        shape(inputs, self.kernel, &self.sliding)
+    }
+
+    fn rules(&self) -> Rules {
+        rules(Border::Lowest)
+    }
+
+    fn passes_factor(&self, _: usize) -> bool {
+        true
+    }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        lower(on, self.kernel, &self.sliding).map(Lowered::MaxPool2d)
+    }
+
+    answers!(no_macs, same_channels, no_identity, no_activation, window, no_counts, evaluated_as_lowered);
+}
+
 impl Operator for AveragePool2d {
     fn name(&self) -> &'static str {
         "average_pool2d"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        None
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        shape(inputs, self.kernel, &self.sliding)
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
+    /// A mean with a border divides by more taps.
+    fn rules(&self) -> Rules {
+        rules(Border::Unlike)
     }
+
+    fn passes_factor(&self, _: usize) -> bool {
+        true
+    }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        lower(on, self.kernel, &self.sliding).map(Lowered::AveragePool2d)
+    }
+
+    answers!(no_macs, same_channels, no_identity, no_activation, window, no_counts, evaluated_as_lowered);
+}
+
+/// Runs a reference kernel with a clamp that lets everything through.
+macro_rules! pool {
+    ($kernel:path, $op:expr, $on:expr, $x:expr) => {{
+        let len = $on.output.element_count();
+        Ok(match $x {
+            Value::F32(x) => {
+                let mut y = vec![0.0; len];
+                $kernel($op, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }, x, &mut y)?;
+                Value::F32(y)
+            }
+            Value::I8(x) => {
+                let mut y = vec![0; len];
+                $kernel($op, Clamp { min: i8::MIN, max: i8::MAX }, x, &mut y)?;
+                Value::I8(y)
+            }
+            Value::I16(x) => {
+                let mut y = vec![0; len];
+                $kernel($op, Clamp { min: i16::MIN, max: i16::MAX }, x, &mut y)?;
+                Value::I16(y)
+            }
+            Value::I32(_) => return Err(Misfit::ValueTypes),
+        })
+    }};
+}
+
+/// The maxima of `x`.
+pub(super) fn max(op: &Pool2d, on: &Operands<'_>, x: &Value) -> Result<Value, Misfit> {
+    pool!(reference::max_pool2d, op, on, x)
+}
+
+/// The means of `x`.
+pub(super) fn average(op: &Pool2d, on: &Operands<'_>, x: &Value) -> Result<Value, Misfit> {
+    pool!(reference::average_pool2d, op, on, x)
 }

@@ -1,7 +1,11 @@
 //! Images resized to another grid.
 
-use super::Operator;
-use crate::graph::{Activation, Grid};
+use super::lowered::Lowered;
+use super::movement::{self, Kernel, Place};
+use super::{Grid, Misfit, Operands, Operator, Rules, answers, arity, form};
+use niwaki_core::error::ShapeError;
+use niwaki_core::format::{OpCode, param};
+use niwaki_core::kernels::{self, Resize};
 
 /// Input `x: [H, W, C]`; the nearest element of another grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,20 +14,6 @@ pub struct ResizeNearest {
     pub size: [usize; 2],
     /// How the grids lie over each other.
     pub grid: Grid,
-}
-
-impl Operator for ResizeNearest {
-    fn name(&self) -> &'static str {
-        "resize_nearest"
-    }
-
-    fn activation(&self) -> Option<Activation> {
-        None
-    }
-
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
-    }
 }
 
 /// Input `x: [H, W, C]`; interpolation between the four nearest elements.
@@ -35,16 +25,72 @@ pub struct ResizeBilinear {
     pub grid: Grid,
 }
 
+fn shape(inputs: &[&[usize]], size: [usize; 2]) -> Result<Vec<usize>, Misfit> {
+    arity(inputs, 1..=1)?;
+    let &[_, _, c] = inputs[0] else { return Err(form("x", "[H, W, C]", inputs[0])) };
+    Ok(vec![size[0], size[1], c])
+}
+
+/// The geometry, with what the file says of it; `channel_bytes` bytes of a channel move together.
+fn lower(
+    on: &Operands<'_>,
+    size: [usize; 2],
+    grid: Grid,
+    channel_bytes: Option<usize>,
+) -> Result<(Place, Resize), Misfit> {
+    let mut place = Place::new(on)?;
+    place.params[param::ALIGN_CORNERS] = grid.align_corners.into();
+    place.params[param::HALF_PIXEL_CENTERS] = grid.half_pixel_centers.into();
+    let shape = &on.x().shape;
+    let &[h, w, c] = shape.as_slice() else {
+        return Err(ShapeError::Dim { name: "rank", value: shape.len() }.into());
+    };
+    let grid = kernels::Grid { align_corners: grid.align_corners, half_pixel_centers: grid.half_pixel_centers };
+    let op = Resize::try_new([h, w], size, c * channel_bytes.unwrap_or(place.bytes), grid)?;
+    Ok((place, op))
+}
+
+impl Operator for ResizeNearest {
+    fn name(&self) -> &'static str {
+        "resize_nearest"
+    }
+
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        shape(inputs, self.size)
+    }
+
+    fn rules(&self) -> Rules {
+        movement::rules()
+    }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        let (place, op) = lower(on, self.size, self.grid, None)?;
+        Ok(place.done(OpCode::ResizeNearest, Kernel::Nearest(op)))
+    }
+
+    answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
 impl Operator for ResizeBilinear {
     fn name(&self) -> &'static str {
         "resize_bilinear"
     }
 
-    fn activation(&self) -> Option<Activation> {
-        None
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+        if self.grid.align_corners && self.grid.half_pixel_centers {
+            return Err(Misfit::Grids);
+        }
+        shape(inputs, self.size)
     }
 
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        None
+    fn rules(&self) -> Rules {
+        movement::rules()
     }
+
+    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        let (place, op) = lower(on, self.size, self.grid, Some(1))?;
+        Ok(place.done(OpCode::ResizeBilinear, Kernel::Bilinear(op, on.rounding)))
+    }
+
+    answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }

@@ -6,7 +6,8 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-use crate::graph::{Graph, Node, Op, TensorId};
+use crate::graph::{Graph, Node, TensorId};
+use crate::ops::InPlace;
 use niwaki_core::format::ALIGN;
 use place::{Block, Layout};
 
@@ -33,11 +34,11 @@ pub enum Share {
 impl Memory {
     /// What the plain kernel of `node` asks and allows: no scratch, and elementwise operators work in place.
     pub fn plain(node: &Node) -> Self {
-        let in_place = match node.op {
-            Op::Clamp(_) | Op::Reshape(_) | Op::Logistic(_) | Op::Tanh(_) | Op::LeakyRelu(_) | Op::HardSwish(_) => true,
+        let in_place = match node.op.rules().in_place {
+            InPlace::Never => false,
+            InPlace::Operand => true,
             // Both operands may not be one tensor: it would be read after it was written.
-            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Prelu(_) => node.inputs[0] != node.inputs[1],
-            _ => false,
+            InPlace::EitherOperand => node.inputs[0] != node.inputs[1],
         };
         Self { scratch_bytes: 0, share: if in_place { Share::Place } else { Share::Nothing } }
     }

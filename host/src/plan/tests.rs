@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::graph::Activation;
-use crate::ops;
+use crate::ops::{self, Op};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},

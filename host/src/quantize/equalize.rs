@@ -7,7 +7,7 @@
 
 use super::scheme::{channel_of, weight_axis};
 use crate::graph::{Activation, Graph, Op, TensorId};
-use crate::ops;
+use crate::ops::Weights;
 
 /// Most rounds over all pairs.
 const ROUNDS: usize = 20;
@@ -44,8 +44,7 @@ fn pairs(graph: &Graph) -> Vec<Pair> {
     };
     let mut pairs = Vec::new();
     for first in (0..graph.nodes.len()).filter(|&n| is_layer(&graph.nodes[n].op) && own_weights(n)) {
-        let mut op = graph.nodes[first].op.clone();
-        if !matches!(op.activation_mut(), Some(Activation::None | Activation::Relu)) {
+        if !matches!(graph.nodes[first].op.activation(), Some(Activation::None | Activation::Relu)) {
             continue;
         }
         let channels = graph[graph.nodes[first].output].shape.last().copied().unwrap_or(0);
@@ -53,13 +52,13 @@ fn pairs(graph: &Graph) -> Vec<Pair> {
         while let Some(n) = only_reader(at) {
             let node = &graph.nodes[n];
             if is_layer(&node.op) {
-                let reads = node.op.is::<ops::Dense>() || graph[at].shape.last() == Some(&channels);
+                let reads = node.op.rules().reads_flat || graph[at].shape.last() == Some(&channels);
                 if node.inputs[0] == at && reads && own_weights(n) {
                     pairs.push(Pair { first, second: n, channels });
                 }
                 break;
             }
-            if !passes(&node.op, graph[at].shape.len()) {
+            if !node.op.operator().passes_factor(graph[at].shape.len()) {
                 break;
             }
             at = node.output;
@@ -70,24 +69,13 @@ fn pairs(graph: &Graph) -> Vec<Pair> {
 
 /// Layers whose channels can be scaled on both sides.
 fn is_layer(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_))
-}
-
-/// Whether a positive factor of every channel passes through, and channels stay innermost.
-fn passes(op: &Op, rank: usize) -> bool {
-    match op {
-        Op::MaxPool2d(_) | Op::AveragePool2d(_) | Op::Reshape(_) => true,
-        Op::Clamp(ops::Clamp(activation)) => matches!(activation, Activation::None | Activation::Relu),
-        Op::Pad(ops::Pad { value, pads }) => *value == 0.0 && pads.last().is_none_or(|pad| *pad == [0, 0]),
-        Op::Mean(ops::Mean { axes, .. }) => !axes.contains(&(rank - 1)),
-        _ => false,
-    }
+    op.rules().weights.is_some_and(Weights::gather)
 }
 
 /// Which channel of its input each weight of a layer reads.
 fn read_channel(graph: &Graph, n: usize, channels: usize) -> impl Fn(usize) -> usize + use<> {
     let node = &graph.nodes[n];
-    let depthwise = node.op.is::<ops::DepthwiseConv2d>();
+    let depthwise = node.op.rules().weights == Some(Weights::Channelwise);
     let outputs = graph[node.inputs[1]].shape.last().copied().unwrap_or(1);
     // The weights of a convolution and of a dense layer end with the channels that they read.
     move |i| if depthwise { i % outputs / (outputs / channels).max(1) } else { i % channels }

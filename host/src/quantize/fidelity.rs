@@ -1,7 +1,7 @@
 //! How close an integer network stays to the float one that it was made of.
 
 use crate::graph::{Graph, GraphError, TensorId, eval::Value};
-use crate::ops;
+use crate::ops::Softmax;
 use niwaki_core::num::dequantize;
 
 /// A comparison of scores: of the network's output, or of what its final softmax reads.
@@ -56,7 +56,7 @@ pub fn fidelity(float: &Graph, integer: &Graph, samples: &[&[f32]]) -> Result<Fi
 /// The tensor of the scores.
 fn scores_of(graph: &Graph) -> Result<TensorId, GraphError> {
     let output = *graph.outputs.first().ok_or_else(|| GraphError::Eval("the network has no output".into()))?;
-    let head = graph.producer(output).map(|n| &graph.nodes[n]).filter(|node| node.op.is::<ops::Softmax>());
+    let head = graph.producer(output).map(|n| &graph.nodes[n]).filter(|node| node.op.is::<Softmax>());
     Ok(head.map_or(output, |node| node.inputs[0]))
 }
 

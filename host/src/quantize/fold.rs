@@ -1,7 +1,7 @@
 //! Graph passes before quantisation: batch norm into weights, clamps into the operators before them.
 
-use crate::graph::{Activation, Graph, GraphError, Op, Role, TensorId};
-use crate::ops;
+use crate::graph::{Activation, Graph, GraphError, Role, TensorId};
+use crate::ops::{BatchNorm, Clamp, Weights};
 
 /// Folds every batch norm into the convolution or dense layer before it.
 ///
@@ -11,9 +11,9 @@ use crate::ops;
 /// [`GraphError::Eval`] names a batch norm that follows nothing it could be folded into.
 pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, GraphError> {
     let mut graph = graph.clone();
-    while let Some(n) = graph.nodes.iter().position(|n| n.op.is::<ops::BatchNorm>()) {
+    while let Some(n) = graph.nodes.iter().position(|n| n.op.is::<BatchNorm>()) {
         let norm = graph.nodes[n].clone();
-        let Op::BatchNorm(ops::BatchNorm { epsilon, activation, .. }) = norm.op else { break };
+        let Some(batch_norm) = norm.op.get::<BatchNorm>() else { break };
         let fail = |what: &str| GraphError::Eval(format!("batch_norm `{}` cannot be folded: {what}", norm.name));
         let x = norm.inputs[0];
         let p = graph.producer(x).ok_or_else(|| fail("its input is a network input"))?;
@@ -21,24 +21,18 @@ pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, GraphError> {
             return Err(fail("its input is also used elsewhere"));
         }
         let (scale, shift) =
-            graph.batch_norm_affine(&norm, epsilon).ok_or_else(|| fail("its statistics are not f32"))?;
+            batch_norm.affine(&graph.operands(&norm)).map_err(|_| fail("its statistics are not f32"))?;
         let channels = scale.len();
         let w = *graph.nodes[p].inputs.get(1).ok_or_else(|| fail("the operator before it has no weights"))?;
-        let outer = match &mut graph.nodes[p].op {
-            // Filters are rows of the weights …
-            Op::Conv2d(ops::Conv2d { activation: a, .. }) | Op::Dense(ops::Dense { activation: a })
-                if *a == Activation::None =>
-            {
-                *a = activation;
-                true
-            }
-            // … or, depthwise, their last axis.
-            Op::DepthwiseConv2d(ops::DepthwiseConv2d { activation: a, .. }) if *a == Activation::None => {
-                *a = activation;
-                false
-            }
-            _ => return Err(fail("the operator before it has no weights or a clamp of its own")),
-        };
+        let clamped = "the operator before it has no weights or a clamp of its own";
+        let before = &mut graph.nodes[p].op;
+        let layout = before.rules().weights.filter(|weights| weights.gather()).ok_or_else(|| fail(clamped))?;
+        match before.activation_mut() {
+            Some(activation) if *activation == Activation::None => *activation = batch_norm.activation,
+            _ => return Err(fail(clamped)),
+        }
+        // Filters are rows of the weights or, depthwise, their last axis.
+        let outer = layout == Weights::Filters;
         let weights = graph[w].f32s_mut().ok_or_else(|| fail("the weights before it are not f32"))?;
         let filter_len = weights.len() / channels.max(1);
         for (i, v) in weights.iter_mut().enumerate() {
@@ -68,10 +62,8 @@ pub fn fuse_activations(graph: &Graph) -> Graph {
     let mut n = 0;
     while n < graph.nodes.len() {
         let node = graph.nodes[n].clone();
-        let fused = match node.op {
-            Op::Clamp(ops::Clamp(activation)) => fuse(&mut graph, node.inputs[0], node.output, activation),
-            _ => false,
-        };
+        let clamp = node.op.get::<Clamp>();
+        let fused = clamp.is_some_and(|clamp| fuse(&mut graph, node.inputs[0], node.output, clamp.0));
         if fused {
             graph.nodes.remove(n);
         } else {

@@ -2,15 +2,15 @@
 
 use super::{activation_quant, calibrate::range_of};
 use crate::graph::lower::nodes::gcn_factors;
-use crate::graph::{Data, Graph, GraphError, Op, Propagation, Quant, TensorId};
-use crate::ops;
+use crate::graph::{Data, Graph, GraphError, Propagation, Quant, TensorId};
+use crate::ops::{Dropout, Propagate, SparseDense};
 use crate::quantize::Calibration;
 use niwaki_core::num::quantize_i8;
 
 /// `graph` without dropout, which does nothing outside training.
 pub(super) fn without_dropout(graph: &Graph) -> Graph {
     let mut graph = graph.clone();
-    while let Some(n) = graph.nodes.iter().position(|node| node.op.is::<ops::Dropout>()) {
+    while let Some(n) = graph.nodes.iter().position(|node| node.op.is::<Dropout>()) {
         let node = graph.nodes.remove(n);
         let renamed = |id: &mut TensorId| {
             if *id == node.output {
@@ -35,21 +35,21 @@ pub(super) fn quantise_by_node(
     calibration: Calibration,
 ) -> Result<(), GraphError> {
     for node in &float.nodes {
-        let Op::Propagate(ops::Propagate { adjacency, rule: Propagation::Gcn, .. }) = &node.op else { continue };
+        let Some(Propagate { adjacency, rule: Propagation::Gcn, .. }) = node.op.get() else { continue };
         // Degrees that are known at run time alone are not in the scales.
         if node.inputs.len() > Propagation::Gcn.operands() {
             continue;
         }
         let x = node.inputs[0];
         let fail = |what: &str| GraphError::Eval(format!("propagate `{}`: its input {what}", node.name));
-        let gcn = |n: &usize| match &float.nodes[*n].op {
-            Op::Propagate(ops::Propagate { adjacency: other, rule: Propagation::Gcn, .. }) => other == adjacency,
+        let gcn = |n: &usize| match float.nodes[*n].op.get() {
+            Some(Propagate { adjacency: other, rule: Propagation::Gcn, .. }) => other == adjacency,
             _ => false,
         };
         if !float.consumers(x).iter().all(gcn) || float.outputs.contains(&x) {
             return Err(fail("is also read by something else than GCN propagation"));
         }
-        let writes_rows = |n: usize| matches!(float.nodes[n].op, Op::SparseDense(_) | Op::Conv2d(_) | Op::Propagate(_));
+        let writes_rows = |n: usize| float.nodes[n].op.rules().scales_rows;
         if !float.producer(x).is_some_and(writes_rows) {
             return Err(fail("is not made by a layer of each node"));
         }
@@ -73,7 +73,7 @@ pub(super) fn quantise_by_node(
 /// Quantises the weights of every product with sparse features, one scale a column; biases stay, the kernel's integers
 /// hold them.
 pub(super) fn quantise_features(graph: &mut Graph, float: &Graph) -> Result<(), GraphError> {
-    for node in float.nodes.iter().filter(|node| node.op.is::<ops::SparseDense>()) {
+    for node in float.nodes.iter().filter(|node| node.op.is::<SparseDense>()) {
         let w = node.inputs[0];
         let fail = |what: String| GraphError::Eval(format!("weights `{}` {what}", float[w].name));
         let weights = graph[w].f32s().ok_or_else(|| fail("are used twice or are not f32".into()))?;

@@ -2,6 +2,7 @@
 
 use super::Calibration;
 use crate::graph::Op;
+use crate::ops::Weights;
 use serde::{Deserialize, Serialize};
 
 /// `[quantize]`
@@ -102,8 +103,8 @@ impl Precision {
 
     /// What the weights of an operator get: others than convolutions and dense layers have no codebook.
     pub(super) fn of(self, op: &Op) -> Self {
-        match (self, op) {
-            (Self::Codebook, Op::Conv2d(_) | Op::Dense(_)) => self,
+        match (self, op.rules().weights) {
+            (Self::Codebook, Some(Weights::Filters)) => self,
             (Self::Codebook, _) => Self::Int8,
             _ => self,
         }

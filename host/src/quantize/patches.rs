@@ -1,8 +1,7 @@
 //! What a filter sees: the rows of inputs that its weights are multiplied with, one an output position.
 
-use super::scheme::weight_axis;
-use crate::graph::{Graph, GraphError, Node, Op};
-use crate::ops;
+use crate::graph::{Graph, GraphError, Node};
+use crate::ops::Weights;
 use niwaki_core::shape::Window;
 
 /// Where a node's filters look.
@@ -25,31 +24,26 @@ impl Patches {
     /// # Errors
     /// [`GraphError`] when the operands do not fit.
     pub(super) fn new(graph: &Graph, node: &Node) -> Result<Option<Self>, GraphError> {
-        if weight_axis(&node.op).is_none() {
-            return Ok(None);
-        }
+        let Some(weights) = node.op.rules().weights.filter(|weights| weights.gather()) else { return Ok(None) };
         let (x, w) = (&graph[node.inputs[0]].shape, &graph[node.inputs[1]].shape);
-        let window = |sliding: &crate::graph::Sliding, kernel: [usize; 2]| {
-            sliding.window([x[0], x[1]], kernel).map_err(|e| GraphError::Eval(format!("`{}`: {e}", node.name)))
-        };
-        Ok(Some(match &node.op {
-            Op::Conv2d(ops::Conv2d { sliding, .. }) => {
-                let window = window(sliding, [w[1], w[2]])?;
-                let positions = window.y.output() * window.x.output();
-                let (outputs, len) = (w[0], w[1] * w[2] * w[3]);
-                Self { window: Some(window), channels: w[3], outputs, multiplier: None, positions, len }
+        let window = match (node.op.sliding(), weights.window(w)) {
+            (Some(sliding), Some(kernel)) => {
+                let window = sliding.window([x[0], x[1]], kernel);
+                Some(window.map_err(|error| node.refuses(error.into()))?)
             }
-            Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, .. }) => {
-                let window = window(sliding, [w[0], w[1]])?;
-                let positions = window.y.output() * window.x.output();
+            _ => None,
+        };
+        let positions = window.as_ref().map_or(1, |window| window.y.output() * window.x.output());
+        Ok(Some(match weights {
+            Weights::Channelwise => {
                 let (channels, outputs) = (x[2], w[2]);
                 let multiplier = Some(outputs / channels);
-                Self { window: Some(window), channels, outputs, multiplier, positions, len: w[0] * w[1] }
+                Self { window, channels, outputs, multiplier, positions, len: w[0] * w[1] }
             }
-            Op::Dense(_) => {
-                Self { window: None, channels: w[1], outputs: w[0], multiplier: None, positions: 1, len: w[1] }
+            Weights::Filters | Weights::Scattered => {
+                let channels = w.last().copied().unwrap_or(1);
+                Self { window, channels, outputs: w[0], multiplier: None, positions, len: w[1..].iter().product() }
             }
-            _ => return Ok(None),
         }))
     }
 

@@ -7,8 +7,9 @@
 use super::calibrate::{ranges, weight_shares};
 use super::codes::{activation_quant, quantize_operand, quantize_weights};
 use super::options::{Granularity, Precision, Quantize};
-use super::shared::{Shared, moves_codes};
+use super::shared::Shared;
 use crate::graph::{Data, Graph, GraphError, Node, Op, Quant, Role, TensorId};
+use crate::ops::{Constants, Quantisation, Weights as Layout};
 use niwaki_core::format::DType;
 
 /// Smallest scale of weights that have any, so that no multiplier vanishes.
@@ -52,11 +53,7 @@ enum Scales {
 
 /// The axis of output channels of the weights that `op` has.
 pub(crate) fn weight_axis(op: &Op) -> Option<usize> {
-    match op {
-        Op::Conv2d(_) | Op::TransposeConv2d(_) | Op::Dense(_) => Some(0),
-        Op::DepthwiseConv2d(_) => Some(2),
-        _ => None,
-    }
+    op.rules().weights.map(Layout::axis)
 }
 
 /// Which channel each weight belongs to: filters are rows for axis 0 and the innermost axis otherwise.
@@ -189,24 +186,25 @@ impl Scheme {
             graph.quantise(TensorId(t), quant);
         }
         for (n, node) in float.nodes.iter().enumerate() {
-            match &node.op {
-                Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Prelu(_) => {
+            let rules = node.op.rules();
+            match rules.constants {
+                Constants::Stay => {}
+                Constants::Quantised => {
                     for &id in &node.inputs {
                         quantize_operand(&mut graph, id)?;
                     }
                 }
-                Op::Concat(_) => {
+                Constants::Refused => {
                     for &id in &node.inputs {
                         if graph[id].role != Role::Activation {
-                            return Err(GraphError::Eval(format!("concat `{}` of a constant", node.name)));
+                            return Err(GraphError::Eval(format!("{} `{}` of a constant", node.op.name(), node.name)));
                         }
                     }
                 }
-                Op::Quantize(_) | Op::Dequantize(_) => {
-                    let what = "is quantised in part already; give the float network";
-                    return Err(GraphError::Eval(format!("{} `{}`: the network {what}", node.op.name(), node.name)));
-                }
-                _ => {}
+            }
+            if rules.quantisation == Quantisation::Given {
+                let what = "is quantised in part already; give the float network";
+                return Err(GraphError::Eval(format!("{} `{}`: the network {what}", node.op.name(), node.name)));
             }
             if let Some(weights) = &self.weights[n] {
                 quantize_weights(weights, &mut graph, node, &self.scales(float, n))?;
@@ -253,7 +251,8 @@ fn add_steps(float: &mut Graph) -> Steps {
     for (n, leader) in leaders.into_iter().enumerate() {
         let (node, free) = (&float.nodes[n], fixed[leader.0].is_none());
         let of_input = float.inputs.iter().any(|&x| shared.leader(x) == leader);
-        let computed = !moves_codes(&node.op) && float[node.output].element == DType::F32;
+        let moved = node.op.rules().quantisation == Quantisation::OfOperand;
+        let computed = !moved && float[node.output].element == DType::F32;
         if free && computed && !of_input && activations[leader.0].is_none() {
             let name = format!("{}.step", float[leader].name);
             activations[leader.0] = Some(float.parameter(&name, &[1], vec![0.0]));

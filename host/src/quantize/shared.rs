@@ -1,8 +1,8 @@
 //! Which activations have one quantisation because an operator only moves codes between them, and which a fixed one.
 
 use super::Quant;
-use crate::graph::{Activation, Graph, GraphError, Node, Op, Role, TensorId};
-use crate::ops;
+use crate::graph::{Graph, GraphError, Node, Role, TensorId};
+use crate::ops::Quantisation;
 use niwaki_core::format::DType;
 
 /// For every tensor the one that stands for all that share its quantisation: itself where it is alone.
@@ -14,8 +14,11 @@ impl Shared {
     pub(super) fn new(graph: &Graph) -> Self {
         let mut shared = Self { leader: (0..graph.tensors.len()).collect() };
         for node in &graph.nodes {
-            let moved = if moves_codes(&node.op) { &node.inputs[..1] } else { &[] };
-            let joined = if node.op.is::<ops::Concat>() { &node.inputs[..] } else { moved };
+            let joined = match node.op.rules().quantisation {
+                Quantisation::OfOperand => &node.inputs[..1],
+                Quantisation::OfAll => &node.inputs[..],
+                Quantisation::Own | Quantisation::Fixed { .. } | Quantisation::Given => &[],
+            };
             for &x in joined {
                 shared.join(x, node.output);
             }
@@ -63,8 +66,7 @@ impl Shared {
         }
         for node in &graph.nodes {
             let leader = self.leader(node.output);
-            let computed = !moves_codes(&node.op) && !node.op.is::<ops::Concat>();
-            if computed && fixed[leader.0].is_some() && fixed[leader.0] != fixed_quant(node) {
+            if !moves(node) && fixed[leader.0].is_some() && fixed[leader.0] != fixed_quant(node) {
                 let (op, name) = (node.op.name(), &node.name);
                 return Err(GraphError::Eval(format!("{op} `{name}`: its output {what}")));
             }
@@ -73,34 +75,20 @@ impl Shared {
     }
 }
 
-/// Whether the output holds codes of the first input, unchanged or averaged.
-pub(super) fn moves_codes(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::MaxPool2d(_)
-            | Op::AveragePool2d(_)
-            | Op::Reshape(_)
-            | Op::Pad(_)
-            | Op::Slice(_)
-            | Op::Transpose(_)
-            | Op::ResizeNearest(_)
-            | Op::ResizeBilinear(_)
-            | Op::Clamp(ops::Clamp(Activation::None))
-    )
+/// Whether the output holds quantised values of operands, unchanged or averaged.
+pub(super) fn moves(node: &Node) -> bool {
+    matches!(node.op.rules().quantisation, Quantisation::OfOperand | Quantisation::OfAll)
 }
 
-/// Whether an operator that moves codes writes this activation.
+/// Whether an operator that moves quantised values writes this activation.
 fn is_moved(graph: &Graph, id: TensorId) -> bool {
-    let by = |n: usize| moves_codes(&graph.nodes[n].op) || graph.nodes[n].op.is::<ops::Concat>();
-    graph[id].role == Role::Activation && graph.producer(id).is_some_and(by)
+    graph[id].role == Role::Activation && graph.producer(id).is_some_and(|n| moves(&graph.nodes[n]))
 }
 
-/// What the codes of an operator's output always mean (specs/integer_arithmetic.md §1).
+/// What the quantised values of an operator's output always mean (specs/integer_arithmetic.md §1).
 fn fixed_quant(node: &Node) -> Option<Quant> {
-    let quant = |scale, zero_point| Some(Quant { scales: vec![scale], zero_point, axis: None });
-    match node.op {
-        Op::Softmax(_) | Op::Logistic(_) => quant(1.0 / 256.0, -128),
-        Op::Tanh(_) => quant(1.0 / 128.0, 0),
-        _ => None,
+    match node.op.rules().quantisation {
+        Quantisation::Fixed { scale, zero_point } => Some(Quant { scales: vec![scale], zero_point, axis: None }),
+        Quantisation::Own | Quantisation::OfOperand | Quantisation::OfAll | Quantisation::Given => None,
     }
 }

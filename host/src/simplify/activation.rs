@@ -1,8 +1,8 @@
 //! Clamps on their own move into the operator before them.
 
 use super::{only_reader, replace};
-use crate::graph::{Activation, Graph, Op};
-use crate::ops;
+use crate::graph::{Activation, Graph};
+use crate::ops::Clamp;
 
 /// Fuses clamps that clamp codes or floats as they are; whether there were any.
 ///
@@ -10,7 +10,7 @@ use crate::ops;
 pub(super) fn fuse(graph: &mut Graph) -> bool {
     let mut changed = false;
     for n in 0..graph.nodes.len() {
-        let Op::Clamp(ops::Clamp(second)) = graph.nodes[n].op else { continue };
+        let Some(&Clamp(second)) = graph.nodes[n].op.get() else { continue };
         let (x, y) = (graph.nodes[n].inputs[0], graph.nodes[n].output);
         let Some(producer) = graph.producer(x).filter(|_| only_reader(graph, x) == Some(n)) else { continue };
         if graph[x].quant != graph[y].quant || graph[x].element != graph[y].element {

@@ -2,7 +2,6 @@
 
 use crate::graph::eval::Value;
 use crate::graph::{Data, Graph, Role, TensorId};
-use crate::ops;
 use niwaki_core::format::DType;
 
 /// Largest result that is computed here; a larger one costs more flash than the operators that make it.
@@ -17,8 +16,7 @@ pub(super) fn fold(graph: &mut Graph) -> bool {
         // What the caller reads stays in the arena.
         let foldable = node.inputs.iter().all(|&id| graph[id].data.is_some())
             && !graph.outputs.contains(&output)
-            // The features of a graph are constant, and a network over them is still to be computed where it runs.
-            && !node.op.is::<ops::SparseDense>()
+            && node.op.rules().folds
             && graph[output].data.is_none()
             && graph[output].element_count() <= MAX_ELEMENTS;
         if let Some(data) = foldable.then(|| evaluate(graph, n)).flatten() {

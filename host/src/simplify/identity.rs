@@ -1,10 +1,8 @@
 //! Operators that hand their operand on as it is: reshapes that nobody minds, clamps that never bite, round trips of codes.
 
 use super::replace;
-use crate::graph::lower::clamp_codes;
-use crate::graph::{Activation, Graph, Node, Op, TensorId};
-use crate::ops;
-use niwaki_core::format::DType;
+use crate::graph::{Graph, Node, TensorId};
+use crate::ops::{Dequantize, Quantize, Reshape};
 
 /// Takes identities out and shortens chains of reshapes; whether there were any.
 pub(super) fn remove(graph: &mut Graph) -> bool {
@@ -29,8 +27,8 @@ pub(super) fn remove(graph: &mut Graph) -> bool {
 fn shorten_reshape(graph: &mut Graph, n: usize) -> bool {
     let x = graph.nodes[n].inputs[0];
     let Some(before) = graph.producer(x) else { return false };
-    let flat = matches!(graph.nodes[n].op, Op::Reshape(_) | Op::Dense(_));
-    let reshape = graph.nodes[before].op.is::<ops::Reshape>();
+    let flat = graph.nodes[n].op.rules().reads_flat;
+    let reshape = graph.nodes[before].op.is::<Reshape>();
     let first = graph.nodes[before].inputs[0];
     if !flat || !reshape || graph[first].quant != graph[x].quant {
         return false;
@@ -43,30 +41,13 @@ fn shorten_reshape(graph: &mut Graph, n: usize) -> bool {
 fn same_as(graph: &Graph, node: &Node) -> Option<TensorId> {
     let &x = node.inputs.first()?;
     let (from, to) = (&graph[x], &graph[node.output]);
-    if let Op::Quantize(_) = node.op {
+    if node.op.is::<Quantize>() {
         return round_trip(graph, node);
     }
     if from.shape != to.shape || from.dtype() != to.dtype() || from.quant != to.quant {
         return None;
     }
-    let identity = match &node.op {
-        Op::Reshape(_) | Op::Dropout(_) => true,
-        Op::Clamp(ops::Clamp(Activation::None)) => true,
-        Op::Clamp(ops::Clamp(activation)) => match &to.quant {
-            Some(quant) if to.element == DType::I8 => {
-                let clamp = clamp_codes::<i8>(*activation, quant);
-                clamp.min <= i8::MIN.into() && clamp.max >= i8::MAX.into()
-            }
-            _ => false,
-        },
-        Op::Transpose(ops::Transpose { order }) => order.iter().copied().eq(0..order.len()),
-        // Of one shape and one step forwards, a slice takes everything.
-        Op::Slice(ops::Slice { stride, .. }) => stride.iter().all(|&s| s == 1),
-        Op::Concat(_) => node.inputs.len() == 1,
-        Op::Pad(ops::Pad { pads, .. }) => pads.iter().all(|p| *p == [0, 0]),
-        _ => false,
-    };
-    identity.then_some(x)
+    node.op.operator().is_identity(&graph.operands(node)).then_some(x)
 }
 
 /// Where codes are quantised to what they were: codes of the same parameters, at once or by way of their real values.
@@ -82,5 +63,5 @@ fn round_trip(graph: &Graph, node: &Node) -> Option<TensorId> {
     }
     let before = &graph.nodes[graph.producer(x)?];
     let codes = *before.inputs.first()?;
-    (before.op.is::<ops::Dequantize>() && equal(codes) && graph[codes].data.is_none()).then_some(codes)
+    (before.op.is::<Dequantize>() && equal(codes) && graph[codes].data.is_none()).then_some(codes)
 }

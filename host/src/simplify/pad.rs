@@ -1,18 +1,18 @@
 //! Borders of zeros become the padding of the sliding window that reads them.
 
 use super::only_reader;
-use crate::graph::{Graph, Op, Padding, Sliding};
-use crate::ops;
+use crate::graph::{Graph, Padding, Sliding};
+use crate::ops::{Border, Pad};
 use niwaki_core::format::DType;
 
-/// Moves paddings into the operators behind them; whether there were any.
+/// Moves paddings into the operators after them; whether there were any.
 ///
 /// A tap outside the image adds nothing to a convolution, as one on the code of zero does. A maximum leaves it out, which
 /// is the same where the border holds the smallest code. A mean would divide by fewer taps, so it keeps its operand.
 pub(super) fn fuse(graph: &mut Graph) -> bool {
     let mut changed = false;
     for p in 0..graph.nodes.len() {
-        let Op::Pad(ops::Pad { pads, value }) = graph.nodes[p].op.clone() else { continue };
+        let Some(Pad { pads, value }) = graph.nodes[p].op.get().cloned() else { continue };
         let (x, y) = (graph.nodes[p].inputs[0], graph.nodes[p].output);
         let &[rows, columns, [0, 0]] = pads.as_slice() else { continue };
         if graph[x].quant != graph[y].quant || graph[x].shape.len() != 3 || graph[x].data.is_some() {
@@ -22,24 +22,14 @@ pub(super) fn fuse(graph: &mut Graph) -> bool {
         let shape = &graph[y].shape;
         let input = [shape[0], shape[1]];
         let lowest = graph[y].element == DType::I8 && graph[y].quant.as_ref().is_some_and(|q| q.zero_point == -128);
-        let kernel = |axes: [usize; 2]| {
-            let w = graph[*graph.nodes[reader].inputs.get(1)?].shape.as_slice();
-            Some([*w.get(axes[0])?, *w.get(axes[1])?])
-        };
-        let (kernel, exact) = match &graph.nodes[reader].op {
-            Op::Conv2d(_) => (kernel([1, 2]), value == 0.0),
-            Op::DepthwiseConv2d(_) => (kernel([0, 1]), value == 0.0),
-            Op::MaxPool2d(ops::MaxPool2d { kernel, .. }) => (Some(*kernel), value == 0.0 && lowest),
-            _ => continue,
-        };
-        let (Some(kernel), true) = (kernel, exact) else { continue };
         let mut node = graph.nodes[reader].clone();
-        let (Op::Conv2d(ops::Conv2d { sliding, .. })
-        | Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, .. })
-        | Op::MaxPool2d(ops::MaxPool2d { sliding, .. })) = &mut node.op
-        else {
-            continue;
+        let exact = match node.op.rules().border {
+            Border::Unlike => false,
+            Border::Zeros => value == 0.0,
+            Border::Lowest => value == 0.0 && lowest,
         };
+        let Some(kernel) = node.op.operator().kernel(&graph.operands(&node)).filter(|_| exact) else { continue };
+        let Some(sliding) = node.op.operator_mut().sliding_mut() else { continue };
         let Some(padding) = joined(sliding, input, kernel, rows, columns) else { continue };
         sliding.padding = padding;
         node.inputs[0] = x;

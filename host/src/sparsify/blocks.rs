@@ -1,7 +1,8 @@
 //! Whole layers behind a skip: `y = x + f(x)` is `y = x` once every parameter of `f` is zero.
 
 use super::zero::{gives_zero, is_trained};
-use crate::graph::{Graph, Op, Role, TensorId};
+use crate::graph::{Graph, Role, TensorId};
+use crate::ops::Add;
 use std::collections::BTreeSet;
 
 /// The layers of a residual branch, which stay or go as one group.
@@ -25,7 +26,7 @@ pub struct Block {
 pub fn blocks(graph: &Graph) -> Vec<Block> {
     let mut found: Vec<Block> = Vec::new();
     for (n, node) in graph.nodes.iter().enumerate() {
-        let (Op::Add(_), &[a, b]) = (&node.op, node.inputs.as_slice()) else { continue };
+        let (true, &[a, b]) = (node.op.is::<Add>(), node.inputs.as_slice()) else { continue };
         if graph[a].shape != graph[b].shape || [a, b].iter().any(|&id| graph[id].data.is_some()) {
             continue;
         }

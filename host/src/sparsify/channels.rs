@@ -5,8 +5,8 @@
 //! is followed that would make something else of the zeros before a layer sums over them.
 
 use super::zero::{gives_zero, is_trained};
-use crate::graph::channels::spaces;
-use crate::graph::{Graph, Node, Op, Role, TensorId};
+use crate::graph::channels::{channels, spaces};
+use crate::graph::{Graph, Role, TensorId};
 use niwaki_core::format::DType;
 
 pub use crate::graph::channels::{ChannelSpace, Cut, Slice};
@@ -16,7 +16,7 @@ pub fn channel_spaces(graph: &Graph) -> Vec<ChannelSpace> {
     let zero = zero_if_masked(graph);
     spaces(graph, |node| {
         let floats = node.inputs.iter().chain([&node.output]).all(|&id| graph[id].dtype() == DType::F32);
-        let sums = matches!(node.op, Op::Conv2d(_) | Op::TransposeConv2d(_) | Op::Dense(_));
+        let sums = channels(graph, node).axes.iter().any(|axis| axis.reads);
         floats && (!sums || zero[node.inputs[0].0])
     })
 }
@@ -28,17 +28,12 @@ fn zero_if_masked(graph: &Graph) -> Vec<bool> {
     for node in &graph.nodes {
         let is_zero = |id: TensorId| {
             // An operand with one channel is repeated over all: it is in another group or in none.
-            let repeated = repeats(node) && last(id) != last(node.output);
+            let repeated = node.op.rules().repeats_channel && last(id) != last(node.output);
             !repeated && if graph[id].data.is_some() { is_trained(graph, id) } else { zero[id.0] }
         };
         zero[node.output.0] = gives_zero(node, is_zero);
     }
     zero
-}
-
-/// Whether `node` may repeat a single channel.
-fn repeats(node: &Node) -> bool {
-    matches!(node.op, Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::DepthwiseConv2d(_))
 }
 
 impl ChannelSpace {

@@ -6,7 +6,8 @@ use super::error::SparsifyError;
 use super::options::{GroupKind, Sparsity};
 use super::remove::{drop_blocks, prune};
 use crate::engine::Parameter;
-use crate::graph::{Graph, Op, Role, TensorId};
+use crate::graph::{Graph, Role, TensorId};
+use crate::ops::Weights;
 use niwaki_core::error::GroupError;
 use niwaki_core::prox::groups::{self, Layout, LayoutSpec, Loop};
 use std::ops::Range;
@@ -313,10 +314,10 @@ fn weights(
         let Some(&w) = node.inputs.get(1).filter(|w| graph[**w].role == Role::Parameter) else { continue };
         let shape = graph[w].shape.as_slice();
         // `[filters, rows, columns, channels]` of the window; a depthwise filter reads one channel.
-        let (dims, strides) = match (&node.op, shape) {
-            (Op::Conv2d(_), &[o, h, w, i]) => ([o, h, w, i], [h * w * i, w * i, i, 1]),
-            (Op::Dense(_), &[o, i]) => ([o, 1, 1, i], [i, i, i, 1]),
-            (Op::DepthwiseConv2d(_), &[h, w, c]) => ([c, h, w, 1], [1, w * c, c, 1]),
+        let (dims, strides) = match (node.op.rules().weights, shape) {
+            (Some(Weights::Filters), &[o, h, w, i]) => ([o, h, w, i], [h * w * i, w * i, i, 1]),
+            (Some(Weights::Filters), &[o, i]) => ([o, 1, 1, i], [i, i, i, 1]),
+            (Some(Weights::Channelwise), &[h, w, c]) => ([c, h, w, 1], [1, w * c, c, 1]),
             _ => continue,
         };
         let Some(spec) = spec(dims, strides, kind, block) else { continue };

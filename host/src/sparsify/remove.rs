@@ -61,7 +61,7 @@ pub fn drop_blocks(graph: &mut Graph, drop: &[Block]) -> Result<(), GraphError> 
         let is_end = |id: &TensorId| block.nodes.iter().any(|&n| graph.nodes[n].output == *id);
         let skip = addition.inputs.iter().copied().find(|id| !is_end(id)).unwrap_or(block.skip);
         let output = addition.output;
-        let clamp = addition.op.activation_mut().map_or(Activation::None, |activation| *activation);
+        let clamp = addition.op.activation().unwrap_or(Activation::None);
         if clamp == Activation::None && !graph.outputs.contains(&output) {
             gone.insert(block.addition);
             let readers = smaller.nodes.iter_mut().flat_map(|node| &mut node.inputs);

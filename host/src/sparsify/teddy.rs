@@ -1,7 +1,7 @@
 //! Which edges of a graph stay: by TEDDY's scores, against them, or at random. Scores and cuts are core's.
 
-use crate::graph::{Adjacency, Graph, GraphError as NetworkError, Op, Propagation, Quant, TensorId};
-use crate::ops;
+use crate::graph::{Adjacency, Graph, GraphError as NetworkError, Propagation, Quant, TensorId};
+use crate::ops::{KeepEdges, Propagate};
 use niwaki_core::error::GraphError;
 use niwaki_core::format::DType;
 use niwaki_core::teddy::{self, Scores};
@@ -122,7 +122,7 @@ pub fn choose_edges(network: &Graph, graph: &Adjacency, ranks: &EdgeRanks) -> Re
         [(Arc::new(graph.clone()), ranks.ranks().to_vec()), (Arc::new(graph.without_self_loops()), others.collect())];
     let mut bits: [Option<TensorId>; 2] = [None; 2];
     for n in (0..network.nodes.len()).rev() {
-        let Op::Propagate(ops::Propagate { rule, .. }) = network.nodes[n].op else { continue };
+        let Some(&Propagate { rule, .. }) = network.nodes[n].op.get() else { continue };
         let form = usize::from(matches!(rule, Propagation::Gcn | Propagation::Attention { .. }));
         if bits[form].is_none() {
             let ranks = Arc::new(forms[form].1.clone());
@@ -130,12 +130,12 @@ pub fn choose_edges(network: &Graph, graph: &Adjacency, ranks: &EdgeRanks) -> Re
                 return Err(NetworkError::Eval("there is no edge that could be left out".into()));
             }
             let name = ["kept_edges", "kept_others"][form];
-            let kept = network.push(name, ops::KeepEdges { ranks }, &[drop])?;
+            let kept = network.push(name, KeepEdges { ranks }, &[drop])?;
             network[kept].element = DType::I8;
             network[kept].quant = Some(Quant { scales: vec![1.0], zero_point: 0, axis: None });
             bits[form] = Some(kept);
         }
-        if let Op::Propagate(ops::Propagate { adjacency, .. }) = &mut network.nodes[n].op {
+        if let Some(Propagate { adjacency, .. }) = network.nodes[n].op.get_mut() {
             adjacency.clone_from(&forms[form].0);
         }
         network.nodes[n].inputs.extend(bits[form]);

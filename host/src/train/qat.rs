@@ -10,7 +10,8 @@ use super::checkpoint::Checkpoint;
 use super::run::Run;
 use super::{Phase, TrainError, weights};
 use crate::engine::{Engine, EngineError};
-use crate::graph::{Graph, GraphError, Op, TensorId};
+use crate::graph::{Graph, GraphError, TensorId};
+use crate::ops::Weights;
 use crate::quantize::{Quantize, Scheme, folded, prepare, with_steps};
 use crate::sparsify::options::Method;
 
@@ -71,7 +72,7 @@ pub(super) fn train(run: &mut Run<'_>, at: &mut Checkpoint, float: &Graph) -> Re
 
 /// The places of the layers' weights that are zero in the engine's flat vectors.
 fn zeros(run: &Run<'_>, graph: &Graph) -> Result<Vec<usize>, EngineError> {
-    let layers = graph.nodes.iter().filter(|n| matches!(n.op, Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_)));
+    let layers = graph.nodes.iter().filter(|n| n.op.rules().weights.is_some_and(Weights::gather));
     let weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
     let engine = run.engine(graph)?;
     let ranges = engine.parameters().iter().filter(|p| weights.contains(&p.tensor));

@@ -1,8 +1,8 @@
 //! What a kernel does, in numbers that are known before it runs.
 
 use crate::export::{ExportError, Layout, PackedLayer, pack_layer};
-use crate::graph::{Graph, Node, Op};
-use crate::ops;
+use crate::graph::{Graph, Node, Sliding};
+use crate::ops::Weights;
 use niwaki_core::format::{DType, OpCode};
 
 /// What a kernel does in one inference, in numbers that its instructions grow with.
@@ -33,27 +33,21 @@ impl Work {
         let channels = graph[node.output].shape.last().copied().unwrap_or(1).max(1);
         let rows = if graph[node.output].shape.len() > 1 { graph[node.output].shape[0] } else { 1 };
         let (places, macs) = (outputs / channels, graph.node_macs(node));
-        let len = match node.op {
+        let (layout, window) = (node.op.rules().weights, node.op.operator().kernel(&graph.operands(node)));
+        let len = match (layout, window) {
             // Every channel has its own window.
-            Op::DepthwiseConv2d(_) => macs / places.max(1),
-            Op::MaxPool2d(ops::MaxPool2d { kernel, .. }) | Op::AveragePool2d(ops::AveragePool2d { kernel, .. }) => {
-                channels * kernel[0] * kernel[1]
-            }
+            (Some(Weights::Channelwise), _) => macs / places.max(1),
+            (None, Some([rows, columns])) => channels * rows * columns,
             _ => macs / outputs.max(1),
         };
         let lists = |packed: &PackedLayer, dtype| {
             let of = packed.constants.iter().filter(move |constant| constant.dtype == dtype);
             of.map(|constant| constant.shape.iter().product::<usize>()).sum::<usize>()
         };
-        let kernel = |axis: usize| node.inputs.get(1).and_then(|&w| graph[w].shape.get(axis..axis + 2));
-        let case = match node.op {
-            Op::Conv2d(_) if kernel(1) == Some(&[1, 1]) => "1x1",
-            Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, .. }) if kernel(0) == Some(&[3, 3]) => {
-                match sliding.stride {
-                    [1, 1] => "3x3",
-                    _ => "3x3 strided",
-                }
-            }
+        let case = match (layout, window, node.op.sliding()) {
+            (Some(Weights::Filters), Some([1, 1]), _) => "1x1",
+            (Some(Weights::Channelwise), Some([3, 3]), Some(Sliding { stride: [1, 1], .. })) => "3x3",
+            (Some(Weights::Channelwise), Some([3, 3]), _) => "3x3 strided",
             _ => ANY,
         };
         let kept = packed.filter(|p| matches!(p.code, OpCode::Conv2dKept | OpCode::DenseKept));

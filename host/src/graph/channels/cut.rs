@@ -1,8 +1,7 @@
 //! Physical removal: a network without some channels is an ordinary smaller network.
 
 use super::{ChannelSpace, Slice};
-use crate::graph::{Data, Graph, GraphError, Op, TensorId};
-use crate::ops;
+use crate::graph::{Data, Graph, GraphError, TensorId};
 use std::collections::BTreeMap;
 
 /// Which channels of a space stay.
@@ -58,12 +57,10 @@ pub fn prune(graph: &mut Graph, cuts: &[Cut]) -> Result<(), GraphError> {
     }
     for node in &mut smaller.nodes {
         let x = node.inputs[0];
-        let Op::Slice(ops::Slice { begin, size, .. }) = &mut node.op else { continue };
-        let (Some(begin), Some(size)) = (begin.last_mut(), size.last_mut()) else { continue };
         let axis = graph[x].shape.len().saturating_sub(1);
-        let Some(kept) = kept.get(&(x, axis)) else { continue };
-        let count = |range: std::ops::Range<usize>| kept[range].iter().filter(|&&kept| kept).count();
-        (*begin, *size) = (count(0..*begin), count(*begin..*begin + *size));
+        if let Some(kept) = kept.get(&(x, axis)) {
+            node.op.operator_mut().keep_channels(kept);
+        }
     }
     smaller.propagate_shapes()?;
     smaller.validate()?;

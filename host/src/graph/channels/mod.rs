@@ -1,18 +1,17 @@
 //! Which channels of a network are bound to each other, and their removal from every tensor that they are in.
 //!
-//! A channel is an index of a tensor's last axis. Operators hand channels on (`carry.rs`): a sum or product binds those
+//! A channel is an index of a tensor's last axis. Operators hand channels on ([`crate::ops::Channels`]): a sum or product binds those
 //! of its operands, a concatenation puts them behind each other, a flattening repeats them, and a convolution or dense
 //! layer opens new ones. Channels that are bound stay or go together. A [`ChannelSpace`] is a run of such channels that
 //! are next to each other wherever they appear; what is not understood keeps its channels.
 
-mod carry;
 mod cut;
 mod sets;
 
-pub use carry::{Run, runs};
 pub use cut::{Cut, prune};
 
 use super::{Graph, Node, TensorId};
+use crate::ops::Channels;
 use sets::{Bound, Sets};
 
 /// Where the channels of a space lie along an axis: index `p * period + offset + c` belongs to channel `c`, for every
@@ -61,7 +60,7 @@ pub fn spaces(graph: &Graph, follows: impl Fn(&Node) -> bool) -> Vec<ChannelSpac
     let mut found: Vec<ChannelSpace> = Vec::new();
     // The space of each set, and which of its channels it is.
     let mut places: Vec<Option<(usize, usize)>> = vec![None; bound.len()];
-    for node in graph.nodes.iter().filter(|node| carry::axes(graph, node).iter().any(|axis| !axis.reads)) {
+    for node in graph.nodes.iter().filter(|node| channels(graph, node).axes.iter().any(|axis| !axis.reads)) {
         let last = last(graph, node.output);
         let mut first = 0;
         while first < last {
@@ -110,8 +109,9 @@ pub fn spaces(graph: &Graph, follows: impl Fn(&Node) -> bool) -> Vec<ChannelSpac
         })
     };
     for node in &graph.nodes {
-        for axis in carry::axes(graph, node) {
-            for (space, slice) in slices(axis.tensor, axis.axis, axis.of) {
+        for axis in channels(graph, node).axes {
+            let of = if axis.reads { node.inputs[0] } else { node.output };
+            for (space, slice) in slices(node.inputs[axis.operand], axis.axis, of) {
                 if axis.reads { &mut found[space].readers } else { &mut found[space].members }.push(slice);
             }
         }
@@ -125,6 +125,11 @@ pub fn spaces(graph: &Graph, follows: impl Fn(&Node) -> bool) -> Vec<ChannelSpac
     found
 }
 
+/// What `node` does with channels.
+pub fn channels(graph: &Graph, node: &Node) -> Channels {
+    node.op.operator().channels(&graph.operands(node))
+}
+
 /// The sets of channels that stay or go together.
 fn bind(graph: &Graph, follows: impl Fn(&Node) -> bool) -> Sets {
     let mut sets = Sets::new(graph);
@@ -133,13 +138,14 @@ fn bind(graph: &Graph, follows: impl Fn(&Node) -> bool) -> Sets {
     let read_or_given = (0..graph.tensors.len()).map(TensorId).filter(|id| !written.contains(id));
     read_or_given.chain(graph.outputs.iter().copied()).for_each(|id| sets.freeze(id));
     for node in &graph.nodes {
-        let axes = carry::axes(graph, node);
-        let own = axes.iter().all(|axis| graph[axis.tensor].data.is_some() && uses[axis.tensor.0] == 1);
-        match carry::runs(graph, node).filter(|_| own && follows(node)) {
+        let Channels { runs, axes } = channels(graph, node);
+        let mut constants = axes.iter().map(|axis| node.inputs[axis.operand]);
+        let own = constants.all(|id| graph[id].data.is_some() && uses[id.0] == 1);
+        match runs.filter(|_| own && follows(node)) {
             Some(runs) => {
                 for run in runs {
                     for c in 0..run.channels {
-                        sets.join(run.operand, run.from + c, node.output, run.to + c);
+                        sets.join(node.inputs[run.operand], run.from + c, node.output, run.to + c);
                     }
                 }
             }

@@ -239,7 +239,7 @@ impl<'a> Network<'a> {
         let name = self.unique(&like.name);
         let bounded = |size: usize| size <= niwaki_core::shape::MAX_LEN;
         let id = self.graph.push(&name, op, inputs).map_err(|e| match e {
-            crate::graph::GraphError::Shape { what, .. } => Refusal::damaged(what),
+            crate::graph::GraphError::Shape { what, .. } => Refusal::damaged(what.to_string()),
             other => Refusal::damaged(other.to_string()),
         })?;
         if !self.graph[id].shape.iter().try_fold(1, |n: usize, &d| n.checked_mul(d)).is_some_and(bounded) {

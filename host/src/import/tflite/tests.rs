@@ -160,9 +160,7 @@ fn int4_weights_are_expanded_and_scales_run_along_the_channels() {
     let w = &graph[graph.nodes[0].inputs[1]];
     assert_eq!((w.shape.as_slice(), w.data.clone()), (&[1, 1, 3][..], Some(Data::I8(vec![1, -2, 7]))));
     assert_eq!(w.quant.as_ref().and_then(|q| q.axis), Some(2), "the file's axis 3 without the leading 1");
-    let Op::DepthwiseConv2d(ops::DepthwiseConv2d { sliding, activation }) = graph.nodes[0].op else {
-        panic!("depthwise")
-    };
+    let Some(&ops::DepthwiseConv2d { sliding, activation }) = graph.nodes[0].op.get() else { panic!("depthwise") };
     assert_eq!((sliding.stride, sliding.padding, activation), ([2, 1], Padding::Valid, Activation::Relu6));
 }
 

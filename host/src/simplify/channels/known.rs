@@ -3,7 +3,8 @@
 use super::Known;
 use crate::graph::channels;
 use crate::graph::eval::Value;
-use crate::graph::{Data, Graph, Node, Op, TensorId};
+use crate::graph::{Data, Graph, Node, TensorId};
+use crate::ops::OneValue;
 use niwaki_core::format::DType;
 
 /// Multiply-accumulates of the largest node that is evaluated: a few seconds of the reference kernel.
@@ -46,22 +47,23 @@ fn depends(graph: &Graph, node: &Node, known: &Known) -> Option<Vec<bool>> {
         Some(Data::I8(w)) => Some(w),
         _ => None,
     };
-    match &node.op {
-        Op::Conv2d(_) | Op::Dense(_) => filters(weights()?, outputs, count, |c| unknown(x, c)),
-        Op::DepthwiseConv2d(_) => {
+    match node.op.rules().one_value {
+        OneValue::Unknown => None,
+        OneValue::Filters => filters(weights()?, outputs, count, |c| unknown(x, c)),
+        OneValue::Channelwise => {
             let w = weights()?;
             let zero = |o: usize| w.iter().skip(o).step_by(outputs).all(|&w| w == 0);
             Some((0..outputs).map(|o| unknown(x, o / (outputs / count)) && !zero(o)).collect())
         }
-        Op::TransposeConv2d(_) => None,
-        _ => {
-            let runs = channels::runs(graph, node)?;
+        OneValue::Through | OneValue::ThroughAlike | OneValue::ThroughKept => {
+            let runs = channels::channels(graph, node).runs?;
             let mut depends = vec![false; outputs];
             for run in &runs {
-                (0..run.channels).for_each(|c| depends[run.to + c] |= unknown(run.operand, run.from + c));
+                let operand = node.inputs[run.operand];
+                (0..run.channels).for_each(|c| depends[run.to + c] |= unknown(operand, run.from + c));
             }
             // One channel may be repeated over all.
-            activations().all(|id| runs.iter().any(|run| run.operand == id)).then_some(depends)
+            activations().all(|id| runs.iter().any(|run| node.inputs[run.operand] == id)).then_some(depends)
         }
     }
 }

@@ -12,8 +12,8 @@ mod fold;
 mod known;
 
 use crate::graph::channels::{self, ChannelSpace, Cut, Slice};
-use crate::graph::{Data, Graph, Node, Op, TensorId};
-use crate::ops;
+use crate::graph::{Data, Graph, Node, TensorId};
+use crate::ops::OneValue;
 use niwaki_core::format::DType;
 
 /// Removes channels that carry nothing; whether there were any.
@@ -49,14 +49,14 @@ type Known = Vec<Vec<Option<i8>>>;
 /// Whether channels may leave the operands and the result of `node`.
 fn follows(graph: &Graph, node: &Node) -> bool {
     let x = node.inputs[0];
-    match &node.op {
-        Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_) => is_int8(graph, node),
-        Op::BatchNorm(_) | Op::TransposeConv2d(_) | Op::Prelu(_) => false,
+    match node.op.rules().one_value {
+        OneValue::Filters | OneValue::Channelwise => is_int8(graph, node),
+        OneValue::ThroughKept | OneValue::Unknown => false,
         // Every operand is one of activations with the same channels.
-        Op::Add(_) | Op::Sub(_) | Op::Mul(_) => {
+        OneValue::ThroughAlike => {
             node.inputs.iter().all(|&id| graph[id].data.is_none() && graph[id].shape == graph[x].shape)
         }
-        _ => true,
+        OneValue::Through => true,
     }
 }
 
@@ -85,13 +85,13 @@ fn reader(graph: &Graph, weights: TensorId) -> Option<usize> {
 
 /// Whether some tap of `node` falls outside its operand.
 fn padded(graph: &Graph, node: &Node) -> bool {
-    let (Op::Conv2d(ops::Conv2d { sliding, .. }), [h, w, _], [_, kh, kw, _]) =
-        (&node.op, graph[node.inputs[0]].shape.as_slice(), graph[node.inputs[1]].shape.as_slice())
+    let kernel = node.op.operator().kernel(&graph.operands(node));
+    let (&[h, w, _], Some(sliding), Some(kernel)) = (graph[node.inputs[0]].shape.as_slice(), node.op.sliding(), kernel)
     else {
         return false;
     };
     sliding
-        .window([*h, *w], [*kh, *kw])
+        .window([h, w], kernel)
         .is_ok_and(|window| [window.y, window.x].iter().any(|axis| axis.pad_before() + axis.pad_after() > 0))
 }
 

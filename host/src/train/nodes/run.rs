@@ -169,17 +169,16 @@ fn as_it_is(graph: Graph, task: &NodeTask, threads: usize) -> Result<Fitted, Tra
 
 /// Multiply-accumulates with weights that are not zero, one more for every edge and channel.
 pub fn nonzero_macs(graph: &Graph) -> u64 {
-    use crate::graph::Op;
-    use crate::ops;
+    use crate::ops::{Conv2d, SparseDense};
     let nonzero = |values: &[f32]| values.iter().filter(|value| **value != 0.0).count();
-    let of_node = |node: &crate::graph::Node| match &node.op {
-        Op::SparseDense(ops::SparseDense { features, .. }) => {
+    let of_node = |node: &crate::graph::Node| match (node.op.get::<SparseDense>(), node.op.is::<Conv2d>()) {
+        (Some(SparseDense { features, .. }), _) => {
             let w = &graph[node.inputs[0]];
             let rows: Vec<usize> = w.f32s().unwrap_or_default().chunks(w.shape[1].max(1)).map(nonzero).collect();
             features.columns().iter().map(|column| rows.get(*column as usize).copied().unwrap_or(0)).sum()
         }
-        Op::Conv2d(_) => graph[node.output].shape[0] * nonzero(graph[node.inputs[1]].f32s().unwrap_or_default()),
-        _ => graph.node_macs(node),
+        (None, true) => graph[node.output].shape[0] * nonzero(graph[node.inputs[1]].f32s().unwrap_or_default()),
+        (None, false) => graph.node_macs(node),
     };
     graph.nodes.iter().map(of_node).sum::<usize>() as u64
 }

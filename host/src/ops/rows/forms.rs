@@ -1,4 +1,4 @@
-//! What core runs for operators over node sets, with the constants that it borrows.
+//! What core runs for int8 operators over node sets, with the constants that it borrows.
 
 use niwaki_core::format::DType;
 use niwaki_core::graph::Csr;
@@ -26,7 +26,7 @@ impl Indices {
     }
 
     /// Ranks in 16 bits where they fit; those that stay whatever happens are the largest number of either width.
-    pub(super) fn of_ranks(ranks: &[u32]) -> Self {
+    pub(in crate::ops) fn of_ranks(ranks: &[u32]) -> Self {
         let narrow = |&rank: &u32| match u16::try_from(rank) {
             Ok(rank) if rank < u16::MAX => Some(rank),
             _ => (rank == NEVER).then_some(u16::MAX),
@@ -76,7 +76,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    pub(super) fn new(offsets: &[u32], columns: &[u32], width: usize) -> Self {
+    pub(in crate::ops) fn new(offsets: &[u32], columns: &[u32], width: usize) -> Self {
         let columns = Indices::new(columns);
         let offsets = match columns {
             Indices::Narrow(_) => Indices::new(offsets),
@@ -96,7 +96,7 @@ impl Pattern {
     }
 }
 
-/// How sums become codes; the owner of a [`RowScaling`].
+/// How sums become quantised values; the owner of a [`RowScaling`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scale {
     /// Q1.15, one a row, or none.
@@ -107,9 +107,9 @@ pub struct Scale {
     pub multipliers_q31: Vec<i32>,
     /// One a channel.
     pub shifts: Vec<i32>,
-    /// Code of zero in the output.
+    /// Quantised value of zero in the output.
     pub output_zero_point: i32,
-    /// Fused activation in output codes.
+    /// Fused activation in quantised values of the output.
     pub clamp: Clamp<i32>,
     /// How multipliers round.
     pub rounding: Rounding,
@@ -170,9 +170,9 @@ pub enum Nodes {
         channels: usize,
         /// What is gathered.
         gathering: Gathering,
-        /// Code of zero in the input.
+        /// Quantised value of zero in the input.
         input_zero_point: i32,
-        /// How sums become codes.
+        /// How sums become quantised values.
         scale: Scale,
         /// The operand with the edges that count, if some may not.
         kept: Option<usize>,
@@ -187,9 +187,9 @@ pub enum Nodes {
         channels: usize,
         /// What neighbours count.
         counts: Counts,
-        /// Code of zero in the input.
+        /// Quantised value of zero in the input.
         input_zero_point: i32,
-        /// How sums become codes.
+        /// How sums become quantised values.
         scale: Scale,
         /// The operand with the edges that count, if some may not.
         kept: Option<usize>,
@@ -203,13 +203,13 @@ pub enum Nodes {
     SparseDense {
         /// Which features each node has.
         features: Pattern,
-        /// Their codes; none where all are 1.
+        /// Their quantised values; none where all are 1.
         values: Vec<i8>,
         /// `[features, channels]`
         w: Vec<i8>,
         /// Elements of a row.
         channels: usize,
-        /// How sums become codes.
+        /// How sums become quantised values.
         scale: Scale,
     },
     /// A layer of each node.
@@ -222,9 +222,9 @@ pub enum Nodes {
         w: Vec<i8>,
         /// Elements of a row.
         channels: usize,
-        /// Code of zero in the input.
+        /// Quantised value of zero in the input.
         input_zero_point: i32,
-        /// How sums become codes.
+        /// How sums become quantised values.
         scale: Scale,
     },
     /// Rows by number.

@@ -1,0 +1,105 @@
+//! What core runs for an operator: proved geometry and, for quantised values, the integer constants. Evaluation and export
+//! share it.
+
+use super::{Activation, Computed, Misfit, Operands, Quant, Value};
+use super::{movement, pool2d, reduce, rows, softmax, unary, weighted};
+use niwaki_core::kernels::{
+    Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, Reduce, Softmax, SoftmaxInt8, SoftmaxInt16,
+    TransposeConv2d,
+};
+use niwaki_core::num::{Code, quantize};
+
+pub use super::binary::Binary;
+pub use super::movement::Movement;
+pub use super::reduce::Over;
+pub use super::rows::Nodes;
+pub use super::unary::Unary;
+pub use super::weighted::Scaling;
+
+/// An operator in the terms of `niwaki_core::kernels`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lowered {
+    /// Convolution.
+    Conv2d(Conv2d, Scaling),
+    /// Depthwise convolution.
+    DepthwiseConv2d(DepthwiseConv2d, Scaling),
+    /// Fully connected layer.
+    Dense(Dense, Scaling),
+    /// Transposed convolution.
+    TransposeConv2d(TransposeConv2d, Scaling),
+    /// Elements that move.
+    Movement(Movement),
+    /// Maximum over windows.
+    MaxPool2d(Pool2d),
+    /// Mean over windows.
+    AveragePool2d(Pool2d),
+    /// int8 operator of one operand, as the output of every quantised value (by its unsigned byte).
+    Lookup(Box<[i8; 256]>),
+    /// Any other operator of one operand, element by element.
+    Unary(Unary),
+    /// Operator of two operands, element by element.
+    Binary(Broadcast, Binary),
+    /// Operator over axes.
+    Over(Reduce, Over),
+    /// f32 softmax.
+    SoftmaxF32(Softmax),
+    /// int8 softmax.
+    SoftmaxInt8(Softmax, SoftmaxInt8),
+    /// int16 softmax.
+    SoftmaxInt16(Softmax, SoftmaxInt16),
+    /// The same elements in another shape.
+    Reshape,
+    /// int8 operator over the nodes of a graph.
+    Nodes(Nodes),
+}
+
+impl Lowered {
+    /// The scaling of an operator with weights; `None` for one without.
+    pub fn scaling(&self) -> Option<&Scaling> {
+        match self {
+            Self::Conv2d(_, scaling) | Self::DepthwiseConv2d(_, scaling) | Self::Dense(_, scaling) => Some(scaling),
+            Self::TransposeConv2d(_, scaling) => Some(scaling),
+            _ => None,
+        }
+    }
+
+    /// What core's reference kernel makes of these operands.
+    ///
+    /// # Errors
+    /// [`Misfit`] for an operand without a value or of another type.
+    pub fn evaluate(&self, on: &Operands<'_>, computed: &Computed<'_>) -> Result<Value, Misfit> {
+        let x = on.value(0, computed)?;
+        let x = x.as_ref();
+        match self {
+            Self::Conv2d(..) | Self::DepthwiseConv2d(..) | Self::Dense(..) | Self::TransposeConv2d(..) => {
+                weighted::evaluate(self, on, x)
+            }
+            Self::Movement(movement) => movement::evaluate(movement, on, computed),
+            Self::MaxPool2d(op) => pool2d::max(op, on, x),
+            Self::AveragePool2d(op) => pool2d::average(op, on, x),
+            Self::Lookup(table) => unary::lookup(table, x),
+            Self::Unary(op) => op.evaluate(x, on.output.element),
+            Self::Binary(shape, op) => op.evaluate(shape, x, on.value(1, computed)?.as_ref()),
+            Self::Over(op, over) => reduce::evaluate(op, over, x),
+            Self::SoftmaxF32(_) | Self::SoftmaxInt8(..) | Self::SoftmaxInt16(..) => softmax::evaluate(self, on, x),
+            Self::Reshape => Ok(x.clone()),
+            Self::Nodes(op) => rows::evaluate(op, on, computed, x),
+        }
+    }
+}
+
+/// The clamp of `activation` in f32.
+pub fn clamp_f32(activation: Activation) -> Clamp<f32> {
+    let (min, max) = activation.range();
+    Clamp { min, max }
+}
+
+/// The clamp of `activation` in the quantised values `T` of a tensor (specs/integer_arithmetic.md §2, fused activation).
+pub fn clamp_codes<T: Code>(activation: Activation, quant: &Quant) -> Clamp<i32> {
+    let (min, max) = activation.range();
+    let code = |v: f32| quantize::<T>(v, quant.scales[0], quant.zero_point).to_i32();
+    Clamp {
+        min: if min.is_finite() { code(min) } else { T::MIN },
+        max: if max.is_finite() { code(max) } else { T::MAX },
+    }
+}
