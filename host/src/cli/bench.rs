@@ -3,8 +3,9 @@
 use super::{CliError, chip, print, print_json, progress::Progress};
 use crate::chip::{self, Chip, Cost, cycles};
 use crate::export::read::{Description, ModelFile, OperatorInfo};
+use crate::io::format;
 use crate::plan::limits::Limits;
-use crate::report::{console, format};
+use crate::report::console;
 use crate::tune::read_planned;
 use clap::Args;
 use serde_json::json;

@@ -2,11 +2,12 @@
 
 use super::{CliError, DeviceArg, print, print_json, progress::Progress, train};
 use crate::chip::Step;
+use crate::io::format;
 use crate::pipeline;
 use crate::pipeline::compare::{At, Event, Options, compare as run};
 use crate::recipe::Recipe;
 use crate::report::compare::{Cell, Comparison, HTML_FILE, JSON_FILE, console};
-use crate::report::{console::Terminal, format};
+use crate::report::console::Terminal;
 use clap::Args;
 use std::path::{Path, PathBuf};
 

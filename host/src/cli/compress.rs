@@ -1,10 +1,10 @@
 //! `niwaki compress`: sparsify and quantise the dense network of a run, or an imported one.
 
 use super::{CliError, DeviceArg, model::input_arrays, print, print_json, train};
+use crate::io::format;
 use crate::io::npy;
 use crate::pipeline::{RECIPE_FILE, imported::quantize_imported};
 use crate::recipe::{Model, Precision, Recipe};
-use crate::report::format;
 use crate::sparsify::options::Method;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use super::{CliError, print, print_json};
 use crate::export::read::read;
 use crate::export::rust::{MODEL_FILE, MODULE_FILE, module};
 use crate::io::atomic;
-use crate::report::format;
+use crate::io::format;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! `niwaki import`: a network of another tool as a model file.
 
 use super::{CliError, chip, print, print_json};
+use crate::io::format;
 use crate::plan::limits::{Least, Limits};
 use crate::recipe::Size;
-use crate::report::format;
 use crate::tune::{cost::CostTable, read_planned, write_planned};
 use clap::{Args, ValueEnum};
 use serde_json::json;

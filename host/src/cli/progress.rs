@@ -2,8 +2,9 @@
 
 use crate::chip::Step;
 use crate::data::get;
+use crate::io::format;
 use crate::pipeline::Event;
-use crate::report::{Stage, format};
+use crate::report::Stage;
 use crate::train;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;

@@ -2,9 +2,10 @@
 
 use crate::chip::Cost;
 use crate::graph::Graph;
+use crate::io::format;
 use crate::plan::Arena;
 use crate::recipe::Target;
-use crate::report::{ArenaMap, ArenaTensor, OperatorRow, format};
+use crate::report::{ArenaMap, ArenaTensor, OperatorRow};
 
 /// Bytes of a multiplier and a shift.
 const REQUANT_BYTES: usize = 5;

@@ -3,9 +3,9 @@
 use super::{
     Report,
     charts::{shortened, text_width},
-    format,
     html::Text,
 };
+use crate::io::format;
 use std::fmt::Write;
 
 const LEFT: f64 = 72.0;

@@ -1,6 +1,7 @@
 //! Bars for stages, curves for training: SVG that the page's style sheet colours.
 
-use super::{EpochRow, Report, Stage, format, html::Text};
+use super::{EpochRow, Report, Stage, html::Text};
+use crate::io::format;
 use plotters::prelude::*;
 use std::{fmt::Write, ops::Range};
 

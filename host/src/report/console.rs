@@ -1,6 +1,7 @@
 //! The report in a terminal: a table of stages and a verdict of two lines, fitted to the width.
 
-use super::{Report, Stage, format};
+use super::{CYCLES_NOTE, INSTRUCTIONS_NOTE, Report, Stage};
+use crate::io::format;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 use std::io::IsTerminal;
 
@@ -58,10 +59,10 @@ pub fn render(report: &Report, terminal: Terminal) -> String {
         let (head, rows) = body.split_once('\n').unwrap_or((&body, ""));
         out += &format!("{}\n{rows}\n", terminal.paint(BOLD, head));
         if report.stages.iter().any(|s| s.instructions.is_some()) {
-            out += &line(DIM, format::INSTRUCTIONS_NOTE);
+            out += &line(DIM, INSTRUCTIONS_NOTE);
         }
         if body.contains(CYCLES) {
-            out += &line(DIM, format::CYCLES_NOTE);
+            out += &line(DIM, CYCLES_NOTE);
         }
         out.push('\n');
     }

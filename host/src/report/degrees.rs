@@ -1,6 +1,7 @@
 //! How many nodes have how many neighbours, before and after edges went: bars on a scale of powers of two.
 
-use super::{GraphSparsity, format};
+use super::GraphSparsity;
+use crate::io::format;
 use std::fmt::Write;
 
 const ROW: f64 = 24.0;

@@ -1,6 +1,7 @@
 //! The report as one HTML page: style and drawings inline, no script, nothing fetched.
 
-use super::{OperatorRow, Report, Stage, arena, charts, degrees, format, operator_bars};
+use super::{CYCLES_NOTE, INSTRUCTIONS_NOTE, OperatorRow, Report, Stage, arena, charts, degrees, operator_bars};
+use crate::io::format;
 use std::fmt::{self, Write};
 
 const STYLE: &str = include_str!("style.css");
@@ -178,10 +179,10 @@ fn stages(report: &Report) -> String {
     }
     out += "</tbody></table></div>";
     if report.stages.iter().any(|s| s.instructions.is_some()) {
-        let _ = write!(out, "<p class=\"about\">{}</p>", format::INSTRUCTIONS_NOTE);
+        let _ = write!(out, "<p class=\"about\">{}</p>", INSTRUCTIONS_NOTE);
     }
     if report.stages.iter().any(|s| s.est_cycles.is_some()) {
-        let _ = write!(out, "<p class=\"about\">{}</p>", format::CYCLES_NOTE);
+        let _ = write!(out, "<p class=\"about\">{}</p>", CYCLES_NOTE);
     }
     // One bar compares nothing.
     if report.stages.len() > 1 { out + &row("", charts::bars(&report.stages)) } else { out }

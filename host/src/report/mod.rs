@@ -8,13 +8,12 @@ mod charts;
 pub mod compare;
 pub mod console;
 mod degrees;
-pub mod format;
 pub mod html;
 mod operator_bars;
 #[cfg(test)]
 mod tests;
 
-use crate::io::atomic;
+use crate::io::{atomic, format};
 pub use crate::train::EpochRow;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -26,6 +25,11 @@ use std::{
 pub const JSON_FILE: &str = "report.json";
 /// File of the page in a run folder.
 pub const HTML_FILE: &str = "report.html";
+
+/// Stands wherever instructions are shown.
+const INSTRUCTIONS_NOTE: &str = "Instructions are counted on the emulated chip; they are not cycles.";
+/// Stands wherever estimated cycles are shown.
+const CYCLES_NOTE: &str = "Cycles are estimated for a Cortex-M4: zero wait states, taken branch 1+2.";
 
 /// Everything the console table and the page show.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 use super::{
     OperatorRow,
     charts::{shortened, text_width},
-    format,
     html::Text,
 };
+use crate::io::format;
 use std::fmt::Write;
 
 const ROW: f64 = 24.0;

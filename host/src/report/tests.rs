@@ -1,6 +1,7 @@
 //! The console table and the page, from one made-up run.
 
-use super::{ArenaMap, ArenaTensor, EpochRow, OperatorRow, Report, Stage, console, console::Terminal, format, html};
+use super::{ArenaMap, ArenaTensor, EpochRow, OperatorRow, Report, Stage, console, console::Terminal, html};
+use crate::io::format;
 use crate::train::Phase;
 
 fn stage(name: &str, accuracy: f64, params: u64, macs: u64) -> Stage {

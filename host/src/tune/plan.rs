@@ -1,8 +1,8 @@
 //! How a model came to be as it is, for people and beside its file.
 
 use crate::io::atomic::{self, WriteError};
+use crate::io::format;
 use crate::plan::limits::Limits;
-use crate::report::format;
 use niwaki_core::format::crc32;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! A comparison in a terminal: a table of methods and costs, and a sentence for each cost.
 
 use super::{Comparison, Row, unit_words};
+use crate::io::format;
+use crate::report;
 use crate::report::console::{BOLD, DIM, GREEN, PLAIN, RED, Terminal, grid};
-use crate::report::format;
 
 /// Title, table, verdicts, remarks; ends with a newline.
 ///
@@ -24,7 +25,7 @@ pub fn render(comparison: &Comparison, terminal: Terminal) -> String {
         out += &format!("{}\n{rest}\n", terminal.paint(BOLD, head));
         out += &terminal.line(DIM, LEGEND);
         if rows.iter().any(|row| row.cost.instructions.is_finite()) {
-            out += &terminal.line(DIM, format::INSTRUCTIONS_NOTE);
+            out += &terminal.line(DIM, report::INSTRUCTIONS_NOTE);
         }
         out.push('\n');
     }

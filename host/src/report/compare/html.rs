@@ -1,7 +1,7 @@
 //! A comparison as one HTML page: style and drawings inline, no script, nothing fetched.
 
 use super::{Comparison, Row, console, plot};
-use crate::report::format;
+use crate::report;
 use crate::report::html::{Page, Text, Tone};
 use std::fmt::Write;
 
@@ -70,7 +70,7 @@ fn table(comparison: &Comparison, rows: &[Row]) -> String {
     out += "</tbody></table></div>";
     let _ = write!(out, "<p class=\"about\">{}</p>", console::LEGEND.replace("* best", "bold: best"));
     if rows.iter().any(|row| row.cost.instructions.is_finite()) {
-        let _ = write!(out, "<p class=\"about\">{}</p>", format::INSTRUCTIONS_NOTE);
+        let _ = write!(out, "<p class=\"about\">{}</p>", report::INSTRUCTIONS_NOTE);
     }
     out
 }

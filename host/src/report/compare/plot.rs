@@ -1,7 +1,7 @@
 //! Accuracy against cost, one line a method: SVG that the page's style sheet colours.
 
 use super::{Comparison, Row};
-use crate::report::format;
+use crate::io::format;
 use crate::report::html::Text;
 use plotters::prelude::*;
 use std::fmt::Write;

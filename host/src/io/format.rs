@@ -1,11 +1,5 @@
 //! Numbers as people read them: three significant digits and a unit.
 
-/// Stands wherever instructions are shown.
-pub const INSTRUCTIONS_NOTE: &str = "Instructions are counted on the emulated chip; they are not cycles.";
-
-/// Stands wherever estimated cycles are shown.
-pub const CYCLES_NOTE: &str = "Cycles are estimated for a Cortex-M4: zero wait states, taken branch 1+2.";
-
 /// Three significant digits of a value below 1000.
 fn digits(value: f64) -> String {
     match value {
