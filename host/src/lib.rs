@@ -1,16 +1,16 @@
 //! Train a network on a workstation, prune and quantise it until it fits, plant it on a microcontroller.
 //!
 //! A folder a step, in the order in which they may use each other (each only those before it):
-//! `io, target, data, graph, ops, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, chip, report,
+//! `io, hardware, data, graph, ops, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, chip, report,
 //! tune, pipeline, cli`.
 
 pub mod data;
 pub mod graph;
+pub mod hardware;
 pub mod import;
 pub mod io;
 pub mod ops;
 pub mod simplify;
-pub mod target;
 pub mod zoo;
 
 pub mod engine;

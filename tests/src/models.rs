@@ -6,10 +6,10 @@ pub mod nodes;
 
 use niwaki::export::{export, export_for};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Padding, Quant, Role, Sliding, TensorId};
+use niwaki::hardware::Isa;
 use niwaki::io::AlignedBytes;
 use niwaki::ops;
 use niwaki::quantize::{Calibration, fold_batch_norm, fuse_activations, post_training};
-use niwaki::target::Isa;
 use niwaki::zoo;
 use rand_chacha::{
     ChaCha8Rng,

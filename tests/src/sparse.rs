@@ -2,9 +2,9 @@
 
 use niwaki::export::{Layout, export_with};
 use niwaki::graph::{Activation, Data, Graph, GraphError, Op, Padding, Quant, Sliding, TensorId};
+use niwaki::hardware::Isa;
 use niwaki::io::AlignedBytes;
 use niwaki::ops;
-use niwaki::target::Isa;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},

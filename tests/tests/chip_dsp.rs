@@ -2,7 +2,7 @@
 
 use niwaki::chip::Chip;
 use niwaki::export::{export, export_for, read::describe};
-use niwaki::target::Isa;
+use niwaki::hardware::Isa;
 use niwaki_core::format::Model;
 use niwaki_core::session::operators;
 use niwaki_tests::layers::Layers;

@@ -3,7 +3,7 @@
 use niwaki::chip::Chip;
 use niwaki::export::{Layout, export, export_with, pack_layer};
 use niwaki::graph::{Activation, Padding, Sliding};
-use niwaki::target::Isa;
+use niwaki::hardware::Isa;
 use niwaki_core::format::{Model, OpCode};
 use niwaki_core::session::operators;
 use niwaki_tests::parity::compared;

@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-const CHIP: &str = "thumbv7em-none-eabihf";
+const CHIP: &str = Chip::CortexM4.spec().expect("is emulated").target;
 
 /// The reference models by name.
 fn exported(folder: &Path) -> Vec<(&'static str, ModelFile)> {

@@ -1,5 +1,6 @@
 //! Why a model did not run: the place, and what helps.
 
+use crate::hardware::UnknownChip;
 use niwaki_protocol::ProtocolError;
 use std::{io, path::PathBuf, time::Duration};
 
@@ -8,11 +9,8 @@ use std::{io, path::PathBuf, time::Duration};
 #[non_exhaustive]
 pub enum ChipError {
     /// There is no such chip.
-    #[error("there is no chip \"{name}\"; known: {}", super::names())]
-    Unknown {
-        /// What was asked for.
-        name: String,
-    },
+    #[error(transparent)]
+    Unknown(#[from] UnknownChip),
     /// An input is not as long as it has to be.
     #[error("input {input_idx} has {got} bytes, expected {expected}")]
     Input {

@@ -1,6 +1,7 @@
 //! Builds the firmware's images with cargo, which keeps what is up to date.
 
 use super::{ChipError, Step, setup};
+use crate::hardware::{ChipSpec, Isa};
 use object::{
     Endianness, Object as _, ObjectSymbol as _,
     elf::PT_LOAD,
@@ -11,31 +12,6 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
 };
-
-/// A board that has firmware.
-pub(super) struct Board {
-    /// The firmware's feature, and QEMU's `-machine`.
-    pub(super) name: &'static str,
-    /// The Rust target.
-    pub(super) target: &'static str,
-    /// Whether the firmware's kernels may use the DSP instructions.
-    pub(super) dsp: bool,
-}
-
-/// The board of the Cortex-M3.
-pub(super) const MPS2_AN385: Board = Board { name: "mps2-an385", target: "thumbv7m-none-eabi", dsp: false };
-
-/// The board of the Cortex-M4F.
-pub(super) const MPS2_AN386: Board = Board { name: "mps2-an386", target: "thumbv7em-none-eabihf", dsp: true };
-
-/// The board of the Cortex-M7F.
-pub(super) const MPS2_AN500: Board = Board { name: "mps2-an500", target: "thumbv7em-none-eabihf", dsp: true };
-
-/// The board of the Cortex-M33F.
-pub(super) const MPS2_AN505: Board = Board { name: "mps2-an505", target: "thumbv8m.main-none-eabihf", dsp: true };
-
-/// The board of the Cortex-M55F.
-pub(super) const MPS3_AN547: Board = Board { name: "mps3-an547", target: "thumbv8m.main-none-eabihf", dsp: true };
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,23 +24,23 @@ pub struct Image {
     pub code_bytes: u64,
 }
 
-/// Builds the images for a board; the one whose size counts has only `operators`, or every one if there are none.
+/// Builds the images for a chip; the one whose size counts has only `operators`, or every one if there are none.
 ///
 /// # Errors
 /// [`ChipError`]: there are no sources or no toolchain, cargo failed, or an image is none.
 pub(super) fn build(
-    board: &Board,
+    spec: &ChipSpec,
     operators: &BTreeSet<String>,
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Image, ChipError> {
     let folder = folder()?;
-    setup::rust_target(&folder, board.target, progress)?;
-    let target_dir = folder.join("target").join(board.name);
+    setup::rust_target(&folder, spec.target, progress)?;
+    let target_dir = folder.join("target").join(spec.board);
     let mut cargo = setup::tool("cargo", &folder);
     cargo.args(["build", "--release", "-p", "niwaki-firmware", "-p", "niwaki-footprint"]);
-    cargo.args(["--no-default-features", "--features", board.name, "--target", board.target, "--target-dir"]);
+    cargo.args(["--no-default-features", "--features", spec.board, "--target", spec.target, "--target-dir"]);
     cargo.arg(&target_dir);
-    if board.dsp {
+    if spec.isa == Isa::ArmDsp {
         // The inner loops are assembly there: what the compiler makes of the rest counts for size, hardly for time.
         cargo.args(["--config", "profile.release.opt-level=\"s\""]);
     }
@@ -85,7 +61,7 @@ pub(super) fn build(
         }
         progress(step);
     })?;
-    let images = target_dir.join(board.target).join("release");
+    let images = target_dir.join(spec.target).join("release");
     let runner = images.join("runner");
     for marker in ["bench_begin", "bench_end"] {
         if symbol(&runner, marker)?.is_none() {

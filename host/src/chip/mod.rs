@@ -14,74 +14,11 @@ mod tests;
 pub use error::ChipError;
 pub use firmware::{Image, flash_bytes};
 
-use crate::target::Isa;
+pub use crate::hardware::Chip;
+
+use crate::hardware::Timing;
 use niwaki_protocol::JobHeader;
-use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr};
-
-/// A place where a model runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Chip {
-    /// This machine, with the same kernels: the same outputs, and no cost.
-    Host,
-    /// An emulated Arm Cortex-M3: no DSP instructions, no floating point unit.
-    CortexM3,
-    /// An emulated Arm Cortex-M4F.
-    CortexM4,
-    /// An emulated Arm Cortex-M7F.
-    CortexM7,
-    /// An emulated Arm Cortex-M33F with the DSP extension.
-    CortexM33,
-    /// An emulated Arm Cortex-M55F; niwaki uses none of its vector instructions yet.
-    CortexM55,
-}
-
-/// Every chip by its name.
-const CHIPS: &[(&str, Chip)] = &[
-    ("host", Chip::Host),
-    ("cortex-m3", Chip::CortexM3),
-    ("cortex-m4", Chip::CortexM4),
-    ("cortex-m7", Chip::CortexM7),
-    ("cortex-m33", Chip::CortexM33),
-    ("cortex-m55", Chip::CortexM55),
-];
-
-impl Chip {
-    /// The chips that are emulated microcontrollers.
-    pub const EMULATED: &[Self] = &[Self::CortexM3, Self::CortexM4, Self::CortexM7, Self::CortexM33, Self::CortexM55];
-
-    /// What a model that runs here is exported for.
-    pub fn isa(self) -> Isa {
-        if self.has_dsp() { Isa::ArmDsp } else { Isa::Portable }
-    }
-
-    /// Whether its kernels use the DSP instructions of Arm, so that weights packed for them pay.
-    pub fn has_dsp(self) -> bool {
-        board(self).is_some_and(|board| board.dsp)
-    }
-}
-
-impl FromStr for Chip {
-    type Err = ChipError;
-
-    fn from_str(name: &str) -> Result<Self, ChipError> {
-        match CHIPS.iter().find(|(known, _)| *known == name) {
-            Some((_, chip)) => Ok(*chip),
-            None => Err(ChipError::Unknown { name: name.to_owned() }),
-        }
-    }
-}
-
-impl fmt::Display for Chip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(CHIPS.iter().find(|(_, chip)| chip == self).map_or("", |(name, _)| name))
-    }
-}
-
-/// The names that [`Chip::from_str`] accepts, for messages and help texts.
-pub fn names() -> String {
-    CHIPS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-}
+use std::{collections::BTreeSet, path::PathBuf};
 
 /// A sign of life of something slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,14 +85,14 @@ pub fn run(
     inputs: &[Vec<u8>],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Measured, ChipError> {
-    let Some(board) = board(chip) else {
+    let Some(spec) = chip.spec() else {
         return Ok(Measured { outputs: host::run(model, inputs, progress)?, cost: None });
     };
     let header = header(model, inputs)?;
     let operators = host::operators(chip, model)?;
-    let emulator = setup::Machine::here().emulator(progress)?;
-    let image = firmware::build(board, &operators, progress)?;
-    let emulation = qemu::Emulation { emulator: &emulator, board, image: &image.runner, patience: qemu::PATIENCE };
+    let emulator = setup::Machine::here().emulator(spec.emulator, progress)?;
+    let image = firmware::build(spec, &operators, progress)?;
+    let emulation = qemu::Emulation { emulator: &emulator, spec, image: &image.runner, patience: qemu::PATIENCE };
     emulation.run(&qemu::Job { header, model, inputs }, progress)?.measured(&image)
 }
 
@@ -176,14 +113,16 @@ pub fn estimate_cycles(
     input: &[u8],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Option<cycles::Estimate>, ChipError> {
-    let Some(board) = board(chip).filter(|_| chip == Chip::CortexM4) else { return Ok(None) };
+    let Some((spec, Timing::CortexM4)) = chip.spec().and_then(|spec| Some((spec, spec.timing?))) else {
+        return Ok(None);
+    };
     let inputs = [input.to_vec()];
     let Some(cost) = run(chip, model, &inputs, progress)?.cost else { return Ok(None) };
-    let emulator = setup::Machine::here().emulator(progress)?;
+    let emulator = setup::Machine::here().emulator(spec.emulator, progress)?;
     let folder = qemu::folder()?;
     qemu::Job { header: header(model, &inputs)?, model, inputs: &inputs }.write(folder.path())?;
     progress(Step::Doing("listing the blocks that it executes"));
-    let estimate = cycles::of_job(&emulator, board.name, &cost.elf, folder.path())?;
+    let estimate = cycles::of_job(&emulator, spec.machine, &cost.elf, folder.path())?;
     if estimate.instructions.abs_diff(cost.instructions) > TRACE_TOLERANCE {
         return Err(ChipError::Estimate { traced: estimate.instructions, counted: cost.instructions });
     }
@@ -201,9 +140,9 @@ pub fn bench_image(
     input: &[u8],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Option<PathBuf>, ChipError> {
-    let Some(board) = board(chip) else { return Ok(None) };
+    let Some(spec) = chip.spec() else { return Ok(None) };
     let inputs = [input.to_vec()];
-    let image = firmware::build(board, &host::operators(chip, model)?, progress)?;
+    let image = firmware::build(spec, &host::operators(chip, model)?, progress)?;
     let path = image.runner.with_file_name("bench.elf");
     let mut job = Vec::new();
     let written = qemu::Job { header: header(model, &inputs)?, model, inputs: &inputs }.write_to(&mut job);
@@ -226,11 +165,11 @@ pub struct Calibration {
 /// # Errors
 /// [`ChipError`], as for [`run`].
 pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<Calibration>, ChipError> {
-    let Some(board) = board(chip) else { return Ok(Vec::new()) };
+    let Some(spec) = chip.spec() else { return Ok(Vec::new()) };
     let header = JobHeader { self_test: true, model_bytes: 0, input_count: 0, input_bytes: 0 };
-    let emulator = setup::Machine::here().emulator(progress)?;
-    let image = firmware::build(board, &BTreeSet::new(), progress)?;
-    let emulation = qemu::Emulation { emulator: &emulator, board, image: &image.runner, patience: qemu::PATIENCE };
+    let emulator = setup::Machine::here().emulator(spec.emulator, progress)?;
+    let image = firmware::build(spec, &BTreeSet::new(), progress)?;
+    let emulation = qemu::Emulation { emulator: &emulator, spec, image: &image.runner, patience: qemu::PATIENCE };
     emulation.run(&qemu::Job { header, model: &[], inputs: &[] }, progress)?.calibrations()
 }
 
@@ -239,19 +178,7 @@ pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<C
 /// # Errors
 /// [`ChipError`]: there are no sources or no toolchain, or cargo failed.
 pub fn images(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Option<Image>, ChipError> {
-    board(chip).map(|board| firmware::build(board, &BTreeSet::new(), progress)).transpose()
-}
-
-/// The emulated board of a chip.
-fn board(chip: Chip) -> Option<&'static firmware::Board> {
-    match chip {
-        Chip::Host => None,
-        Chip::CortexM3 => Some(&firmware::MPS2_AN385),
-        Chip::CortexM4 => Some(&firmware::MPS2_AN386),
-        Chip::CortexM7 => Some(&firmware::MPS2_AN500),
-        Chip::CortexM33 => Some(&firmware::MPS2_AN505),
-        Chip::CortexM55 => Some(&firmware::MPS3_AN547),
-    }
+    chip.spec().map(|spec| firmware::build(spec, &BTreeSet::new(), progress)).transpose()
 }
 
 fn header(model: &[u8], inputs: &[Vec<u8>]) -> Result<JobHeader, ChipError> {

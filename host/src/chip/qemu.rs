@@ -1,6 +1,7 @@
 //! One job in QEMU: the firmware reads it from a folder of its own and leaves its result there while it works.
 
-use super::{ChipError, Step, firmware::Board, report::Report};
+use super::{ChipError, Step, report::Report};
+use crate::hardware::ChipSpec;
 use defmt_decoder::{DecodeError, StreamDecoder, Table};
 use niwaki_protocol::{JOB_FILE, JobHeader, RESULT_FILE};
 use std::{
@@ -14,10 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
-
-/// `-icount shift`: an instruction takes 2⁶ ns of virtual time. A tick of 40 ns is then 5/8 of an instruction, so that
-/// the clock resolves single instructions.
-pub(super) const ICOUNT_SHIFT: u32 = 6;
 
 /// How long the firmware may be silent. Emulation executes more than 100 million instructions a second.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
@@ -53,10 +50,10 @@ pub(super) fn folder() -> Result<TempDir, ChipError> {
     tempfile::Builder::new().prefix("niwaki-chip-").tempdir().map_err(ChipError::io("a new folder"))
 }
 
-/// An image on a board that the emulator imitates.
+/// An image on a chip that the emulator stands for.
 pub(super) struct Emulation<'a> {
     pub(super) emulator: &'a Path,
-    pub(super) board: &'a Board,
+    pub(super) spec: &'a ChipSpec,
     pub(super) image: &'a Path,
     /// How long the firmware may be silent.
     pub(super) patience: Duration,
@@ -72,10 +69,10 @@ impl Emulation<'_> {
         job.write(folder.path())?;
         let table = log_table(self.image)?;
         let mut log = table.as_ref().map(Table::new_stream_decoder);
-        progress(Step::Doing(&format!("running on {} in QEMU", self.board.name)));
+        progress(Step::Doing(&format!("running on {} in QEMU", self.spec.board)));
         let mut process = self.spawn(folder.path())?;
         let path = folder.path().join(file_name(RESULT_FILE));
-        let mut result = ResultTail { path, file: None, bytes: Vec::new(), report: Report::default() };
+        let mut result = ResultTail { path, file: None, bytes: Vec::new(), report: Report::new(self.spec.emulator) };
         let total = job.inputs.len();
         let mut heard = Instant::now();
         let status = loop {
@@ -101,13 +98,13 @@ impl Emulation<'_> {
             }
         };
         while result.read_on(total, progress)? {}
-        result.finish(self.board, status, process.errors())
+        result.finish(self.spec, status, process.errors())
     }
 
     fn spawn(&self, folder: &Path) -> Result<Process, ChipError> {
         let mut command = Command::new(self.emulator);
-        command.args(["-machine", self.board.name, "-display", "none", "-serial", "none", "-monitor", "none"]);
-        command.args(["-icount", &format!("shift={ICOUNT_SHIFT},sleep=off")]);
+        command.args(["-machine", self.spec.machine, "-display", "none", "-serial", "none", "-monitor", "none"]);
+        command.args(["-icount", &format!("shift={},sleep=off", self.spec.emulator.icount_shift)]);
         command.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(self.image);
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(ChipError::io(self.emulator))?;
@@ -213,10 +210,10 @@ impl ResultTail {
         Ok(true)
     }
 
-    fn finish(self, board: &Board, status: ExitStatus, errors: String) -> Result<Report, ChipError> {
+    fn finish(self, spec: &ChipSpec, status: ExitStatus, errors: String) -> Result<Report, ChipError> {
         let runs = self.report.runs();
         if let Some(reason) = self.report.failure() {
-            return Err(ChipError::Refused { chip: board.name.into(), reason: reason.to_owned() });
+            return Err(ChipError::Refused { chip: spec.board.into(), reason: reason.to_owned() });
         }
         if status.success() && self.report.is_complete() {
             return Ok(self.report);

@@ -1,11 +1,14 @@
 //! What the firmware reported, record by record, and what that means in instructions.
 
-use super::{Calibration, ChipError, Cost, Measured, firmware::Image, qemu::ICOUNT_SHIFT};
+use super::{Calibration, ChipError, Cost, Measured, firmware::Image};
+use crate::hardware::Emulator;
 use niwaki_protocol::{ProtocolError, RESULT_MAGIC, Record, operator_ticks, result_records};
 
 /// The records of a result so far.
 #[derive(Debug, Default)]
 pub(super) struct Report {
+    /// [`Emulator::icount_shift`]
+    icount_shift: u32,
     /// Bytes that were understood.
     offset: usize,
     arena_bytes: u32,
@@ -22,21 +25,27 @@ pub(super) struct Report {
 
 #[derive(Debug, Clone, Copy)]
 struct Clock {
+    icount_shift: u32,
     tick_hz: u32,
     run_overhead: u32,
     operator_overhead: u32,
 }
 
 impl Clock {
-    /// Instructions of an interval, to the nearest: each takes 2^[`ICOUNT_SHIFT`] ns.
+    /// Instructions of an interval, to the nearest: each takes 2^[`Emulator::icount_shift`] ns.
     fn instructions(&self, ticks: u64, overhead: u32) -> u64 {
         let ticks = u128::from(ticks.saturating_sub(u64::from(overhead)));
-        let ticks_in_a_second = u128::from(self.tick_hz.max(1)) << ICOUNT_SHIFT;
+        let ticks_in_a_second = u128::from(self.tick_hz.max(1)) << self.icount_shift;
         ((ticks * 1_000_000_000 + ticks_in_a_second / 2) / ticks_in_a_second) as u64
     }
 }
 
 impl Report {
+    /// Nothing is known yet of what runs in `emulator`.
+    pub(super) fn new(emulator: &Emulator) -> Self {
+        Self { icount_shift: emulator.icount_shift, ..Self::default() }
+    }
+
     /// Understands the records at the start of `bytes`, which follow those of the calls before; how many bytes that
     /// were.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<usize, ChipError> {
@@ -67,7 +76,7 @@ impl Report {
             Record::Stack { run_bytes, .. } => self.stack_bytes = run_bytes,
             Record::SelfTest { instructions, ticks } => self.self_tests.push((instructions, ticks)),
             Record::Clock { tick_hz, run_overhead, operator_overhead } => {
-                self.clock = Some(Clock { tick_hz, run_overhead, operator_overhead });
+                self.clock = Some(Clock { icount_shift: self.icount_shift, tick_hz, run_overhead, operator_overhead });
             }
             Record::Failure(reason) => self.failure = Some(String::from_utf8_lossy(reason).into_owned()),
             Record::End { .. } => self.complete = true,

@@ -1,6 +1,7 @@
 //! What a run on an emulated chip needs besides niwaki, and how to get it: QEMU, and a Rust target.
 
 use super::{ChipError, Step};
+use crate::hardware::Emulator;
 use std::{
     collections::VecDeque,
     env,
@@ -9,8 +10,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-
-const EMULATOR: &str = "qemu-system-arm";
 
 /// What can be done on a machine without asking its owner.
 #[derive(Debug, Clone)]
@@ -42,20 +41,15 @@ impl Machine {
     ///
     /// # Errors
     /// [`ChipError::Missing`] says in one line what to install; [`ChipError::Command`] if installing it failed.
-    pub fn emulator(&self, progress: &mut dyn FnMut(Step<'_>)) -> Result<PathBuf, ChipError> {
-        if let Some(path) = self.find(EMULATOR) {
+    pub fn emulator(&self, emulator: &Emulator, progress: &mut dyn FnMut(Step<'_>)) -> Result<PathBuf, ChipError> {
+        if let Some(path) = self.find(emulator.program) {
             return Ok(path);
         }
         if self.may_install {
-            self.install_emulator(progress)?;
+            self.install_emulator(emulator, progress)?;
         }
-        self.find(EMULATOR).ok_or_else(|| ChipError::Missing {
-            program: EMULATOR,
-            remedy: "install QEMU's Arm emulator: `sudo apt-get install qemu-system-arm` (Debian, Ubuntu), \
-                     `sudo dnf install qemu-system-arm` (Fedora), `sudo pacman -S qemu-system-arm` (Arch), \
-                     `brew install qemu` (macOS)"
-                .into(),
-        })
+        self.find(emulator.program)
+            .ok_or_else(|| ChipError::Missing { program: emulator.program, remedy: emulator.remedy.into() })
     }
 
     /// Whether anything may be installed.
@@ -63,9 +57,9 @@ impl Machine {
         self.may_install
     }
 
-    fn install_emulator(&self, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
+    fn install_emulator(&self, emulator: &Emulator, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
         const WHY: &str = "which emulates the chip";
-        if !self.debian_packages(&[EMULATOR], WHY, progress)?
+        if !self.debian_packages(&[emulator.debian_package], WHY, progress)?
             && let Some(brew) = self.find("brew")
         {
             progress(Step::Doing(&format!("installing QEMU, {WHY}")));

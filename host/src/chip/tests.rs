@@ -1,33 +1,13 @@
 //! What must hold about chips where there is no emulator.
 
 use super::{Chip, ChipError, Step, report::Report, run, setup::Machine};
+use crate::hardware::QEMU_ARM;
 use niwaki_protocol::{JobHeader, ProtocolError, RESULT_MAGIC, Record, operator_ticks};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
 use std::fs;
-
-#[test]
-fn a_chip_has_the_name_that_finds_it() {
-    for name in ["host", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"] {
-        assert_eq!(name.parse::<Chip>().unwrap().to_string(), name);
-    }
-}
-
-#[test]
-fn an_unknown_chip_lists_the_known_ones() {
-    let unknown = "z80".parse::<Chip>().unwrap_err();
-    let known = "host, cortex-m3, cortex-m4, cortex-m7, cortex-m33, cortex-m55";
-    assert_eq!(unknown.to_string(), format!("there is no chip \"z80\"; known: {known}"));
-}
-
-#[test]
-fn weights_are_packed_for_the_chips_that_have_the_instructions() {
-    let with: Vec<String> = Chip::EMULATED.iter().filter(|chip| chip.has_dsp()).map(Chip::to_string).collect();
-    assert_eq!(with, ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"]);
-    assert!(!Chip::Host.has_dsp());
-}
 
 fn nothing(_: Step<'_>) {}
 
@@ -36,7 +16,7 @@ fn a_missing_emulator_says_what_to_install() {
     let root = Machine { path: "".into(), may_install: false, root: true };
     let user = Machine { path: "/nowhere".into(), may_install: true, root: false };
     for machine in [root, user] {
-        let error = machine.emulator(&mut |step| panic!("{step:?}")).unwrap_err();
+        let error = machine.emulator(&QEMU_ARM, &mut |step| panic!("{step:?}")).unwrap_err();
         assert!(matches!(error, ChipError::Missing { .. }));
         let line = error.to_string();
         assert!(line.contains("apt-get install qemu-system-arm") && !line.contains('\n'), "{line}");
@@ -53,7 +33,7 @@ fn root_gets_the_emulator_from_apt_and_sees_why_it_failed() {
     fs::set_permissions(&apt, fs::Permissions::from_mode(0o755)).unwrap();
     let machine = Machine { path: folder.path().into(), may_install: true, root: true };
     let mut said = Vec::new();
-    let error = machine.emulator(&mut |step| said.push(format!("{step:?}"))).unwrap_err();
+    let error = machine.emulator(&QEMU_ARM, &mut |step| said.push(format!("{step:?}"))).unwrap_err();
     assert_eq!(
         said,
         [
@@ -159,7 +139,7 @@ fn a_result_is_understood_in_whatever_pieces_it_arrives() {
         whole.extend([head.as_ref(), tail].concat());
     }
     for piece in 1..whole.len() {
-        let mut report = Report::default();
+        let mut report = Report::new(&QEMU_ARM);
         let mut waiting = Vec::new();
         for bytes in whole.chunks(piece) {
             waiting.extend_from_slice(bytes);
@@ -181,10 +161,7 @@ fn a_result_is_understood_in_whatever_pieces_it_arrives() {
 /// Runs a shell script in place of the emulator.
 #[cfg(unix)]
 fn emulate(script: &str) -> Result<Report, ChipError> {
-    use super::{
-        firmware::MPS2_AN386,
-        qemu::{Emulation, Job},
-    };
+    use super::qemu::{Emulation, Job};
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let emulator = folder.path().join("emulator");
@@ -192,8 +169,9 @@ fn emulate(script: &str) -> Result<Report, ChipError> {
     fs::set_permissions(&emulator, fs::Permissions::from_mode(0o755)).unwrap();
     // Any image without a log does.
     let image = std::env::current_exe().unwrap();
+    let spec = Chip::CortexM4.spec().unwrap();
     let patience = std::time::Duration::from_millis(300);
-    let emulation = Emulation { emulator: &emulator, board: &MPS2_AN386, image: &image, patience };
+    let emulation = Emulation { emulator: &emulator, spec, image: &image, patience };
     let header = JobHeader { self_test: false, model_bytes: 3, input_count: 1, input_bytes: 2 };
     emulation.run(&Job { header, model: &[1, 2, 3], inputs: &[vec![4, 5]] }, &mut nothing)
 }

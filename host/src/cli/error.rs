@@ -55,7 +55,7 @@ impl CliError {
             | Self::Input(_)
             | Self::NotBuilt { .. } => 2,
             Self::Get(GetError::Data(_) | GetError::Checksum { .. }) => 2,
-            Self::Chip(ChipError::Unknown { .. } | ChipError::Input { .. }) => 2,
+            Self::Chip(ChipError::Unknown(_) | ChipError::Input { .. }) => 2,
             Self::Report(ReportError::Read { .. } | ReportError::Format { .. }) => 2,
             Self::Pipeline(PipelineError::Data(_) | PipelineError::OtherRecipe { .. } | PipelineError::Gpu(_)) => 2,
             Self::Pipeline(PipelineError::Source { .. } | PipelineError::Train(TrainError::Broken { .. })) => 2,

@@ -1,11 +1,15 @@
 //! `niwaki import`: a network of another tool as a model file.
 
 use super::{CliError, chip, print, print_json};
+use crate::hardware::Chip;
 use crate::io::format;
 use crate::plan::limits::{Least, Limits};
 use crate::recipe::Size;
 use crate::tune::{cost::CostTable, read_planned, write_planned};
-use clap::{Args, ValueEnum};
+use clap::{
+    Args,
+    builder::{PossibleValue, PossibleValuesParser},
+};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -23,12 +27,15 @@ pub(super) struct ImportArgs {
     json: bool,
 }
 
+/// The target that is no chip.
+const PORTABLE: &str = "portable";
+
 /// What the file is made for.
 #[derive(Debug, Args)]
 struct Options {
     /// The processor that runs it
-    #[arg(long, default_value = "portable")]
-    target: Target,
+    #[arg(long, default_value = PORTABLE, value_parser = PossibleValuesParser::new(targets()))]
+    target: String,
     /// Memory for arena and stack, as in 64K; layouts of the weights are chosen within the limits [default: none]
     #[arg(long, value_name = "SIZE")]
     ram: Option<Size>,
@@ -43,31 +50,18 @@ struct Options {
     small: bool,
 }
 
-/// `--target`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "kebab-case")]
-enum Target {
-    /// Any
-    Portable,
-    Host,
-    CortexM3,
-    CortexM4,
-    CortexM7,
-    CortexM33,
-    CortexM55,
+/// What `--target` takes.
+fn targets() -> Vec<PossibleValue> {
+    let chips = Chip::NAMES.iter().map(|name| PossibleValue::new(*name));
+    std::iter::once(PossibleValue::new(PORTABLE).help("Any")).chain(chips).collect()
 }
 
 pub(super) fn import(args: ImportArgs) -> Result<(), CliError> {
     if args.model.extension().is_some_and(|e| e == "niwaki") {
         return Err(CliError::Input(format!("{}: is a model file already; give a .tflite file", args.model.display())));
     }
-    let value = args.options.target.to_possible_value();
-    let target = value.map(|v| v.get_name().to_owned()).unwrap_or_default();
-    let on = match args.options.target {
-        Target::Portable => None,
-        _ => Some(chip(&target)?),
-    };
-    let Options { ram, flash, instructions, small, .. } = args.options;
+    let Options { target, ram, flash, instructions, small } = args.options;
+    let on = if target == PORTABLE { None } else { Some(chip(&target)?) };
     let least = if small { Least::Flash } else { Least::Instructions };
     let limits = Limits { ram: ram.map(Size::bytes), flash: flash.map(Size::bytes), instructions, least };
     if on.and_then(CostTable::of).is_none() && limits != Limits::default() {

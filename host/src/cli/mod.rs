@@ -13,7 +13,7 @@ mod train;
 
 pub use error::CliError;
 
-use crate::chip::Chip;
+use crate::chip::{Chip, ChipError};
 use crate::pipeline::Device;
 use crate::report::{HTML_FILE, Report};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -135,7 +135,7 @@ fn print_json(value: &serde_json::Value) -> Result<(), CliError> {
 
 /// Parses `--on`.
 fn chip(name: &str) -> Result<Chip, CliError> {
-    Ok(name.parse()?)
+    Ok(name.parse().map_err(ChipError::from)?)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ pub mod read;
 pub mod rust;
 mod tiles;
 
+use crate::hardware::Isa;
 use crate::io::AlignedBytes;
-use crate::target::Isa;
 pub use layout::{Constant, Layout, PLAIN, PackedLayer, pack_layer};
 pub use nodes::{is_over_graph, query};
 

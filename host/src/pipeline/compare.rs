@@ -4,7 +4,7 @@
 mod tests;
 
 use super::{Device, PipelineError, open_folder};
-use crate::chip::{Chip, ChipError, setup::Machine};
+use crate::chip::{Chip, ChipError, Step, setup::Machine};
 use crate::recipe::{Model, Recipe};
 use crate::report::Report;
 use crate::report::compare::{Cell, Comparison, Failure, unit_words};
@@ -284,13 +284,15 @@ fn chip(
     comparison: &mut Comparison,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Option<Chip>, PipelineError> {
-    let missing = match recipe.target.chip.parse::<Chip>() {
-        Ok(chip) => match Machine::here().emulator(&mut |step| tell(Event::Run(super::Event::Chip(step)))) {
+    let named = recipe.target.chip.parse::<Chip>().ok();
+    let mut step = |step: Step<'_>| tell(Event::Run(super::Event::Chip(step)));
+    let missing = match named.and_then(|chip| Some((chip, chip.spec()?))) {
+        Some((chip, spec)) => match Machine::here().emulator(spec.emulator, &mut step) {
             Ok(_) => return Ok(Some(chip)),
             Err(error @ ChipError::Missing { .. }) => error.to_string(),
             Err(error) => return Err(error.into()),
         },
-        Err(_) => format!("target.chip is \"{}\", which is no chip that can be measured", recipe.target.chip),
+        None => format!("target.chip is \"{}\", which is no chip that can be measured", recipe.target.chip),
     };
     if comparison.unit == Unit::Instructions {
         return Err(PipelineError::NoInstructions { why: missing });

@@ -2,6 +2,7 @@
 
 use super::graph::GraphMethod;
 use super::optimizer::{OptimizerName, Schedule};
+use crate::hardware::Chip;
 use crate::sparsify::options::Unit;
 use crate::{data, zoo};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -55,9 +56,6 @@ const GROUPS: &[&str] =
 
 /// All methods but `none`, as they are compared.
 const COMPARED: Rule = Rule::OneOf(METHODS.split_at(1).1);
-
-/// Cores that files can be packed for.
-const CHIPS: &[&str] = &["portable", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"];
 
 const ABOVE_ZERO: Rule = Rule::Number(Bound::Excluded(0.0), Bound::Unbounded);
 const FROM_ZERO: Rule = Rule::Number(Bound::Included(0.0), Bound::Unbounded);
@@ -132,7 +130,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("quantize", "qat_lr", ABOVE_ZERO),
     field("quantize", "qat_distill", FRACTION),
     field("quantize", "lsq", Rule::Bool),
-    field("target", "chip", Rule::OneOf(CHIPS)),
+    field("target", "chip", Rule::OneOf(Chip::TARGETS)),
     field("target", "ram", Rule::Size),
     field("target", "flash", Rule::Size),
     field("target", "instructions", Rule::Whole(1, i64::MAX)),

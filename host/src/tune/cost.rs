@@ -5,7 +5,7 @@
 
 use super::work::ANY;
 pub use super::work::{TERMS, Work};
-use crate::chip::Chip;
+use crate::hardware::Chip;
 use niwaki_core::format::OpCode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,18 +49,12 @@ pub struct CostTable {
 
 /// The tables that were measured.
 static TABLES: LazyLock<Vec<CostTable>> = LazyLock::new(|| {
-    let texts = [
-        include_str!("../../data/costs/cortex-m3.json"),
-        include_str!("../../data/costs/cortex-m4.json"),
-        include_str!("../../data/costs/cortex-m7.json"),
-        include_str!("../../data/costs/cortex-m33.json"),
-        include_str!("../../data/costs/cortex-m55.json"),
-    ];
-    texts.into_iter().filter_map(|text| serde_json::from_str(text).ok()).collect()
+    let texts = Chip::EMULATED.iter().filter_map(|chip| chip.spec()?.costs);
+    texts.filter_map(|text| serde_json::from_str(text).ok()).collect()
 });
 
 impl CostTable {
-    /// The table of a chip; there is none for [`Chip::Host`].
+    /// The table of a chip; there is none for [`Chip::Host`] and for chips on which nothing was measured yet.
     pub fn of(chip: Chip) -> Option<&'static Self> {
         TABLES.iter().find(|table| table.chip == chip.to_string())
     }

@@ -12,14 +12,13 @@ mod work;
 pub use plan::{Candidate, LayerPlan, Needs, Plan, Shortfall, plan_of, write_planned};
 pub use work::work;
 
-use crate::chip::Chip;
 use crate::export::read::{ModelFile, ReadError, read_with};
 use crate::export::{ExportError, Room, export_within, is_over_graph};
 use crate::graph::Graph;
+use crate::hardware::{Chip, Isa};
 use crate::io::AlignedBytes;
 use crate::plan::Arena;
 use crate::plan::limits::{Least, Limits};
-use crate::target::Isa;
 use cost::CostTable;
 use planner::Planner;
 use std::path::Path;

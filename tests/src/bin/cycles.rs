@@ -2,13 +2,17 @@
 //! first time that the function BEGIN is entered to the next time that END is.
 
 use niwaki::chip::{
-    Step,
+    Chip, Step,
     cycles::{ASSUMPTIONS, Estimate, Window, estimate},
 };
 use std::{path::Path, process::ExitCode};
 
 const USAGE: &str = "usage: cycles IMAGE.elf BEGIN END [--machine M] [--json]
-BEGIN and END are symbols of functions; M is a machine of QEMU (mps2-an386). The image's working directory is this one.";
+BEGIN and END are symbols of functions; M is a machine of QEMU, the Cortex-M4's unless given. The image's working directory is
+this one.";
+
+/// The machine of the chip whose timings are known.
+const MACHINE: &str = Chip::CortexM4.spec().expect("is emulated").machine;
 
 /// What the arguments ask for.
 struct Arguments {
@@ -20,7 +24,7 @@ struct Arguments {
 }
 
 fn arguments() -> Option<Arguments> {
-    let (mut names, mut machine, mut json) = (Vec::new(), "mps2-an386".to_owned(), false);
+    let (mut names, mut machine, mut json) = (Vec::new(), MACHINE.to_owned(), false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {

@@ -4,11 +4,11 @@
 use niwaki::chip::{self, Chip};
 use niwaki::export::{Layout, export, export_for, export_with, query, read::describe};
 use niwaki::graph::{Activation, Graph, Padding, Sliding};
+use niwaki::hardware::Isa;
 use niwaki::import;
 use niwaki::io::AlignedBytes;
 use niwaki::plan::limits::{Least, Limits};
 use niwaki::simplify::simplify;
-use niwaki::target::Isa;
 use niwaki::tune::{Needs, export_planned};
 use niwaki::zoo;
 use niwaki_core::format::{DType, Model};

@@ -5,7 +5,7 @@
 
 use niwaki::chip::{self, Chip};
 use niwaki::export::{Layout, export_with, pack_layer};
-use niwaki::target::Isa;
+use niwaki::hardware::Isa;
 use niwaki_tests::sparse::{Layer, Pattern};
 use std::{error::Error, process::ExitCode};
 

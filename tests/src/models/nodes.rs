@@ -2,10 +2,10 @@
 
 use niwaki::export::{ExportError, Room, export_within, query};
 use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
+use niwaki::hardware::Isa;
 use niwaki::ops;
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::sparsify::teddy::{DropUnit, EdgeOrder, EdgeRanks, choose_edges};
-use niwaki::target::Isa;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},

@@ -11,6 +11,7 @@ mod timing;
 mod trace;
 
 use super::{ChipError, Step, setup};
+use crate::hardware::QEMU_ARM;
 use image::Image;
 use std::{collections::BTreeMap, path::Path};
 use trace::Traced;
@@ -49,7 +50,7 @@ pub struct Window<'a> {
     pub end: &'a str,
 }
 
-/// Runs any image on one of QEMU's machines until the window closes; its files are those of the working directory.
+/// Runs any image on one of the machines of QEMU's Arm emulator until the window closes; its files are those of the working directory.
 ///
 /// # Errors
 /// [`ChipError`]: the emulator or a symbol is missing, or the program ended before the window closed.
@@ -59,7 +60,7 @@ pub fn estimate(
     window: Window<'_>,
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Estimate, ChipError> {
-    let emulator = setup::Machine::here().emulator(progress)?;
+    let emulator = setup::Machine::here().emulator(&QEMU_ARM, progress)?;
     let image = image.canonicalize().map_err(ChipError::io(image))?;
     traced(&Traced { emulator: &emulator, machine, image: &image, folder: Path::new(".") }, window)
 }

@@ -39,7 +39,7 @@ const CORE: Modules = &[
 /// Each module of host with the modules that it may name.
 const HOST: Modules = &[
     ("io", &[]),
-    ("target", &[]),
+    ("hardware", &[]),
     ("data", &["io"]),
     ("graph", &["ops"]),
     ("ops", &["graph"]),

@@ -3,6 +3,8 @@
 use crate::machine::Need;
 use crate::run::{Context, Outcome, RELEASE, Verdict, all, output, tests};
 use crate::{arrows, budgets, firmware, panics, source};
+use niwaki::chip::Chip;
+use std::collections::BTreeSet;
 use std::process::Command;
 
 /// Something that must hold before a change is merged.
@@ -17,29 +19,46 @@ pub(crate) struct Gate {
     pub(crate) run: fn(&Context) -> Outcome,
 }
 
-const CHIP: &str = "thumbv7em-none-eabihf";
+/// A chip with every instruction that core may use.
+pub(crate) const CHIP: &str = target(Chip::CortexM4);
+/// The one with the fewest.
+pub(crate) const SMALLEST: &str = "thumbv6m-none-eabi";
 const CLIPPY: Need = Need::Component("cargo-clippy", "clippy");
 const RUSTFMT: Need = Need::Component("rustfmt", "rustfmt");
 
-/// Targets that core builds for, besides this machine.
-const TARGETS: [&str; 5] = [
-    "thumbv6m-none-eabi",
-    "thumbv7m-none-eabi",
-    "thumbv7em-none-eabihf",
-    "thumbv8m.main-none-eabihf",
-    "riscv32imc-unknown-none-elf",
-];
+/// Targets that core builds for, besides those of the chips and this machine.
+const OTHERS: [&str; 2] = [SMALLEST, "riscv32imc-unknown-none-elf"];
+
+const CHIPS: usize = Chip::EMULATED.len();
 
 /// Targets of the emulated chips.
-const CHIP_TARGETS: &[Need] = &[Need::Target(TARGETS[1]), Need::Target(TARGETS[2]), Need::Target(TARGETS[3])];
+const CHIP_TARGETS: &[Need] = &{
+    let mut needs = [Need::Target(CHIP); CHIPS];
+    let mut k = 0;
+    while k < CHIPS {
+        needs[k] = Need::Target(target(Chip::EMULATED[k]));
+        k += 1;
+    }
+    needs
+};
 
-const ALL_TARGETS: &[Need] = &[
-    Need::Target(TARGETS[0]),
-    Need::Target(TARGETS[1]),
-    Need::Target(TARGETS[2]),
-    Need::Target(TARGETS[3]),
-    Need::Target(TARGETS[4]),
-];
+const ALL_TARGETS: &[Need] = &{
+    let mut needs = [Need::Target(CHIP); CHIPS + OTHERS.len()];
+    let mut k = 0;
+    while k < needs.len() {
+        needs[k] = if k < CHIPS { CHIP_TARGETS[k] } else { Need::Target(OTHERS[k - CHIPS]) };
+        k += 1;
+    }
+    needs
+};
+
+/// The Rust target of an emulated chip.
+const fn target(chip: Chip) -> &'static str {
+    match chip.spec() {
+        Some(spec) => spec.target,
+        None => panic!("this machine is no chip"),
+    }
+}
 
 macro_rules! gates {
     ($($name:literal, $proves:literal, $needs:expr, $run:expr;)*) => {
@@ -55,7 +74,7 @@ gates! {
     "fmt", "every file is formatted", &[RUSTFMT], fmt;
     "core-targets", "core builds for every chip family and for this machine", ALL_TARGETS, core_targets;
     "core-panics", "no function of core, compiled for two chips, can panic or allocate",
-        &[Need::Target(TARGETS[0]), Need::Target(CHIP)], panics::core_panics;
+        &[Need::Target(SMALLEST), Need::Target(CHIP)], panics::core_panics;
     "clippy-chip", "core on a chip and the firmware have no warning", &[CLIPPY, Need::Target(CHIP)], clippy_chip;
     "firmware", "the images build for every chip, cannot panic, and fit their flash budgets",
         CHIP_TARGETS, firmware::firmware;
@@ -80,7 +99,8 @@ fn fmt(context: &Context) -> Outcome {
 
 fn core_targets(context: &Context) -> Outcome {
     let mut cargo = context.cargo(&["build", RELEASE, "-p", "niwaki-core"]);
-    for target in TARGETS {
+    let chips = Chip::EMULATED.iter().map(|&chip| target(chip));
+    for target in BTreeSet::from_iter(chips.chain(OTHERS)) {
         cargo.args(["--target", target]);
     }
     all([cargo, context.cargo(&["build", RELEASE, "-p", "niwaki-core"])])

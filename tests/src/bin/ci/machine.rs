@@ -1,7 +1,7 @@
 //! What gates need from the machine, and how they get it: rustup's targets and components, Debian's packages.
 
 use crate::run::Context;
-use niwaki::chip::{Step, setup};
+use niwaki::chip::{Chip, Step, setup};
 use std::collections::BTreeMap;
 
 /// Something that a gate needs.
@@ -11,7 +11,7 @@ pub(crate) enum Need {
     Target(&'static str),
     /// A part of the toolchain: the program that shows it is there, and rustup's name for it.
     Component(&'static str, &'static str),
-    /// QEMU's Arm emulator.
+    /// The emulators of all chips.
     Emulator,
     /// The same, for some tests only: without it they say that they were skipped.
     EmulatorForSome,
@@ -49,7 +49,11 @@ impl<'c> Machine<'c> {
         let lacking = match need {
             Need::Target(target) => setup::rust_target(root, target, &mut show).err().map(|error| error.to_string()),
             Need::Component(program, component) => self.component(program, component),
-            Need::Emulator => self.setup.emulator(&mut show).err().map(|error| error.to_string()),
+            Need::Emulator => {
+                let mut specs = Chip::EMULATED.iter().filter_map(|chip| chip.spec());
+                let lacking = specs.find_map(|spec| self.setup.emulator(spec.emulator, &mut show).err());
+                lacking.map(|error| error.to_string())
+            }
             Need::EmulatorForSome => {
                 let _ = self.lacks(Need::Emulator);
                 None

@@ -1,11 +1,12 @@
 //! The proof that nothing in core panics or allocates: no compiled function of core names one that does.
 
+use crate::gates;
 use crate::objects::forbidden;
 use crate::run::{Context, Outcome, RELEASE, Verdict, output};
 use std::{fs, path::Path};
 
 /// A chip with all instructions that core may use, and the one with the fewest.
-const TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "thumbv6m-none-eabi"];
+const TARGETS: [&str; 2] = [gates::CHIP, gates::SMALLEST];
 
 /// Compiles core and `tests/probe`, which calls all of core that is generic, and reads their symbols.
 pub(crate) fn core_panics(context: &Context) -> Outcome {

@@ -1,6 +1,6 @@
 //! How a gate runs programs: quietly, with everything they print kept for the report of a failure.
 
-use niwaki::chip::setup;
+use niwaki::chip::{Chip, setup};
 use std::{
     env,
     io::{self, Read as _},
@@ -54,7 +54,8 @@ impl Context {
     pub(crate) fn firmware_cargo(&self, arguments: &[&str]) -> Command {
         let folder = self.root.join("firmware");
         let mut cargo = setup::tool("cargo", &folder);
-        cargo.env("CARGO_TARGET_DIR", folder.join("target/mps2-an386")).args(arguments);
+        let board = Chip::CortexM4.spec().map_or("", |spec| spec.board);
+        cargo.env("CARGO_TARGET_DIR", folder.join("target").join(board)).args(arguments);
         cargo
     }
 

@@ -10,7 +10,7 @@ mod layers;
 use layers::{Kind, Measured};
 use niwaki::chip::{self, Chip};
 use niwaki::export::export_with;
-use niwaki::target::Isa;
+use niwaki::hardware::Isa;
 use niwaki::tune::{
     cost::{CostTable, OperatorCost},
     work,
