@@ -26,8 +26,8 @@ pub fn random(rng: &mut ChaCha8Rng, len: usize) -> Vec<f32> {
 ///
 /// # Errors
 /// There is no such network, or the input does not fit it.
-pub fn trainable(name: &str, input: &[usize], classes: usize, seed: u64) -> Result<Graph, GraphError> {
-    let entry = zoo::by_name(name).ok_or_else(|| GraphError::Eval(format!("no network `{name}`")))?;
+pub fn trainable(name: &str, input: &[usize], classes: usize, seed: u64) -> Result<Graph, Box<dyn Error>> {
+    let entry = zoo::by_name(name).ok_or_else(|| format!("no network `{name}`"))?;
     let mut graph = entry.build(input, classes, seed)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for t in graph.tensors.iter_mut().filter(|t| t.shape.len() == 1 && t.role != Role::Activation) {
@@ -42,7 +42,7 @@ pub fn trainable(name: &str, input: &[usize], classes: usize, seed: u64) -> Resu
 ///
 /// # Errors
 /// As [`trainable`].
-pub fn network(name: &str, input: &[usize], classes: usize, seed: u64) -> Result<Graph, GraphError> {
+pub fn network(name: &str, input: &[usize], classes: usize, seed: u64) -> Result<Graph, Box<dyn Error>> {
     Ok(fuse_activations(&fold_batch_norm(&trainable(name, input, classes, seed)?)?))
 }
 
@@ -50,12 +50,12 @@ pub fn network(name: &str, input: &[usize], classes: usize, seed: u64) -> Result
 ///
 /// # Errors
 /// As [`post_training`].
-pub fn quantised(graph: &Graph, seed: u64) -> Result<Graph, GraphError> {
+pub fn quantised(graph: &Graph, seed: u64) -> Result<Graph, Box<dyn Error>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let len = graph.inputs.first().map_or(0, |&id| graph[id].element_count());
     let samples: Vec<Vec<f32>> = (0..8).map(|_| random(&mut rng, len)).collect();
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();
-    post_training(graph, &samples, Calibration::MinMax)
+    Ok(post_training(graph, &samples, Calibration::MinMax)?)
 }
 
 /// The models whose cost has a budget, by name, as files: one of plain operators, the others for chips with DSP.

@@ -5,7 +5,7 @@ use niwaki::export::export;
 use niwaki::graph::{Activation, Graph, GraphError, Op, Padding, Role, Sliding, TensorId};
 use niwaki::io::AlignedBytes;
 use niwaki::ops;
-use niwaki::quantize::{Calibration, Granularity, Precision, Quantize, Scheme, prepare};
+use niwaki::quantize::{Calibration, Granularity, Precision, Quantize, QuantizeError, Scheme, prepare};
 use niwaki_core::num::{dequantize, quantize_i8};
 use niwaki_core::session::{Model, Session, operators};
 use rand_chacha::{
@@ -186,7 +186,7 @@ fn options(dice: &mut Dice) -> Quantize {
 
 /// The float network and its scheme as in the middle of training: every weight and every learned scale has moved since
 /// calibration.
-fn moved(graph: &Graph, dice: &mut Dice) -> Result<(Graph, Scheme), GraphError> {
+fn moved(graph: &Graph, dice: &mut Dice) -> Result<(Graph, Scheme), QuantizeError> {
     let len = graph[graph.inputs[0]].element_count();
     let samples: Vec<Vec<f32>> = (0..4).map(|_| dice.reals(len, 1.0)).collect();
     let samples: Vec<&[f32]> = samples.iter().map(Vec::as_slice).collect();

@@ -19,18 +19,14 @@ impl Graph {
             &[input] => {
                 let tensor = &self[input];
                 if x.len() != tensor.element_count() {
-                    let (got, shape) = (x.len(), &tensor.shape);
-                    let what = format!("input `{}` has shape {shape:?}, got {got} values", tensor.name);
-                    return Err(GraphError::Eval(what));
+                    let (tensor, shape) = (tensor.name.clone(), tensor.shape.clone());
+                    return Err(GraphError::Sample { tensor, shape, got: x.len() });
                 }
                 values[input.0] = Some(Value::of_reals(tensor, x));
             }
             // A network over a graph that has its features in it.
             [] if x.is_empty() => {}
-            inputs => {
-                let what = format!("evaluation takes networks of one input, not {}", inputs.len());
-                return Err(GraphError::Eval(what));
-            }
+            inputs => return Err(GraphError::Inputs { what: "evaluation", count: inputs.len() }),
         }
         for node in &self.nodes {
             let y = self.evaluate_node(node, &values)?;
@@ -44,7 +40,7 @@ impl Graph {
     /// # Errors
     /// As [`Graph::evaluate`].
     pub fn predict(&self, x: &[f32]) -> Result<Vec<f32>, GraphError> {
-        let output = *self.outputs.first().ok_or_else(|| GraphError::Eval("the network has no output".into()))?;
+        let output = *self.outputs.first().ok_or(GraphError::NoOutput)?;
         match (self.evaluate(x)?.swap_remove(output.0), &self[output].quant) {
             (Some(Value::F32(y)), _) => Ok(y),
             (Some(Value::I8(y)), Some(q)) => {
@@ -54,7 +50,7 @@ impl Graph {
                 Ok(y.into_iter().map(|v| dequantize(v, q.scales[0], q.zero_point)).collect())
             }
             (Some(Value::I32(y)), _) => Ok(y.into_iter().map(|v| v as f32).collect()),
-            _ => Err(GraphError::Eval("the network's output is never written".into())),
+            _ => Err(GraphError::Unwritten),
         }
     }
 

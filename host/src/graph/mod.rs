@@ -6,15 +6,19 @@
 
 mod build;
 pub mod channels;
+mod error;
 pub mod eval;
 pub mod lower;
 pub mod shape;
+
+pub use error::GraphError;
 
 pub use crate::ops::{
     Activation, Adjacency, Data, Features, Grid, Op, Padding, Propagation, Quant, Role, Sliding, Tensor, Worth,
 };
 
-use crate::ops::{Misfit, Operands};
+use crate::ops::Operands;
+
 use niwaki_core::num::Rounding;
 
 /// Index of a tensor in [`Graph::tensors`].
@@ -47,57 +51,6 @@ pub struct Graph {
     pub outputs: Vec<TensorId>,
     /// How requantisation rounds.
     pub rounding: Rounding,
-}
-
-/// Why a graph is not a network.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GraphError {
-    /// The shapes of operands do not fit their operator.
-    #[error("{op} `{node}`: {what} (input shapes {shapes:?})")]
-    Shape {
-        /// Operator name.
-        op: &'static str,
-        /// Node name.
-        node: String,
-        /// What does not fit.
-        what: Misfit,
-        /// Shapes of all inputs.
-        shapes: Vec<Vec<usize>>,
-    },
-    /// An operator cannot be run on its operands.
-    #[error("{op} `{node}`: {what}")]
-    Operator {
-        /// Operator name.
-        op: &'static str,
-        /// Node name.
-        node: String,
-        /// What does not fit.
-        what: Misfit,
-    },
-    /// A tensor is read before any node writes it.
-    #[error("{op} `{node}` reads tensor `{tensor}` before it is written")]
-    Order {
-        /// Operator name.
-        op: &'static str,
-        /// Node name.
-        node: String,
-        /// Tensor name.
-        tensor: String,
-    },
-    /// The data of a constant does not fit its shape.
-    #[error("tensor `{tensor}` has shape {shape:?} but {len} values")]
-    Data {
-        /// Tensor name.
-        tensor: String,
-        /// Its shape.
-        shape: Vec<usize>,
-        /// Number of values.
-        len: usize,
-    },
-    /// The graph has no value for something that evaluation needs.
-    #[error("{0}")]
-    Eval(String),
 }
 
 impl std::ops::Index<TensorId> for Graph {

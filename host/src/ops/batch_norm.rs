@@ -45,7 +45,7 @@ impl Operator for BatchNorm {
 
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
         arity(inputs, 5..=5)?;
-        let &c = inputs[0].last().ok_or_else(|| form("x", "[.., C]", inputs[0]))?;
+        let &c = inputs[0].last().ok_or_else(|| form("x", "[.., C]"))?;
         for (i, name) in ["gamma", "beta", "running_mean", "running_var"].into_iter().enumerate() {
             vector(inputs, name, i + 1, c)?;
         }

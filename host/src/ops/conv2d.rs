@@ -23,8 +23,8 @@ impl Operator for Conv2d {
 
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
         arity(inputs, 2..=3)?;
-        let &[h, w, c] = inputs[0] else { return Err(form("x", "[H, W, C]", inputs[0])) };
-        let &[o, kh, kw, i] = inputs[1] else { return Err(form("w", "[O, KH, KW, I]", inputs[1])) };
+        let &[h, w, c] = inputs[0] else { return Err(form("x", "[H, W, C]")) };
+        let &[o, kh, kw, i] = inputs[1] else { return Err(form("w", "[O, KH, KW, I]")) };
         if i != c {
             return Err(Misfit::Reads { what: "channels", reads: i, has: c });
         }

@@ -19,7 +19,7 @@ impl Operator for Dense {
 
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
         arity(inputs, 2..=3)?;
-        let &[o, i] = inputs[1] else { return Err(form("w", "[O, I]", inputs[1])) };
+        let &[o, i] = inputs[1] else { return Err(form("w", "[O, I]")) };
         let len: usize = inputs[0].iter().product();
         if len != i {
             return Err(Misfit::Reads { what: "elements", reads: i, has: len });

@@ -26,8 +26,8 @@ impl Operator for DepthwiseConv2d {
 
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
         arity(inputs, 2..=3)?;
-        let &[h, w, c] = inputs[0] else { return Err(form("x", "[H, W, C]", inputs[0])) };
-        let &[kh, kw, o] = inputs[1] else { return Err(form("w", "[KH, KW, C * multiplier]", inputs[1])) };
+        let &[h, w, c] = inputs[0] else { return Err(form("x", "[H, W, C]")) };
+        let &[kh, kw, o] = inputs[1] else { return Err(form("w", "[KH, KW, C * multiplier]")) };
         if c == 0 || o % c != 0 || o == 0 {
             return Err(Misfit::Multiple { outputs: o, inputs: c });
         }

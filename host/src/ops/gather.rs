@@ -17,8 +17,8 @@ impl Operator for Gather {
 
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
         arity(inputs, 2..=2)?;
-        let &[_, ref row @ ..] = inputs[0] else { return Err(form("x", "[N, .., C]", inputs[0])) };
-        let &[count] = inputs[1] else { return Err(form("rows", "[Q]", inputs[1])) };
+        let &[_, ref row @ ..] = inputs[0] else { return Err(form("x", "[N, .., C]")) };
+        let &[count] = inputs[1] else { return Err(form("rows", "[Q]")) };
         Ok([&[count], row].concat())
     }
 

@@ -24,14 +24,12 @@ pub enum Misfit {
         got: usize,
     },
     /// An operand with other axes.
-    #[error("{operand} must be {form}, got {got:?}")]
+    #[error("{operand} must be {form}")]
     Form {
         /// The operand.
         operand: &'static str,
         /// Its axes.
         form: &'static str,
-        /// Its shape.
-        got: Vec<usize>,
     },
     /// An operand of another shape.
     #[error("{operand} must be {want:?}, got {got:?}")]
@@ -44,12 +42,10 @@ pub enum Misfit {
         got: Vec<usize>,
     },
     /// An operand that is not one row a node of the graph.
-    #[error("x must be [{nodes}, .., C], one row a node of the graph, got {got:?}")]
+    #[error("x must be [{nodes}, .., C], one row a node of the graph")]
     Rows {
         /// Nodes of the graph.
         nodes: usize,
-        /// Shape of the operand.
-        got: Vec<usize>,
     },
     /// Weights for another number of input values.
     #[error("w reads {reads} {what}, x has {has}")]

@@ -216,8 +216,8 @@ fn vector(inputs: &[&[usize]], operand: &'static str, i: usize, len: usize) -> R
 }
 
 /// The refusal of an operand that does not have these axes.
-fn form(operand: &'static str, form: &'static str, got: &[usize]) -> Misfit {
-    Misfit::Form { operand, form, got: got.to_vec() }
+fn form(operand: &'static str, form: &'static str) -> Misfit {
+    Misfit::Form { operand, form }
 }
 
 macro_rules! ops {

@@ -27,7 +27,7 @@ pub struct AveragePool2d {
 
 fn shape(inputs: &[&[usize]], kernel: [usize; 2], sliding: &Sliding) -> Result<Vec<usize>, Misfit> {
     arity(inputs, 1..=1)?;
-    let &[h, w, c] = inputs[0] else { return Err(form("x", "[H, W, C]", inputs[0])) };
+    let &[h, w, c] = inputs[0] else { return Err(form("x", "[H, W, C]")) };
     if sliding.dilation != [1, 1] {
         return Err(Misfit::Dilation { what: "pooling" });
     }

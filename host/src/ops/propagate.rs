@@ -64,7 +64,7 @@ impl Operator for Propagate {
         vector(inputs, "the bits of the edges that count", operands, Kept::bytes(adjacency.edges()))?;
         let (x, nodes) = (inputs[0], adjacency.nodes());
         if x.len() < 2 || x[0] != nodes {
-            return Err(Misfit::Rows { nodes, got: x.to_vec() });
+            return Err(Misfit::Rows { nodes });
         }
         let channels: usize = x[1..].iter().product();
         match self.rule {

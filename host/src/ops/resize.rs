@@ -27,7 +27,7 @@ pub struct ResizeBilinear {
 
 fn shape(inputs: &[&[usize]], size: [usize; 2]) -> Result<Vec<usize>, Misfit> {
     arity(inputs, 1..=1)?;
-    let &[_, _, c] = inputs[0] else { return Err(form("x", "[H, W, C]", inputs[0])) };
+    let &[_, _, c] = inputs[0] else { return Err(form("x", "[H, W, C]")) };
     Ok(vec![size[0], size[1], c])
 }
 

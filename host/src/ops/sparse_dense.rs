@@ -26,7 +26,7 @@ impl Operator for SparseDense {
 
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
         arity(inputs, 1..=2)?;
-        let &[width, outputs] = inputs[0] else { return Err(form("w", "[F, O]", inputs[0])) };
+        let &[width, outputs] = inputs[0] else { return Err(form("w", "[F, O]")) };
         if width != self.features.width() {
             return Err(Misfit::Features { reads: width, has: self.features.width() });
         }

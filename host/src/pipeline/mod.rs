@@ -19,9 +19,10 @@ use crate::hardware::Isa;
 use crate::io::AlignedBytes;
 use crate::io::atomic::{self, WriteError};
 use crate::plan::Arena;
+use crate::quantize::QuantizeError;
 use crate::recipe::Recipe;
 use crate::report::{Report, ReportError, Stage};
-use crate::sparsify::{cost, cost::Meter, wgsef::Prox};
+use crate::sparsify::{SparsifyError, cost, cost::Meter, wgsef::Prox};
 use crate::train::{self, Phase, TrainError};
 use crate::tune::{TuneError, export_planned, write_planned};
 use meter::ChipMeter;
@@ -46,6 +47,10 @@ pub enum PipelineError {
     Graph(#[from] GraphError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    #[error(transparent)]
+    Sparsify(#[from] SparsifyError),
     #[error(transparent)]
     Train(#[from] TrainError),
     #[error(transparent)]

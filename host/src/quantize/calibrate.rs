@@ -1,7 +1,8 @@
 //! What the codes of an activation, or of a filter, must reach: five ways to choose it.
 
+use super::QuantizeError;
 use super::histogram::Histogram;
-use crate::graph::{Graph, GraphError, TensorId};
+use crate::graph::{Graph, TensorId};
 use std::cmp::Ordering;
 
 /// How the range of an activation is chosen from its values, or the largest weight from a filter's
@@ -127,14 +128,14 @@ impl Seen {
 /// The range of every float activation of `graph` over `samples`, indexed by tensor.
 ///
 /// # Errors
-/// [`GraphError`] when a sample does not fit, when there is none, and when an activation is not finite.
+/// [`QuantizeError`] when a sample does not fit, when there is none, and when an activation is not finite.
 pub fn ranges(
     graph: &Graph,
     samples: &[&[f32]],
     calibration: Calibration,
-) -> Result<Vec<Option<(f32, f32)>>, GraphError> {
+) -> Result<Vec<Option<(f32, f32)>>, QuantizeError> {
     if samples.is_empty() {
-        return Err(GraphError::Eval("calibration needs at least one sample".into()));
+        return Err(QuantizeError::NoSamples { what: "calibration" });
     }
     let mut seen: Vec<Option<Seen>> = vec![None; graph.tensors.len()];
     for samples in samples.chunks(AVERAGED_SAMPLES) {
@@ -142,8 +143,7 @@ pub fn ranges(
             let seen = seen[id.0].get_or_insert_with(Seen::new);
             for &v in values {
                 if !v.is_finite() {
-                    let name = &graph[id].name;
-                    return Err(GraphError::Eval(format!("activation `{name}` is {v} during calibration")));
+                    return Err(QuantizeError::Activation { tensor: graph[id].name.clone(), value: v });
                 }
                 seen.see(v);
             }
@@ -176,8 +176,8 @@ pub(super) fn range_of(values: &[f32], calibration: Calibration) -> (f32, f32) {
 fn visit(
     graph: &Graph,
     samples: &[&[f32]],
-    mut f: impl FnMut(TensorId, &[f32]) -> Result<(), GraphError>,
-) -> Result<(), GraphError> {
+    mut f: impl FnMut(TensorId, &[f32]) -> Result<(), QuantizeError>,
+) -> Result<(), QuantizeError> {
     for sample in samples {
         let values = graph.evaluate(sample)?;
         for id in graph.activations() {

@@ -1,9 +1,10 @@
 //! From real values to codes: weights with their bias, constant operands, and the range of an activation.
 
+use super::QuantizeError;
 use super::codebook;
 use super::options::Precision;
-use super::scheme::{Weights, channel_of, float_weights};
-use crate::graph::{Data, Graph, GraphError, Node, Quant, Role, TensorId};
+use super::scheme::{Weights, channel_of, finite};
+use crate::graph::{Data, Graph, Node, Quant, Role, TensorId};
 use niwaki_core::format::DType;
 use niwaki_core::num::{quantize_i8, round_away};
 
@@ -16,15 +17,15 @@ pub(super) fn quantize_weights(
     graph: &mut Graph,
     node: &Node,
     scales: &[f32],
-) -> Result<(), GraphError> {
+) -> Result<(), QuantizeError> {
     let inputs = &node.inputs;
     let input_scale = graph[inputs[0]].quant.as_ref().map_or(1.0, |q| f64::from(q.scales[0]));
-    let weights = float_weights(graph, node)?.to_vec();
+    let weights = finite(graph, inputs[1])?.to_vec();
     let channels = graph[inputs[1]].shape[rule.axis];
     let channel = channel_of(rule.axis, channels, weights.len());
     let bias = match inputs.get(2) {
         Some(&b) => {
-            let wrong = || GraphError::Eval(format!("bias of `{}` is used twice or is not f32", node.name));
+            let wrong = || QuantizeError::NotFloat { what: "bias", tensor: graph[b].name.clone() };
             graph[b].f32s().ok_or_else(wrong)?.to_vec()
         }
         None => vec![0.0; channels],
@@ -32,7 +33,7 @@ pub(super) fn quantize_weights(
     let mut scales = scales.to_vec();
     for (c, &b) in bias.iter().enumerate() {
         if !b.is_finite() {
-            return Err(GraphError::Eval(format!("the bias of `{}` contains {b}", node.name)));
+            return Err(QuantizeError::NotFinite { what: "the bias of", tensor: node.name.clone(), value: b });
         }
         let scale = &mut scales[rule.scale_of(c)];
         *scale = weight_scale(*scale, b, input_scale);
@@ -67,14 +68,14 @@ pub(super) fn quantize_weights(
 }
 
 /// A constant operand of a sum or product: int8 codes of its own range.
-pub(super) fn quantize_operand(graph: &mut Graph, id: TensorId) -> Result<(), GraphError> {
+pub(super) fn quantize_operand(graph: &mut Graph, id: TensorId) -> Result<(), QuantizeError> {
     if graph[id].role == Role::Activation || graph[id].quant.is_some() {
         return Ok(());
     }
     let name = graph[id].name.clone();
-    let values = graph[id].f32s().ok_or_else(|| GraphError::Eval(format!("`{name}` is not f32")))?;
+    let values = graph[id].f32s().ok_or_else(|| QuantizeError::NotFloat { what: "operand", tensor: name.clone() })?;
     if let Some(v) = values.iter().find(|v| !v.is_finite()) {
-        return Err(GraphError::Eval(format!("`{name}` contains {v}")));
+        return Err(QuantizeError::NotFinite { what: "operand", tensor: name, value: *v });
     }
     let low = values.iter().copied().fold(0.0, f32::min);
     let high = values.iter().copied().fold(0.0, f32::max);

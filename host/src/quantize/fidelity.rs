@@ -1,5 +1,6 @@
 //! How close an integer network stays to the float one that it was made of.
 
+use super::QuantizeError;
 use crate::graph::{Graph, GraphError, TensorId, eval::Value};
 use crate::ops::Softmax;
 use niwaki_core::num::dequantize;
@@ -24,10 +25,10 @@ pub struct Fidelity {
 /// Compares `integer` with `float` on `samples`.
 ///
 /// # Errors
-/// [`GraphError`] when a sample does not fit, or there is none.
-pub fn fidelity(float: &Graph, integer: &Graph, samples: &[&[f32]]) -> Result<Fidelity, GraphError> {
+/// [`QuantizeError`] when a sample does not fit, or there is none.
+pub fn fidelity(float: &Graph, integer: &Graph, samples: &[&[f32]]) -> Result<Fidelity, QuantizeError> {
     if samples.is_empty() {
-        return Err(GraphError::Eval("a comparison needs at least one sample".into()));
+        return Err(QuantizeError::NoSamples { what: "a comparison" });
     }
     let (float_scores, integer_scores) = (scores_of(float)?, scores_of(integer)?);
     let (mut pairs, mut agreed) = (Vec::new(), 0);
@@ -54,8 +55,8 @@ pub fn fidelity(float: &Graph, integer: &Graph, samples: &[&[f32]]) -> Result<Fi
 }
 
 /// The tensor of the scores.
-fn scores_of(graph: &Graph) -> Result<TensorId, GraphError> {
-    let output = *graph.outputs.first().ok_or_else(|| GraphError::Eval("the network has no output".into()))?;
+fn scores_of(graph: &Graph) -> Result<TensorId, QuantizeError> {
+    let output = *graph.outputs.first().ok_or(GraphError::NoOutput)?;
     let head = graph.producer(output).map(|n| &graph.nodes[n]).filter(|node| node.op.is::<Softmax>());
     Ok(head.map_or(output, |node| node.inputs[0]))
 }

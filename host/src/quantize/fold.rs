@@ -1,6 +1,7 @@
 //! Graph passes before quantisation: batch norm into weights, clamps into the operators before them.
 
-use crate::graph::{Activation, Graph, GraphError, Role, TensorId};
+use super::{QuantizeError, Unfoldable};
+use crate::graph::{Activation, Graph, Role, TensorId};
 use crate::ops::{BatchNorm, Clamp, Weights};
 
 /// Folds every batch norm into the convolution or dense layer before it.
@@ -8,39 +9,38 @@ use crate::ops::{BatchNorm, Clamp, Weights};
 /// `w' = w * gamma / sqrt(var + epsilon)`, `b' = beta + (b - mean) * gamma / sqrt(var + epsilon)`, per output channel.
 ///
 /// # Errors
-/// [`GraphError::Eval`] names a batch norm that follows nothing it could be folded into.
-pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, GraphError> {
+/// [`QuantizeError::Fold`] names a batch norm that follows nothing it could be folded into.
+pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, QuantizeError> {
     let mut graph = graph.clone();
     while let Some(n) = graph.nodes.iter().position(|n| n.op.is::<BatchNorm>()) {
         let norm = graph.nodes[n].clone();
         let Some(batch_norm) = norm.op.get::<BatchNorm>() else { break };
-        let fail = |what: &str| GraphError::Eval(format!("batch_norm `{}` cannot be folded: {what}", norm.name));
+        let fail = |why| QuantizeError::Fold { node: norm.name.clone(), why };
         let x = norm.inputs[0];
-        let p = graph.producer(x).ok_or_else(|| fail("its input is a network input"))?;
+        let p = graph.producer(x).ok_or_else(|| fail(Unfoldable::NoLayer))?;
         if graph.consumers(x).len() != 1 || graph.outputs.contains(&x) {
-            return Err(fail("its input is also used elsewhere"));
+            return Err(fail(Unfoldable::ReadElsewhere));
         }
-        let (scale, shift) =
-            batch_norm.affine(&graph.operands(&norm)).map_err(|_| fail("its statistics are not f32"))?;
+        let (scale, shift) = batch_norm.affine(&graph.operands(&norm)).map_err(|_| fail(Unfoldable::Statistics))?;
         let channels = scale.len();
-        let w = *graph.nodes[p].inputs.get(1).ok_or_else(|| fail("the operator before it has no weights"))?;
-        let clamped = "the operator before it has no weights or a clamp of its own";
+        let w = *graph.nodes[p].inputs.get(1).ok_or_else(|| fail(Unfoldable::NoWeights))?;
         let before = &mut graph.nodes[p].op;
-        let layout = before.rules().weights.filter(|weights| weights.gather()).ok_or_else(|| fail(clamped))?;
+        let layout =
+            before.rules().weights.filter(|weights| weights.gather()).ok_or_else(|| fail(Unfoldable::Clamped))?;
         match before.activation_mut() {
             Some(activation) if *activation == Activation::None => *activation = batch_norm.activation,
-            _ => return Err(fail(clamped)),
+            _ => return Err(fail(Unfoldable::Clamped)),
         }
         // Filters are rows of the weights or, depthwise, their last axis.
         let outer = layout == Weights::Filters;
-        let weights = graph[w].f32s_mut().ok_or_else(|| fail("the weights before it are not f32"))?;
+        let weights = graph[w].f32s_mut().ok_or_else(|| fail(Unfoldable::Weights))?;
         let filter_len = weights.len() / channels.max(1);
         for (i, v) in weights.iter_mut().enumerate() {
             *v *= scale[if outer { i / filter_len.max(1) } else { i % channels }];
         }
         match graph.nodes[p].inputs.get(2).copied() {
             Some(b) => {
-                let bias = graph[b].f32s_mut().ok_or_else(|| fail("the bias before it is not f32"))?;
+                let bias = graph[b].f32s_mut().ok_or_else(|| fail(Unfoldable::Bias))?;
                 bias.iter_mut().zip(scale.iter().zip(&shift)).for_each(|(b, (s, t))| *b = *b * s + t);
             }
             None => {

@@ -11,6 +11,7 @@ mod calibrate;
 mod codebook;
 mod codes;
 mod equalize;
+mod error;
 pub mod fidelity;
 mod fold;
 mod histogram;
@@ -25,25 +26,26 @@ mod shared;
 pub use calibrate::{Calibration, ranges};
 pub use codes::activation_quant;
 pub use equalize::equalize;
+pub use error::{QuantizeError, Unfoldable, Unpropagated};
 pub use fold::{fold_batch_norm, fuse_activations};
 pub use options::{Granularity, Precision, Quantize};
 pub use scheme::{Scheme, with_steps};
 
-use crate::graph::{Graph, GraphError, Quant};
+use crate::graph::{Graph, Quant};
 
 /// Quantises `graph` with weights of int8 per output channel: the defaults of [`Quantize`] with this calibration.
 ///
 /// # Errors
-/// [`GraphError`] names the operator or activation that cannot be quantised.
-pub fn post_training(graph: &Graph, samples: &[&[f32]], calibration: Calibration) -> Result<Graph, GraphError> {
+/// [`QuantizeError`] names the operator or activation that cannot be quantised.
+pub fn post_training(graph: &Graph, samples: &[&[f32]], calibration: Calibration) -> Result<Graph, QuantizeError> {
     quantize(graph, samples, &Quantize { calibration, ..Quantize::default() })
 }
 
 /// Quantises `graph` after training: everything of `options` but quantisation-aware training.
 ///
 /// # Errors
-/// [`GraphError`] names the operator or activation that cannot be quantised.
-pub fn quantize(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<Graph, GraphError> {
+/// [`QuantizeError`] names the operator or activation that cannot be quantised.
+pub fn quantize(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<Graph, QuantizeError> {
     let (float, scheme) = prepare(graph, samples, options)?;
     let mut graph = scheme.apply(&float)?;
     nodes::quantise_features(&mut graph, &float)?;
@@ -55,10 +57,9 @@ pub fn quantize(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result
 ///
 /// # Errors
 /// As [`quantize`].
-pub fn prepare(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<(Graph, Scheme), GraphError> {
+pub fn prepare(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<(Graph, Scheme), QuantizeError> {
     if options.trains_codebook() {
-        let what = "the values of a codebook are chosen after training: it takes quantize.qat_epochs = 0";
-        return Err(GraphError::Eval(what.into()));
+        return Err(QuantizeError::TrainedCodebook);
     }
     let mut float = folded(graph, options)?;
     if options.equalize {
@@ -75,8 +76,8 @@ pub fn prepare(graph: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<
 /// has depends on the nodes of `graph` alone.
 ///
 /// # Errors
-/// [`GraphError::Eval`] names a batch norm that follows nothing it could be folded into.
-pub fn folded(graph: &Graph, options: &Quantize) -> Result<Graph, GraphError> {
+/// [`QuantizeError::Fold`] names a batch norm that follows nothing it could be folded into.
+pub fn folded(graph: &Graph, options: &Quantize) -> Result<Graph, QuantizeError> {
     let mut float = fuse_activations(&fold_batch_norm(&nodes::without_dropout(graph))?);
     if options.bias_correction || options.reconstruct > 0 || options.qat_epochs > 0 {
         refine::add_biases(&mut float);

@@ -1,8 +1,10 @@
 //! Operators over node sets in int8: what a GCN propagation reads is quantised by node.
 
+use super::scheme::finite;
+use super::{QuantizeError, Unpropagated};
 use super::{activation_quant, calibrate::range_of};
 use crate::graph::lower::nodes::gcn_factors;
-use crate::graph::{Data, Graph, GraphError, Propagation, Quant, TensorId};
+use crate::graph::{Data, Graph, Propagation, Quant, TensorId};
 use crate::ops::{Dropout, Propagate, SparseDense};
 use crate::quantize::Calibration;
 use niwaki_core::num::quantize_i8;
@@ -27,13 +29,13 @@ pub(super) fn without_dropout(graph: &Graph) -> Graph {
 /// Quantises by node what each GCN propagation of `graph` reads, with codes of `d_j^-1/2 x_j`.
 ///
 /// # Errors
-/// [`GraphError`] when something else reads that too, or cannot write it so.
+/// [`QuantizeError`] when something else reads that too, or cannot write it so.
 pub(super) fn quantise_by_node(
     graph: &mut Graph,
     float: &Graph,
     samples: &[&[f32]],
     calibration: Calibration,
-) -> Result<(), GraphError> {
+) -> Result<(), QuantizeError> {
     for node in &float.nodes {
         let Some(Propagate { adjacency, rule: Propagation::Gcn, .. }) = node.op.get() else { continue };
         // Degrees that are known at run time alone are not in the scales.
@@ -41,24 +43,25 @@ pub(super) fn quantise_by_node(
             continue;
         }
         let x = node.inputs[0];
-        let fail = |what: &str| GraphError::Eval(format!("propagate `{}`: its input {what}", node.name));
+        let fail = |why| QuantizeError::Propagation { node: node.name.clone(), why };
         let gcn = |n: &usize| match float.nodes[*n].op.get() {
             Some(Propagate { adjacency: other, rule: Propagation::Gcn, .. }) => other == adjacency,
             _ => false,
         };
         if !float.consumers(x).iter().all(gcn) || float.outputs.contains(&x) {
-            return Err(fail("is also read by something else than GCN propagation"));
+            return Err(fail(Unpropagated::ReadElsewhere));
         }
         let writes_rows = |n: usize| float.nodes[n].op.rules().scales_rows;
         if !float.producer(x).is_some_and(writes_rows) {
-            return Err(fail("is not made by a layer of each node"));
+            return Err(fail(Unpropagated::NoRows));
         }
         let factors = gcn_factors(&adjacency.csr());
         let channels = float[x].element_count() / factors.len();
         let mut scaled = Vec::new();
         for sample in samples {
             let values = float.evaluate(sample)?;
-            let values = values[x.0].as_ref().and_then(|values| values.f32s()).ok_or_else(|| fail("has no values"))?;
+            let values =
+                values[x.0].as_ref().and_then(|values| values.f32s()).ok_or_else(|| fail(Unpropagated::NoValues))?;
             let rows = values.chunks_exact(channels).zip(&factors);
             scaled.extend(rows.flat_map(|(row, &factor)| row.iter().map(move |&v| v * factor as f32)));
         }
@@ -72,14 +75,10 @@ pub(super) fn quantise_by_node(
 
 /// Quantises the weights of every product with sparse features, one scale a column; biases stay, the kernel's integers
 /// hold them.
-pub(super) fn quantise_features(graph: &mut Graph, float: &Graph) -> Result<(), GraphError> {
+pub(super) fn quantise_features(graph: &mut Graph, float: &Graph) -> Result<(), QuantizeError> {
     for node in float.nodes.iter().filter(|node| node.op.is::<SparseDense>()) {
         let w = node.inputs[0];
-        let fail = |what: String| GraphError::Eval(format!("weights `{}` {what}", float[w].name));
-        let weights = graph[w].f32s().ok_or_else(|| fail("are used twice or are not f32".into()))?;
-        if let Some(weight) = weights.iter().find(|weight| !weight.is_finite()) {
-            return Err(fail(format!("contain {weight}")));
-        }
+        let weights = finite(graph, w)?;
         let columns = graph[w].shape[1];
         let mut scales = vec![0.0_f32; columns];
         for (i, weight) in weights.iter().enumerate() {

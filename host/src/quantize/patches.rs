@@ -1,6 +1,7 @@
 //! What a filter sees: the rows of inputs that its weights are multiplied with, one an output position.
 
-use crate::graph::{Graph, GraphError, Node};
+use super::QuantizeError;
+use crate::graph::{Graph, Node};
 use crate::ops::Weights;
 use niwaki_core::shape::Window;
 
@@ -22,8 +23,8 @@ impl Patches {
     /// convolution.
     ///
     /// # Errors
-    /// [`GraphError`] when the operands do not fit.
-    pub(super) fn new(graph: &Graph, node: &Node) -> Result<Option<Self>, GraphError> {
+    /// [`QuantizeError`] when the operands do not fit.
+    pub(super) fn new(graph: &Graph, node: &Node) -> Result<Option<Self>, QuantizeError> {
         let Some(weights) = node.op.rules().weights.filter(|weights| weights.gather()) else { return Ok(None) };
         let (x, w) = (&graph[node.inputs[0]].shape, &graph[node.inputs[1]].shape);
         let window = match (node.op.sliding(), weights.window(w)) {

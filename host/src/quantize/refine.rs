@@ -5,6 +5,7 @@
 //! `b' = b + E[w x] - E[ŵ x̂]` for every output channel, over all samples and positions (Nagel et al. 2019, section 4.2,
 //! with data in place of batch-norm statistics). The layer sees `x̂` of the layers before it as they are by then.
 
+use super::QuantizeError;
 use super::options::Quantize;
 use super::patches::Patches;
 use super::reconstruct::{Problem, reconstruct};
@@ -31,11 +32,11 @@ pub(super) fn refine(
     scheme: &mut Scheme,
     samples: &[&[f32]],
     options: &Quantize,
-) -> Result<(), GraphError> {
+) -> Result<(), QuantizeError> {
     let reference = float.clone();
     let mut integer = scheme.apply(float)?;
     let &[input] = reference.inputs.as_slice() else {
-        return Err(GraphError::Eval(format!("refining takes networks of one input, not {}", reference.inputs.len())));
+        return Err(GraphError::Inputs { what: "refining", count: reference.inputs.len() }.into());
     };
     let start = |x: &&[f32]| {
         let mut sample = Sample { float: vec![None; float.tensors.len()], rounded: vec![None; float.tensors.len()] };
@@ -163,7 +164,7 @@ impl Layer<'_> {
         scheme: &mut Scheme,
         integer: &Graph,
         steps: usize,
-    ) -> Result<(), GraphError> {
+    ) -> Result<(), QuantizeError> {
         let &[x, w, bias] = self.operands() else { return Ok(()) };
         let node = &self.reference.nodes[self.n];
         let (Some(rule), p) = (scheme.weights(self.n), &self.patches) else { return Ok(()) };
@@ -176,8 +177,7 @@ impl Layer<'_> {
         };
         let mut by_sample = vec![Vec::new(); self.walk.len()];
         picked.iter().for_each(|&at| by_sample[at / p.positions].push(at % p.positions));
-        let mut op = node.op.clone();
-        let clamp = op.activation_mut().map_or((f32::NEG_INFINITY, f32::INFINITY), |a| a.range());
+        let clamp = node.op.activation().map_or((f32::NEG_INFINITY, f32::INFINITY), |a| a.range());
         // A scale that all channels share is theirs, not a channel's to change.
         let shared = scheme.scales(float, self.n).len() == 1;
         let problem = |outputs: std::ops::Range<usize>, channel: Option<usize>| {
@@ -207,7 +207,7 @@ impl Layer<'_> {
             }
             let scale: Vec<f32> = outputs.clone().map(|o| scales[if shared { 0 } else { o }]).collect();
             let solved = reconstruct(&problem, weights, of(bias)[outputs.clone()].to_vec(), scale, steps)
-                .map_err(|e| GraphError::Eval(format!("{} `{}`: {e}", node.op.name(), node.name)))?;
+                .map_err(|error| QuantizeError::Reconstruct { op: node.op.name(), node: node.name.clone(), error })?;
             let Some(solved) = solved else { continue };
             for (i, o) in outputs.enumerate() {
                 for k in 0..p.len {

@@ -4,11 +4,12 @@
 //! quantisation the exported network is `apply` of the last weights, and each step of that training computes with
 //! `apply` of the weights it has.
 
+use super::QuantizeError;
 use super::calibrate::{ranges, weight_shares};
 use super::codes::{activation_quant, quantize_operand, quantize_weights};
 use super::options::{Granularity, Precision, Quantize};
 use super::shared::Shared;
-use crate::graph::{Data, Graph, GraphError, Node, Op, Quant, Role, TensorId};
+use crate::graph::{Data, Graph, Node, Op, Quant, Role, TensorId};
 use crate::ops::{Constants, Quantisation, Weights as Layout};
 use niwaki_core::format::DType;
 
@@ -66,8 +67,8 @@ impl Scheme {
     /// Chooses scales for `float`, whose batch norms are folded, from its weights and from `samples`.
     ///
     /// # Errors
-    /// [`GraphError`] names the activation or the weights that have no finite range.
-    pub fn calibrate(float: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<Self, GraphError> {
+    /// [`QuantizeError`] names the activation or the weights that have no finite range.
+    pub fn calibrate(float: &Graph, samples: &[&[f32]], options: &Quantize) -> Result<Self, QuantizeError> {
         let shared = Shared::new(float);
         let fixed = shared.fixed(float)?;
         let ranges = shared.joined(float, &ranges(float, samples, options.calibration)?);
@@ -90,14 +91,11 @@ impl Scheme {
             let precision = precision.of(&node.op);
             Weights::calibrate(float, node, axis, &Quantize { weights: precision, ..options.clone() }).map(Some)
         });
-        let weights = weights.collect::<Result<_, GraphError>>()?;
+        let weights = weights.collect::<Result<_, QuantizeError>>()?;
         for name in &options.four_bits {
             if !float.nodes.iter().any(|node| node.name == *name && weight_axis(&node.op).is_some()) {
-                let names: Vec<&str> = float.nodes.iter().filter(weighted).map(|node| node.name.as_str()).collect();
-                let names = names.join(", ");
-                return Err(GraphError::Eval(format!(
-                    "four_bits: no layer with weights is `{name}`; there are {names}"
-                )));
+                let layers = float.nodes.iter().filter(weighted).map(|node| node.name.clone()).collect();
+                return Err(QuantizeError::FourBits { name: name.clone(), layers });
             }
         }
         Ok(Self { activations: (0..float.tensors.len()).map(|t| activation(TensorId(t))).collect(), weights })
@@ -107,7 +105,7 @@ impl Scheme {
     ///
     /// # Errors
     /// As [`Self::calibrate`].
-    pub fn with_four_bits(&self, float: &Graph, n: usize, options: &Quantize) -> Result<Self, GraphError> {
+    pub fn with_four_bits(&self, float: &Graph, n: usize, options: &Quantize) -> Result<Self, QuantizeError> {
         let mut scheme = self.clone();
         if let Some(Weights { axis, .. }) = scheme.weights[n] {
             scheme.weights[n] = Some(Weights::calibrate(float, &float.nodes[n], axis, &of_four_bits(options))?);
@@ -174,8 +172,8 @@ impl Scheme {
     /// The integer network of `float`, which has the tensors and nodes that the scheme was made for.
     ///
     /// # Errors
-    /// [`GraphError`] names the weights that are used twice, not f32 or not finite.
-    pub fn apply(&self, float: &Graph) -> Result<Graph, GraphError> {
+    /// [`QuantizeError`] names the weights that are used twice, not f32 or not finite.
+    pub fn apply(&self, float: &Graph) -> Result<Graph, QuantizeError> {
         let mut graph = float.clone();
         for (t, rule) in self.activations.iter().enumerate() {
             let Some(Activation { quant, step }) = rule else { continue };
@@ -197,14 +195,13 @@ impl Scheme {
                 Constants::Refused => {
                     for &id in &node.inputs {
                         if graph[id].role != Role::Activation {
-                            return Err(GraphError::Eval(format!("{} `{}` of a constant", node.op.name(), node.name)));
+                            return Err(QuantizeError::Constant { op: node.op.name(), node: node.name.clone() });
                         }
                     }
                 }
             }
             if rules.quantisation == Quantisation::Given {
-                let what = "is quantised in part already; give the float network";
-                return Err(GraphError::Eval(format!("{} `{}`: the network {what}", node.op.name(), node.name)));
+                return Err(QuantizeError::PartlyQuantised { op: node.op.name(), node: node.name.clone() });
             }
             if let Some(weights) = &self.weights[n] {
                 quantize_weights(weights, &mut graph, node, &self.scales(float, n))?;
@@ -281,12 +278,12 @@ fn learned(float: &Graph, step: TensorId, first: &[f32]) -> Vec<f32> {
     first.iter().zip(steps).map(|(first, step)| (first * step.exp()).clamp(MIN_SCALE, 1.0 / MIN_SCALE)).collect()
 }
 
-pub(super) fn float_weights<'a>(graph: &'a Graph, node: &Node) -> Result<&'a [f32], GraphError> {
-    let w = &graph[node.inputs[1]];
-    let fail = |what: String| GraphError::Eval(format!("weights `{}` {what}", w.name));
-    let values = w.f32s().ok_or_else(|| fail("are used twice or are not f32".into()))?;
-    match values.iter().find(|w| !w.is_finite()) {
-        Some(w) => Err(fail(format!("contain {w}"))),
+/// The f32 values of weights, all of them numbers.
+pub(super) fn finite(graph: &Graph, weights: TensorId) -> Result<&[f32], QuantizeError> {
+    let (what, name) = ("weights", &graph[weights].name);
+    let values = graph[weights].f32s().ok_or_else(|| QuantizeError::NotFloat { what, tensor: name.clone() })?;
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(&value) => Err(QuantizeError::NotFinite { what, tensor: name.clone(), value }),
         None => Ok(values),
     }
 }
@@ -308,8 +305,8 @@ fn of_four_bits(options: &Quantize) -> Quantize {
 
 impl Weights {
     /// Scales for the weights of `node`, of the type `options.weights`.
-    fn calibrate(float: &Graph, node: &Node, axis: usize, options: &Quantize) -> Result<Self, GraphError> {
-        let (w, precision) = (float_weights(float, node)?, options.weights);
+    fn calibrate(float: &Graph, node: &Node, axis: usize, options: &Quantize) -> Result<Self, QuantizeError> {
+        let (w, precision) = (finite(float, node.inputs[1])?, options.weights);
         let groups = match options.granularity {
             Granularity::Channel => by_channel(w, axis, float[node.inputs[1]].shape[axis]),
             Granularity::Tensor => vec![w.to_vec()],

@@ -1,7 +1,8 @@
 //! Which activations have one quantisation because an operator only moves codes between them, and which a fixed one.
 
 use super::Quant;
-use crate::graph::{Graph, GraphError, Node, Role, TensorId};
+use super::QuantizeError;
+use crate::graph::{Graph, Node, Role, TensorId};
 use crate::ops::Quantisation;
 use niwaki_core::format::DType;
 
@@ -51,24 +52,22 @@ impl Shared {
     /// The fixed quantisation of every leader that has one.
     ///
     /// # Errors
-    /// [`GraphError`] names the operator that wants to give a code two meanings.
-    pub(super) fn fixed(&self, graph: &Graph) -> Result<Vec<Option<Quant>>, GraphError> {
+    /// [`QuantizeError`] names the operator that wants to give a code two meanings.
+    pub(super) fn fixed(&self, graph: &Graph) -> Result<Vec<Option<Quant>>, QuantizeError> {
         let mut fixed: Vec<Option<Quant>> = vec![None; graph.tensors.len()];
         for node in &graph.nodes {
             if let Some(quant) = fixed_quant(node) {
                 fixed[self.leader(node.output).0] = Some(quant);
             }
         }
-        let what = "is concatenated with the output of a softmax, logistic function or tanh, whose codes have a fixed \
-                    meaning; use a clamp in their place, or concatenate after a layer with weights";
         if let Some(&x) = graph.inputs.iter().find(|&&x| fixed[self.leader(x).0].is_some()) {
-            return Err(GraphError::Eval(format!("input `{}` {what}", graph[x].name)));
+            return Err(QuantizeError::TwoMeanings { place: format!("input `{}`", graph[x].name) });
         }
         for node in &graph.nodes {
             let leader = self.leader(node.output);
             if !moves(node) && fixed[leader.0].is_some() && fixed[leader.0] != fixed_quant(node) {
-                let (op, name) = (node.op.name(), &node.name);
-                return Err(GraphError::Eval(format!("{op} `{name}`: its output {what}")));
+                let place = format!("{} `{}`: its output", node.op.name(), node.name);
+                return Err(QuantizeError::TwoMeanings { place });
             }
         }
         Ok(fixed)

@@ -53,6 +53,15 @@ pub enum SparsifyError {
         /// Why not.
         what: String,
     },
+    /// A block that was found in another graph.
+    #[error("`{block}` is no block of this graph; list the blocks again")]
+    ForeignBlock {
+        /// Its name.
+        block: String,
+    },
+    /// A graph whose edges all stay whatever happens.
+    #[error("there is no edge that could be left out")]
+    NoEdges,
     /// The network could not be changed.
     #[error(transparent)]
     Graph(#[from] GraphError),

@@ -1,10 +1,11 @@
 //! Groups set to zero, and groups taken out: a network without them is an ordinary smaller network.
 
+use super::SparsifyError;
 use super::blocks::Block;
 use super::channels::Cut;
 use super::zero::is_trained;
-use crate::graph::{Activation, Graph, GraphError, Op, TensorId};
-use crate::ops;
+use crate::graph::{Activation, Graph, GraphError, TensorId};
+use crate::ops::Clamp;
 use std::collections::BTreeSet;
 
 pub use crate::graph::channels::prune;
@@ -12,7 +13,7 @@ pub use crate::graph::channels::prune;
 /// Sets the channels that would go to zero instead: what makes them and is trained. Batch-norm statistics stay.
 ///
 /// # Errors
-/// [`GraphError::Eval`] as [`prune`] for channels to keep that are none of the space's.
+/// [`GraphError::Keep`] as [`prune`] for channels to keep that are none of the space's.
 pub fn mask(graph: &mut Graph, cuts: &[Cut]) -> Result<(), GraphError> {
     for cut in cuts {
         cut.check()?;
@@ -38,12 +39,12 @@ pub fn mask_block(graph: &mut Graph, block: &Block) {
 }
 
 /// Takes `drop`, some of [`super::blocks::blocks`] of this graph, out of it: their nodes and tensors go, and what read the
-/// addition reads the skip, behind the clamp of the addition if it had one. Tensors are renumbered, so other blocks and
+/// addition reads the skip, after the clamp of the addition if it had one. Tensors are renumbered, so other blocks and
 /// spaces must be looked up again. `graph` is left as it is on an error.
 ///
 /// # Errors
-/// [`GraphError::Eval`] names a block that is not of this graph; [`GraphError`] when the result is no network.
-pub fn drop_blocks(graph: &mut Graph, drop: &[Block]) -> Result<(), GraphError> {
+/// [`SparsifyError::ForeignBlock`] names a block that is not of this graph; [`GraphError`] when the result is no network.
+pub fn drop_blocks(graph: &mut Graph, drop: &[Block]) -> Result<(), SparsifyError> {
     let mut smaller = graph.clone();
     let mut gone: BTreeSet<usize> = BTreeSet::new();
     // In execution order, so that a block's skip is what the one before it left.
@@ -52,8 +53,7 @@ pub fn drop_blocks(graph: &mut Graph, drop: &[Block]) -> Result<(), GraphError> 
     let known = super::blocks::blocks(graph);
     for block in drop {
         if !known.contains(block) {
-            let name = &block.name;
-            return Err(GraphError::Eval(format!("`{name}` is no block of this graph; list the blocks again")));
+            return Err(SparsifyError::ForeignBlock { block: block.name.clone() });
         }
         gone.extend(&block.nodes);
         let addition = &mut smaller.nodes[block.addition];
@@ -67,7 +67,7 @@ pub fn drop_blocks(graph: &mut Graph, drop: &[Block]) -> Result<(), GraphError> 
             let readers = smaller.nodes.iter_mut().flat_map(|node| &mut node.inputs);
             readers.filter(|id| **id == output).for_each(|id| *id = skip);
         } else {
-            addition.op = Op::from(ops::Clamp(clamp));
+            addition.op = Clamp(clamp).into();
             addition.inputs = vec![skip];
         }
     }

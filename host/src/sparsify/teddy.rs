@@ -1,6 +1,7 @@
 //! Which edges of a graph stay: by TEDDY's scores, against them, or at random. Scores and cuts are core's.
 
-use crate::graph::{Adjacency, Graph, GraphError as NetworkError, Propagation, Quant, TensorId};
+use super::SparsifyError;
+use crate::graph::{Adjacency, Graph, Propagation, Quant, TensorId};
 use crate::ops::{KeepEdges, Propagate};
 use niwaki_core::error::GraphError;
 use niwaki_core::format::DType;
@@ -110,8 +111,8 @@ impl EdgeRanks {
 /// `network` over all edges of `graph`, with an input that says how many ranks go: it chooses its edges where it runs.
 ///
 /// # Errors
-/// [`NetworkError`] where there is no edge that could go.
-pub fn choose_edges(network: &Graph, graph: &Adjacency, ranks: &EdgeRanks) -> Result<Graph, NetworkError> {
+/// [`SparsifyError::NoEdges`] where there is no edge that could go.
+pub fn choose_edges(network: &Graph, graph: &Adjacency, ranks: &EdgeRanks) -> Result<Graph, SparsifyError> {
     let mut network = network.clone();
     let drop = network.input("dropped_edges", &[1]);
     network[drop].element = DType::I32;
@@ -127,7 +128,7 @@ pub fn choose_edges(network: &Graph, graph: &Adjacency, ranks: &EdgeRanks) -> Re
         if bits[form].is_none() {
             let ranks = Arc::new(forms[form].1.clone());
             if ranks.iter().all(|rank| *rank == teddy::NEVER) {
-                return Err(NetworkError::Eval("there is no edge that could be left out".into()));
+                return Err(SparsifyError::NoEdges);
             }
             let name = ["kept_edges", "kept_others"][form];
             let kept = network.push(name, KeepEdges { ranks }, &[drop])?;

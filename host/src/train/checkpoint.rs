@@ -2,10 +2,10 @@
 
 use super::{EpochRow, Phase, TrainError, qat, weights};
 use crate::engine::Slots;
-use crate::graph::{Graph, GraphError};
+use crate::graph::Graph;
 use crate::io::atomic::{self, WriteError};
 use crate::quantize::Quantize;
-use crate::sparsify::{blocks::blocks, remove::drop_blocks};
+use crate::sparsify::{SparsifyError, blocks::blocks, remove::drop_blocks};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, path::Path};
@@ -77,7 +77,7 @@ impl Checkpoint {
     }
 
     /// The network as it was cut, with the values and sizes that it started with.
-    pub(super) fn pruned_structure(&self) -> Result<Graph, GraphError> {
+    pub(super) fn pruned_structure(&self) -> Result<Graph, SparsifyError> {
         without_blocks(&self.initial, &self.progress.left_out)
     }
 
@@ -113,7 +113,7 @@ impl Checkpoint {
 }
 
 /// `graph` without the blocks whose additions are called `names`.
-fn without_blocks(graph: &Graph, names: &[String]) -> Result<Graph, GraphError> {
+fn without_blocks(graph: &Graph, names: &[String]) -> Result<Graph, SparsifyError> {
     let mut graph = graph.clone();
     let left_out: Vec<_> = blocks(&graph).into_iter().filter(|block| names.contains(&block.name)).collect();
     drop_blocks(&mut graph, &left_out)?;

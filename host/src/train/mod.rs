@@ -19,6 +19,7 @@ use crate::data::{Dataset, Split};
 use crate::engine::{Engine, EngineError};
 use crate::graph::{Graph, GraphError};
 use crate::io::atomic::WriteError;
+use crate::quantize::QuantizeError;
 use crate::recipe::Recipe;
 use crate::sparsify::SparsifyError;
 use crate::sparsify::cost::Meter;
@@ -48,6 +49,9 @@ pub enum TrainError {
     /// The engine refused the network or a batch.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The network cannot be quantised.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
     /// The network could not be made sparse.
     #[error(transparent)]
     Sparsify(#[from] SparsifyError),

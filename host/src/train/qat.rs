@@ -10,9 +10,9 @@ use super::checkpoint::Checkpoint;
 use super::run::Run;
 use super::{Phase, TrainError, weights};
 use crate::engine::{Engine, EngineError};
-use crate::graph::{Graph, GraphError, TensorId};
+use crate::graph::{Graph, TensorId};
 use crate::ops::Weights;
-use crate::quantize::{Quantize, Scheme, folded, prepare, with_steps};
+use crate::quantize::{Quantize, QuantizeError, Scheme, folded, prepare, with_steps};
 use crate::sparsify::options::Method;
 
 /// Weights of the network that quantisation-aware training ends with, before they are rounded, in a run folder.
@@ -42,7 +42,7 @@ impl Rounding {
 }
 
 /// The tensors of the network in this phase, for one that has those of `graph` before it.
-pub(super) fn structure(graph: &Graph, options: &Quantize) -> Result<Graph, GraphError> {
+pub(super) fn structure(graph: &Graph, options: &Quantize) -> Result<Graph, QuantizeError> {
     let folded = folded(graph, options)?;
     Ok(if options.lsq { with_steps(&folded) } else { folded })
 }

@@ -1,7 +1,7 @@
 //! Small int8 networks over graphs, in every way that their rows can be stored or computed on demand.
 
 use niwaki::export::{ExportError, Room, export_within, query};
-use niwaki::graph::{Activation, Adjacency, Features, Graph, GraphError, Op, Padding, Propagation, Sliding, Worth};
+use niwaki::graph::{Activation, Adjacency, Features, Graph, Op, Padding, Propagation, Sliding, Worth};
 use niwaki::hardware::Isa;
 use niwaki::ops;
 use niwaki::quantize::{Calibration, post_training};
@@ -47,7 +47,7 @@ impl Edges {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Random, Self::None, Self::Loops, Self::OneWay];
 
-    fn of(self, rng: &mut ChaCha8Rng, nodes: usize) -> Result<Adjacency, GraphError> {
+    fn of(self, rng: &mut ChaCha8Rng, nodes: usize) -> Result<Adjacency, Box<dyn Error>> {
         let count = nodes as u32;
         let edges: Vec<(u32, u32)> = match self {
             Self::Random => {
@@ -58,7 +58,7 @@ impl Edges {
             Self::Loops => (0..count).map(|node| (node, node)).collect(),
             Self::OneWay => (1..count).map(|node| (0, node)).collect(),
         };
-        Adjacency::from_edges(nodes, edges).map_err(|error| GraphError::Eval(error.to_string()))
+        Ok(Adjacency::from_edges(nodes, edges)?)
     }
 }
 
@@ -79,7 +79,7 @@ pub struct Sizes {
 ///
 /// # Errors
 /// A bug in the shape rules or in the quantisation.
-pub fn network(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<Graph, GraphError> {
+pub fn network(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<Graph, Box<dyn Error>> {
     Ok(pair(kind, edges, sizes, seed)?.1)
 }
 
@@ -87,7 +87,7 @@ pub fn network(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<Grap
 ///
 /// # Errors
 /// As [`network`].
-pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Graph), GraphError> {
+pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Graph), Box<dyn Error>> {
     let g = float(kind, edges, sizes, seed)?.0;
     let int8 = post_training(&g, &[&[]], Calibration::MinMax)?;
     Ok((g, int8))
@@ -98,11 +98,10 @@ pub fn pair(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph,
 ///
 /// # Errors
 /// As [`network`], and where there is no edge that could go.
-pub fn choosing(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Graph, usize), GraphError> {
+pub fn choosing(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Graph, usize), Box<dyn Error>> {
     let (g, adjacency) = float(kind, edges, sizes, seed)?;
-    let fail = |error: niwaki_core::error::GraphError| GraphError::Eval(error.to_string());
     let unit = if adjacency.is_symmetric() { DropUnit::Pair } else { DropUnit::Direction };
-    let ranks = EdgeRanks::new(&adjacency, EdgeOrder::Degree, unit, false).map_err(fail)?;
+    let ranks = EdgeRanks::new(&adjacency, EdgeOrder::Degree, unit, false)?;
     let g = choose_edges(&g, &adjacency, &ranks)?;
     let all = ranks.count();
     let samples = [0.0, 0.5, 0.8].map(|share| [share * all as f32]);
@@ -110,7 +109,7 @@ pub fn choosing(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Gr
     Ok((g, int8, all))
 }
 
-fn float(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Arc<Adjacency>), GraphError> {
+fn float(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Arc<Adjacency>), Box<dyn Error>> {
     let Sizes { nodes, features: width, hidden, classes } = sizes;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let adjacency = Arc::new(edges.of(&mut rng, nodes)?);
@@ -176,7 +175,7 @@ fn float(kind: Kind, edges: Edges, sizes: Sizes, seed: u64) -> Result<(Graph, Ar
     Ok((g, adjacency))
 }
 
-fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Result<Features, GraphError> {
+fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Result<Features, Box<dyn Error>> {
     let (mut offsets, mut columns) = (vec![0], Vec::new());
     for node in 0..nodes {
         columns.extend((0..width as u32).filter(|_| node + 1 < nodes && rng.next_u32().is_multiple_of(3)));
@@ -190,7 +189,7 @@ fn features(rng: &mut ChaCha8Rng, kind: Kind, nodes: usize, width: usize) -> Res
         }
         Kind::Sage | Kind::Gat => Features::try_new(offsets, columns, width, Worth::Ones),
     };
-    features.map_err(|error| GraphError::Eval(error.to_string()))
+    Ok(features?)
 }
 
 /// The files of `network` from the largest arena to the smallest; for each arena with all weights, and without zeros where

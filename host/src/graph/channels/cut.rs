@@ -17,16 +17,14 @@ impl Cut<'_> {
     /// Whether the channels to keep are some of the space's.
     ///
     /// # Errors
-    /// [`GraphError::Eval`] names the layer.
+    /// [`GraphError::Keep`] names the layer.
     pub fn check(&self) -> Result<(), GraphError> {
         let (name, channels, keep) = (&self.space.name, self.space.channels, self.keep);
         let fits = keep.is_sorted_by(|a, b| a < b) && keep.last().is_some_and(|&last| last < channels);
         if fits {
             return Ok(());
         }
-        Err(GraphError::Eval(format!(
-            "`{name}`: cannot keep channels {keep:?} of {channels}; name one or more, in ascending order"
-        )))
+        Err(GraphError::Keep { space: name.clone(), keep: keep.to_vec(), channels })
     }
 }
 
@@ -71,9 +69,8 @@ pub fn prune(graph: &mut Graph, cuts: &[Cut]) -> Result<(), GraphError> {
 /// Size of the axis of `slice`, if it fits the graph.
 fn axis_size(graph: &Graph, space: &ChannelSpace, slice: &Slice) -> Result<usize, GraphError> {
     let size = graph.tensors.get(slice.tensor.0).and_then(|tensor| tensor.shape.get(slice.axis)).copied();
-    size.filter(|size| size.is_multiple_of(slice.period) && slice.offset + space.channels <= slice.period).ok_or_else(
-        || GraphError::Eval(format!("`{}`: the channel space is of another graph; analyse this one", space.name)),
-    )
+    size.filter(|size| size.is_multiple_of(slice.period) && slice.offset + space.channels <= slice.period)
+        .ok_or_else(|| GraphError::ForeignSpace { space: space.name.clone() })
 }
 
 /// Keeps some indices of an axis of a constant, and the scales that go with them.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::graph::{Data, Padding, Role, Sliding};
-use crate::ops;
+use crate::ops::{self, Op};
 use crate::sparsify::blocks::blocks;
 use crate::sparsify::channels::channel_spaces;
 use crate::sparsify::cost::channel_cost;
