@@ -47,14 +47,35 @@ impl fmt::Display for ShapeError {
 
 impl core::error::Error for ShapeError {}
 
+/// A place at an operator that takes a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operand {
+    /// The operand at this position.
+    Input(usize),
+    /// What is written.
+    Output,
+    /// Working memory.
+    Scratch,
+}
+
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(position) => write!(f, "operand {position}"),
+            Self::Output => f.write_str("the output"),
+            Self::Scratch => f.write_str("the working memory"),
+        }
+    }
+}
+
 /// Why an operator of a file was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OperatorError {
     /// An operand is absent.
     Missing {
-        /// Operand position; `usize::MAX` is the output.
-        operand: usize,
+        /// The operand.
+        operand: Operand,
     },
     /// An operand must be a constant of a given type.
     Constant {
@@ -65,8 +86,8 @@ pub enum OperatorError {
     },
     /// An operand must be an activation of a given type and rank.
     Activation {
-        /// Operand position; `usize::MAX` is the output.
-        operand: usize,
+        /// The operand.
+        operand: Operand,
         /// What it must be.
         expected: &'static str,
     },
@@ -85,23 +106,12 @@ pub enum OperatorError {
 
 impl fmt::Display for OperatorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operand = |f: &mut fmt::Formatter<'_>, operand: usize| match operand {
-            usize::MAX => f.write_str("the output"),
-            n => write!(f, "operand {n}"),
-        };
         match *self {
-            Self::Missing { operand: n } => {
-                operand(f, n)?;
-                f.write_str(" is missing")
+            Self::Missing { operand } => write!(f, "{operand} is missing"),
+            Self::Constant { operand, expected } => {
+                write!(f, "operand {operand} must be constant data of type {expected}")
             }
-            Self::Constant { operand: n, expected } => {
-                operand(f, n)?;
-                write!(f, " must be constant data of type {expected}")
-            }
-            Self::Activation { operand: n, expected } => {
-                operand(f, n)?;
-                write!(f, " must be {expected}")
-            }
+            Self::Activation { operand, expected } => write!(f, "{operand} must be {expected}"),
             Self::Param { name, value } => write!(f, "{name} = {value} is out of range"),
             Self::Shape(error) => error.fmt(f),
             Self::Graph(error) => error.fmt(f),
@@ -110,6 +120,12 @@ impl fmt::Display for OperatorError {
 }
 
 impl core::error::Error for OperatorError {}
+
+impl From<ShapeError> for OperatorError {
+    fn from(error: ShapeError) -> Self {
+        Self::Shape(error)
+    }
+}
 
 /// Why `Model::verify` refused a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,9 +207,19 @@ pub enum VerifyError {
         /// What does not fit.
         error: OperatorError,
     },
+    /// The operators that may run are not in the order of [`crate::ops::ALL`], or one stands there twice.
+    Operators {
+        /// The first one that stands too late.
+        position: usize,
+    },
+    /// Two inputs of the model share memory.
+    Inputs {
+        /// Their tensor indices.
+        tensors: [u16; 2],
+    },
     /// An operator writes over a tensor that is still needed.
     Overlap {
-        /// Operator index; 65535 for two inputs of the model.
+        /// Operator index.
         operator: u16,
         /// The tensor that is needed.
         tensor: u16,
@@ -231,9 +257,10 @@ impl fmt::Display for VerifyError {
                 write!(f, "operator {operator}: code = {code} with dtype = {dtype} has no kernel in this build")
             }
             Self::Operand { operator, error } => write!(f, "operator {operator}: {error}"),
-            Self::Overlap { operator: u16::MAX, tensor, writes } => {
-                write!(f, "offset: inputs {tensor} and {writes} share memory")
+            Self::Operators { position } => {
+                write!(f, "operators[{position}] stands too late: list them in the order of niwaki_core::ops::ALL")
             }
+            Self::Inputs { tensors: [a, b] } => write!(f, "offset: inputs {a} and {b} share memory"),
             Self::Overlap { operator, tensor, writes } => {
                 write!(
                     f,

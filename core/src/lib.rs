@@ -4,7 +4,7 @@
 //! calls it; GPU kernels and instruction-set kernels are faster spellings tested against it.
 //!
 //! Modules, in the order in which they may use each other (left may not use right):
-//! `error ← num ← shape ← kernels ← format ← session`, and beside `kernels` the training side: `real ← prox`,
+//! `error ← num ← shape ← kernels ← format ← ops ← session`, and beside `kernels` the training side: `real ← prox`,
 //! `optim`, `schedule`, `select`, `graph ← teddy`, `learn`. The kernels over nodes read the rows of `graph`.
 #![cfg_attr(not(test), no_std)]
 
@@ -19,6 +19,7 @@ pub mod shape;
 pub mod kernels;
 
 pub mod format;
+pub mod ops;
 pub mod session;
 
 pub mod optim;

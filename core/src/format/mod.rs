@@ -2,22 +2,22 @@
 
 mod crc32;
 mod model;
-mod op_code;
 mod operator;
 mod records;
 mod shared;
+mod step;
 mod verify;
 
 pub use crc32::crc32;
-pub(crate) use model::StoredClamp;
-pub use model::{Element, Model, Reads, Step};
-pub use op_code::OpCode;
-pub use operator::{Operator, Overlap};
+pub use model::{Element, Model, Reads};
+pub(crate) use operator::RowsOf;
+pub use operator::{Cost, Operator, Overlap};
 pub use records::{
-    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, PARAM_COUNT, Place, TENSOR_BYTES,
-    TensorRecord, VERSION, param,
+    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, PARAM_COUNT, Params, Place,
+    TENSOR_BYTES, TensorRecord, VERSION,
 };
 pub(crate) use shared::Shared;
+pub use step::Step;
 
 /// Puts a value at a 16-byte boundary, which models and arenas need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

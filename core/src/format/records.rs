@@ -1,4 +1,6 @@
-//! The fixed-size records of a `.niwaki` file, to and from bytes. Offsets are in `SPEC.md`.
+//! The fixed-size records of a `.niwaki` file, read where they lie. Offsets are in `SPEC.md`.
+
+use bytemuck::{Pod, Zeroable};
 
 /// First bytes of a file. The line endings show a transfer in text mode, as PNG's do.
 pub const MAGIC: [u8; 8] = *b"NIWAKI\r\n";
@@ -17,105 +19,32 @@ pub const NONE: u16 = 0xFFFF;
 /// Words of parameters in an operator record.
 pub const PARAM_COUNT: usize = 12;
 
-/// Where each parameter stands in [`OperatorRecord::params`].
-pub mod param {
-    /// Rows between neighbouring outputs.
-    pub const STRIDE_Y: usize = 0;
-    /// Columns between neighbouring outputs.
-    pub const STRIDE_X: usize = 1;
-    /// Rows between neighbouring taps (convolutions).
-    pub const DILATION_Y: usize = 2;
-    /// Columns between neighbouring taps (convolutions).
-    pub const DILATION_X: usize = 3;
-    /// Rows of the window (pooling).
-    pub const KERNEL_Y: usize = 2;
-    /// Columns of the window (pooling).
-    pub const KERNEL_X: usize = 3;
-    /// Padding rows above.
-    pub const PAD_TOP: usize = 4;
-    /// Padding rows below.
-    pub const PAD_BOTTOM: usize = 5;
-    /// Padding columns before.
-    pub const PAD_LEFT: usize = 6;
-    /// Padding columns after.
-    pub const PAD_RIGHT: usize = 7;
-    /// Smallest output: a code, or the bits of an f32.
-    pub const CLAMP_MIN: usize = 8;
-    /// Largest output: a code, or the bits of an f32.
-    pub const CLAMP_MAX: usize = 9;
-    /// Rows of the kernel (tiled convolutions).
-    pub const TILED_KERNEL_Y: usize = 10;
-    /// Columns of the kernel (tiled convolutions).
-    pub const TILED_KERNEL_X: usize = 11;
-    /// Operators of codes without weights: mantissa of the first multiplier; its shift follows, then the next pair.
-    pub const MULTIPLIERS: usize = 0;
-    /// int16 logistic, tanh: what a code is multiplied by; the number of bits that it is shifted right by follows.
-    pub const STEPS: usize = 0;
-    /// f32 leaky ReLU: the bits of the slope of the negative side.
-    pub const ALPHA: usize = 0;
-    /// Mean, sum, arg max: the axes that are reduced, a bit each, bit 0 for the first.
-    pub const AXES: usize = 2;
-    /// int8 softmax: the smallest difference from the maximum that is not zero.
-    pub const DIFFERENCE_MIN: usize = 2;
-    /// Pad: elements before the input along the first axis; the other axes follow.
-    pub const PAD_BEFORE: usize = 0;
-    /// Pad: the border's code, or the bits of an f32.
-    pub const PAD_VALUE: usize = 8;
-    /// Concat: the axis.
-    pub const CONCAT_AXIS: usize = 0;
-    /// Slice: first element of the first axis; the other axes follow.
-    pub const SLICE_BEGIN: usize = 0;
-    /// Slice: elements between neighbours of the first axis, negative backwards; the other axes follow.
-    pub const SLICE_STRIDE: usize = 4;
-    /// Transpose: the input axis that becomes the first; the other axes follow.
-    pub const ORDER: usize = 0;
-    /// Propagate: what the node itself counts, with the fraction bits that follow.
-    pub const OWN_WEIGHT: usize = 0;
-    /// Propagate: fraction bits of the own weight.
-    pub const FRACTION_BITS: usize = 1;
-    /// Propagate: 0 for a sum, 1 for a mean.
-    pub const GATHERING: usize = 2;
-    /// Operators that gather: 1 where the graph claims to have every edge in both directions.
-    pub const SYMMETRIC: usize = 3;
-    /// Attend: number of heads.
-    pub const HEADS: usize = 0;
-    /// Sparse features times sparse weights: number of features.
-    pub const FEATURES: usize = 0;
-    /// Resize: 1 where the corner elements lie on each other.
-    pub const ALIGN_CORNERS: usize = 0;
-    /// Resize: 1 where elements have their value in their middle.
-    pub const HALF_PIXEL_CENTERS: usize = 1;
-}
+/// The parameter words of an operator; what each one means is said by the operator's file in `ops`.
+pub type Params = [i32; PARAM_COUNT];
 
 /// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum DType {
     /// 32-bit float.
-    F32,
+    F32 = 1,
     /// 8-bit integer, two's complement.
-    I8,
+    I8 = 2,
     /// 32-bit integer, two's complement.
-    I32,
+    I32 = 3,
     /// 16-bit integer, two's complement.
-    I16,
+    I16 = 4,
     /// 64-bit integer, two's complement.
-    I64,
+    I64 = 5,
     /// 16-bit float, IEEE 754 binary16: weights only, computed with as f32.
-    F16,
+    F16 = 6,
 }
 
 impl DType {
     /// The byte that stands for this type.
     pub const fn code(self) -> u8 {
-        match self {
-            Self::F32 => 1,
-            Self::I8 => 2,
-            Self::I32 => 3,
-            Self::I16 => 4,
-            Self::I64 => 5,
-            Self::F16 => 6,
-        }
+        self as u8
     }
 
     /// The type that `code` stands for.
@@ -156,63 +85,39 @@ impl DType {
 
 /// Where a tensor lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Place {
     /// In the caller's arena.
-    Arena,
+    Arena = 0,
     /// In the file's data section.
-    Data,
+    Data = 1,
     /// Nowhere: what reads a row of it has that row computed.
-    OnDemand,
+    OnDemand = 2,
 }
 
-/// Reads little-endian fields one after the other; past the end it reads zeros.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
-        match self.0.split_first_chunk::<N>() {
-            Some((head, rest)) => {
-                self.0 = rest;
-                *head
-            }
-            None => [0; N],
-        }
-    }
-
-    fn u8(&mut self) -> u8 {
-        u8::from_le_bytes(self.take())
-    }
-
-    fn u16(&mut self) -> u16 {
-        u16::from_le_bytes(self.take())
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take())
-    }
+/// Copies a record from the start of `bytes`; zeros past their end.
+fn copied<T: Pod>(bytes: &[u8]) -> T {
+    let mut record = T::zeroed();
+    bytemuck::bytes_of_mut(&mut record).iter_mut().zip(bytes).for_each(|(to, &from)| *to = from);
+    record
 }
 
-/// Writes little-endian fields one after the other; past the end it writes nothing.
-struct Writer<'a>(&'a mut [u8]);
-
-impl Writer<'_> {
-    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
-        let buffer = core::mem::take(&mut self.0);
-        if let Some((head, rest)) = buffer.split_first_chunk_mut::<N>() {
-            *head = bytes;
-            self.0 = rest;
-        }
-    }
+/// The first byte that is not zero, or zero.
+fn used(reserved: &[u8]) -> u32 {
+    reserved.iter().copied().find(|&byte| byte != 0).unwrap_or(0).into()
 }
 
-/// The first 64 bytes of a file behind [`MAGIC`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The first 64 bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
 pub struct Header {
+    /// [`MAGIC`]
+    pub magic: [u8; 8],
     /// [`VERSION`]
     pub version: u16,
     /// Bit 0: requantisation rounds once instead of twice.
     pub flags: u16,
-    /// CRC-32 of everything behind this field.
+    /// CRC-32 of everything after this field.
     pub checksum: u32,
     /// Size of the file.
     pub file_bytes: u32,
@@ -236,64 +141,52 @@ pub struct Header {
     pub data_offset: u32,
     /// Size of the data section.
     pub data_bytes: u32,
+    /// Zeros.
+    pub reserved: [u8; 12],
 }
 
 impl Header {
     /// Where the checksummed part starts.
     pub const CHECKSUM_FROM: usize = 16;
-    /// First and end of the bytes that must be zero.
-    pub(super) const RESERVED: &[(usize, usize)] = &[(52, HEADER_BYTES)];
+
+    /// A header with [`MAGIC`] and [`VERSION`], and zeros elsewhere.
+    pub fn new() -> Self {
+        Self { magic: MAGIC, version: VERSION, ..Self::zeroed() }
+    }
 
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        let mut r = Reader(bytes.get(MAGIC.len()..).unwrap_or_default());
-        Self {
-            version: r.u16(),
-            flags: r.u16(),
-            checksum: r.u32(),
-            file_bytes: r.u32(),
-            arena_bytes: r.u32(),
-            tensor_count: r.u16(),
-            operator_count: r.u16(),
-            input_count: r.u16(),
-            output_count: r.u16(),
-            tensors_offset: r.u32(),
-            operators_offset: r.u32(),
-            io_offset: r.u32(),
-            data_offset: r.u32(),
-            data_bytes: r.u32(),
-        }
+        copied(bytes)
     }
 
     /// The bytes of the header.
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
-        let mut bytes = [0; HEADER_BYTES];
-        let mut w = Writer(&mut bytes);
-        w.put(MAGIC);
-        w.put(self.version.to_le_bytes());
-        w.put(self.flags.to_le_bytes());
-        for word in [self.checksum, self.file_bytes, self.arena_bytes] {
-            w.put(word.to_le_bytes());
-        }
-        for half in [self.tensor_count, self.operator_count, self.input_count, self.output_count] {
-            w.put(half.to_le_bytes());
-        }
-        for word in [self.tensors_offset, self.operators_offset, self.io_offset, self.data_offset, self.data_bytes] {
-            w.put(word.to_le_bytes());
-        }
-        bytes
+        bytemuck::cast(*self)
+    }
+
+    pub(super) fn used_reserve(&self) -> u32 {
+        used(&self.reserved)
+    }
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 /// One tensor.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+#[repr(C)]
 pub struct TensorRecord {
     /// [`DType::code`]
     pub dtype: u8,
     /// Axes, 0 to 4.
     pub rank: u8,
-    /// 0 = arena, 1 = data section.
+    /// 0 = arena, 1 = data section, 2 = on demand.
     pub place: u8,
+    /// Zero.
+    pub reserved: u8,
     /// Sizes; 1 beyond the rank.
     pub dims: [u32; 4],
     /// From the start of the arena or of the data section.
@@ -304,39 +197,19 @@ pub struct TensorRecord {
     pub scale: f32,
     /// Code of the real value 0.
     pub zero_point: i32,
+    /// Zeros.
+    pub reserved_end: [u8; 4],
 }
 
 impl TensorRecord {
-    /// First and end of the bytes that must be zero.
-    pub(super) const RESERVED: &[(usize, usize)] = &[(3, 4), (36, TENSOR_BYTES)];
-
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        let mut r = Reader(bytes);
-        let (dtype, rank, place, _) = (r.u8(), r.u8(), r.u8(), r.u8());
-        Self {
-            dtype,
-            rank,
-            place,
-            dims: [r.u32(), r.u32(), r.u32(), r.u32()],
-            offset: r.u32(),
-            bytes: r.u32(),
-            scale: f32::from_le_bytes(r.take()),
-            zero_point: i32::from_le_bytes(r.take()),
-        }
+        copied(bytes)
     }
 
     /// The bytes of the record.
     pub fn to_bytes(&self) -> [u8; TENSOR_BYTES] {
-        let mut bytes = [0; TENSOR_BYTES];
-        let mut w = Writer(&mut bytes);
-        w.put([self.dtype, self.rank, self.place, 0]);
-        for word in self.dims.into_iter().chain([self.offset, self.bytes]) {
-            w.put(word.to_le_bytes());
-        }
-        w.put(self.scale.to_le_bytes());
-        w.put(self.zero_point.to_le_bytes());
-        bytes
+        bytemuck::cast(*self)
     }
 
     /// Sizes of the axes.
@@ -370,16 +243,33 @@ impl TensorRecord {
         }
     }
 
+    /// Whether the tensor lies in `place`.
+    pub(crate) const fn is_in(&self, place: Place) -> bool {
+        self.place == place as u8
+    }
+
     /// First byte and end within its place; saturates.
     pub const fn span(&self) -> (usize, usize) {
         (self.offset as usize, (self.offset as usize).saturating_add(self.bytes as usize))
     }
+
+    pub(super) fn used_reserve(&self) -> u32 {
+        let Self { reserved, reserved_end: [a, b, c, d], .. } = *self;
+        used(&[reserved, a, b, c, d])
+    }
+}
+
+impl Default for TensorRecord {
+    fn default() -> Self {
+        Self::zeroed()
+    }
 }
 
 /// One operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
 pub struct OperatorRecord {
-    /// [`OpCode::code`](super::OpCode::code)
+    /// What is computed, and how its weights lie.
     pub code: u8,
     /// [`DType::code`] of the input activations.
     pub dtype: u8,
@@ -387,45 +277,42 @@ pub struct OperatorRecord {
     pub inputs: [u16; 6],
     /// Tensor index.
     pub output: u16,
-    /// See [`param`].
-    pub params: [i32; PARAM_COUNT],
+    /// What the operator's file in `ops` says.
+    pub params: Params,
     /// Scratch memory in the arena.
     pub scratch_offset: u32,
     /// Size of the scratch memory.
     pub scratch_bytes: u32,
+    /// Zeros.
+    pub reserved: [u8; 8],
 }
 
 impl OperatorRecord {
-    /// First and end of the bytes that must be zero.
-    pub(super) const RESERVED: &[(usize, usize)] = &[(72, OPERATOR_BYTES)];
-
     /// Reads the fields; nothing is checked.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        let mut r = Reader(bytes);
-        Self {
-            code: r.u8(),
-            dtype: r.u8(),
-            inputs: core::array::from_fn(|_| r.u16()),
-            output: r.u16(),
-            params: core::array::from_fn(|_| i32::from_le_bytes(r.take())),
-            scratch_offset: r.u32(),
-            scratch_bytes: r.u32(),
-        }
+        copied(bytes)
     }
 
     /// The bytes of the record.
     pub fn to_bytes(&self) -> [u8; OPERATOR_BYTES] {
-        let mut bytes = [0; OPERATOR_BYTES];
-        let mut w = Writer(&mut bytes);
-        w.put([self.code, self.dtype]);
-        for index in self.inputs.into_iter().chain([self.output]) {
-            w.put(index.to_le_bytes());
+        bytemuck::cast(*self)
+    }
+
+    /// First byte and end of the scratch memory; an empty one may lie anywhere.
+    pub(crate) const fn scratch(&self) -> (usize, usize) {
+        if self.scratch_bytes == 0 {
+            return (0, 0);
         }
-        for word in self.params {
-            w.put(word.to_le_bytes());
-        }
-        w.put(self.scratch_offset.to_le_bytes());
-        w.put(self.scratch_bytes.to_le_bytes());
-        bytes
+        (self.scratch_offset as usize, (self.scratch_offset as usize).saturating_add(self.scratch_bytes as usize))
+    }
+
+    pub(super) fn used_reserve(&self) -> u32 {
+        used(&self.reserved)
+    }
+}
+
+impl Default for OperatorRecord {
+    fn default() -> Self {
+        Self { inputs: [NONE; 6], ..Self::zeroed() }
     }
 }

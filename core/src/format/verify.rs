@@ -1,20 +1,26 @@
 //! Checking a file once: after this, nothing that reads it can fail.
 
-use super::records::{
-    ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, Place, TENSOR_BYTES, TensorRecord,
-    VERSION,
-};
+use super::records::{ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, Place, TensorRecord, VERSION};
 use super::{Model, Operator, Overlap, Step, crc32};
 use crate::error::VerifyError as E;
+use bytemuck::Pod;
 
-pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<Model<'m>, E> {
-    // Parsed where it stays: the model is what is moved least.
-    let model = Model { bytes, header: Header::from_bytes(bytes), operators };
-    header(bytes, &model.header)?;
+pub(super) fn verify<'m>(bytes: &'m [u8], rows: &'m [Operator]) -> Result<Model<'m>, E> {
+    let header = header(bytes)?;
+    let io_count = usize::from(header.input_count) + usize::from(header.output_count);
+    let model = Model {
+        tensors: section("tensors_offset", bytes, header.tensors_offset, header.tensor_count.into())?,
+        operators: section("operators_offset", bytes, header.operators_offset, header.operator_count.into())?,
+        io: section("io_offset", bytes, header.io_offset, io_count)?,
+        data: data(bytes, header)?,
+        header,
+        rows,
+    };
+    ascending(rows)?;
     for index in 0..model.tensor_count() {
         tensor(&model, index)?;
     }
-    for index in 0..model.input_count() + model.output_count() {
+    for index in 0..io_count {
         io(&model, index)?;
     }
     for index in 0..model.operator_count() {
@@ -24,29 +30,22 @@ pub(super) fn verify<'m>(bytes: &'m [u8], operators: &'m [Operator]) -> Result<M
     Ok(model)
 }
 
-/// The first byte in `ranges` that is not zero, or zero.
-fn used_reserve(record: &[u8], ranges: &[(usize, usize)]) -> u32 {
-    let bytes = ranges.iter().filter_map(|&(first, end)| record.get(first..end)).flatten();
-    bytes.copied().find(|&byte| byte != 0).unwrap_or(0).into()
-}
-
-fn header(bytes: &[u8], h: &Header) -> Result<(), E> {
-    if bytes.len() < HEADER_BYTES {
-        return Err(E::Truncated { expected: HEADER_BYTES, got: bytes.len() });
-    }
+/// The header, and that the file is whole.
+fn header(bytes: &[u8]) -> Result<&Header, E> {
+    let truncated = |expected| E::Truncated { expected, got: bytes.len() };
+    let head = bytes.get(..HEADER_BYTES).ok_or(truncated(HEADER_BYTES))?;
     if bytes.as_ptr().align_offset(ALIGN) != 0 {
         return Err(E::Misaligned);
     }
-    if let Some(&got) = bytes.first_chunk()
-        && got != MAGIC
-    {
-        return Err(E::Magic { got });
+    let h: &Header = bytemuck::try_from_bytes(head).map_err(|_| E::Misaligned)?;
+    if h.magic != MAGIC {
+        return Err(E::Magic { got: h.magic });
     }
     if h.version != VERSION {
         return Err(E::Version { got: h.version });
     }
     if h.file_bytes as usize != bytes.len() {
-        return Err(E::Truncated { expected: h.file_bytes as usize, got: bytes.len() });
+        return Err(truncated(h.file_bytes as usize));
     }
     let computed = crc32(bytes.get(Header::CHECKSUM_FROM..).unwrap_or(&[]));
     if computed != h.checksum {
@@ -56,30 +55,51 @@ fn header(bytes: &[u8], h: &Header) -> Result<(), E> {
         if good { Ok(()) } else { Err(E::Header { field, value }) }
     };
     field("flags", h.flags.into(), h.flags <= 1)?;
-    let reserved = used_reserve(bytes, Header::RESERVED);
+    let reserved = h.used_reserve();
     field("reserved", reserved, reserved == 0)?;
     field("operator_count", h.operator_count.into(), h.operator_count > 0)?;
     field("input_count", h.input_count.into(), h.input_count > 0)?;
     field("output_count", h.output_count.into(), h.output_count > 0)?;
-    let section = |name, offset: u32, count: usize, size: usize, align: u32| {
-        let end = count.checked_mul(size).and_then(|len| len.checked_add(offset as usize));
-        let inside = offset as usize >= HEADER_BYTES && end.is_some_and(|end| end <= bytes.len());
-        field(name, offset, inside && offset & (align - 1) == 0)
-    };
-    section("tensors_offset", h.tensors_offset, h.tensor_count.into(), TENSOR_BYTES, 4)?;
-    section("operators_offset", h.operators_offset, h.operator_count.into(), OPERATOR_BYTES, 4)?;
-    section("io_offset", h.io_offset, h.input_count as usize + h.output_count as usize, 2, 2)?;
-    section("data_offset", h.data_offset, h.data_bytes as usize, 1, ALIGN as u32)
+    Ok(h)
+}
+
+/// `count` records from `offset` on, where they lie.
+fn section<'m, T: Pod>(name: &'static str, bytes: &'m [u8], offset: u32, count: usize) -> Result<&'m [T], E> {
+    let inside = part(bytes, offset, count.saturating_mul(size_of::<T>()));
+    let records = inside.and_then(|bytes| bytemuck::try_cast_slice(bytes).ok());
+    records.ok_or(E::Header { field: name, value: offset })
+}
+
+/// The data section.
+fn data<'m>(bytes: &'m [u8], header: &Header) -> Result<&'m [u8], E> {
+    let aligned = (header.data_offset as usize).is_multiple_of(ALIGN);
+    let inside = part(bytes, header.data_offset, header.data_bytes as usize).filter(|_| aligned);
+    inside.ok_or(E::Header { field: "data_offset", value: header.data_offset })
+}
+
+/// `len` bytes from `offset` on, which is not in the header.
+fn part(bytes: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
+    let offset = offset as usize;
+    bytes.get(offset..offset.checked_add(len)?).filter(|_| offset >= HEADER_BYTES)
+}
+
+/// Rows are looked up by halving, so they must ascend.
+fn ascending(rows: &[Operator]) -> Result<(), E> {
+    let wrong = rows.windows(2).position(|pair| pair.first().map(Operator::key) >= pair.last().map(Operator::key));
+    match wrong {
+        None => Ok(()),
+        Some(position) => Err(E::Operators { position: position + 1 }),
+    }
 }
 
 fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
-    let Some(t) = model.tensor(index) else { return Err(E::Header { field: "tensor_count", value: index as u32 }) };
+    let Some(t) = model.tensor(index) else { return Ok(()) };
     let field = |field, value: u32, good: bool| {
         if good { Ok(()) } else { Err(E::Tensor { tensor: index as u16, field, value }) }
     };
     let Some(dtype) = t.element() else { return field("dtype", t.dtype.into(), false) };
     field("rank", t.rank.into(), t.rank <= 4)?;
-    let reserved = used_reserve(model.tensor_bytes(index).unwrap_or(&[]), TensorRecord::RESERVED);
+    let reserved = t.used_reserve();
     field("reserved", reserved, reserved == 0)?;
     for (axis, &dim) in t.dims.iter().enumerate() {
         let good = if axis < t.rank.into() { dim > 0 && dim as usize <= crate::shape::MAX_LEN } else { dim == 1 };
@@ -97,7 +117,7 @@ fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
     field("offset", t.offset, t.span().1 <= room as usize && (t.offset as usize).is_multiple_of(ALIGN))?;
     field("zero_point", t.zero_point as u32, (-128..=127).contains(&t.zero_point))?;
     field("scale", t.scale.to_bits(), t.scale.is_finite() && t.scale >= 0.0)?;
-    let quantised = matches!(dtype, DType::I8 | DType::I16) && t.location() != Some(Place::Data);
+    let quantised = matches!(dtype, DType::I8 | DType::I16) && !t.is_in(Place::Data);
     field("scale", t.scale.to_bits(), !quantised || t.scale > 0.0)
 }
 
@@ -110,35 +130,29 @@ fn io(model: &Model<'_>, index: usize) -> Result<(), E> {
         ("outputs", position, model.output(position))
     };
     let value = tensor.map_or(u32::MAX, |t| t as u32);
-    let in_arena = tensor.and_then(|t| model.tensor(t)).is_some_and(|t| t.location() == Some(Place::Arena));
+    let in_arena = tensor.and_then(|t| model.tensor(t)).is_some_and(|t| t.is_in(Place::Arena));
     if in_arena { Ok(()) } else { Err(E::Io { field, index: position as u16, tensor: value }) }
 }
 
 fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
-    let operator = index as u16;
-    // Steps are matched where they lie: they are too large to be moved cheaply.
-    let step = model.step(index);
-    let Some(step) = &step else {
-        return Err(match model.operator_bytes(index) {
-            Some(&[code, dtype, ..]) => E::Unsupported { operator, code, dtype },
-            _ => E::Header { field: "operator_count", value: index as u32 },
-        });
+    let (operator, Some(record)) = (index as u16, model.operator(index)) else { return Ok(()) };
+    let Some(step) = model.step(index) else {
+        return Err(E::Unsupported { operator, code: record.code, dtype: record.dtype });
     };
-    let record = &step.record;
     let bad = |field, value: u32| Err(E::Operator { operator, field, value });
     for (position, &input) in record.inputs.iter().enumerate().filter(|&(_, &t)| t != NONE) {
-        let rows = position == 0 && step.code().reads_rows();
+        let rows = position == 0 && step.operator.reads_rows;
         match model.tensor(input.into()) {
-            Some(t) if rows || t.location() != Some(Place::OnDemand) => {}
+            Some(t) if rows || !t.is_in(Place::OnDemand) => {}
             _ => return bad("inputs", input.into()),
         }
     }
     match step.output() {
-        Ok(t) if t.location() == Some(Place::Arena) => {}
-        Ok(t) if t.location() == Some(Place::OnDemand) && step.kernel.rows.is_some() => {}
+        Ok(t) if t.is_in(Place::Arena) => {}
+        Ok(t) if t.is_in(Place::OnDemand) && step.operator.rows.is_some() => {}
         _ => return bad("output", record.output.into()),
     }
-    let reserved = used_reserve(model.operator_bytes(index).unwrap_or(&[]), OperatorRecord::RESERVED);
+    let reserved = record.used_reserve();
     if reserved != 0 {
         return bad("reserved", reserved);
     }
@@ -147,45 +161,45 @@ fn operator(model: &Model<'_>, index: usize) -> Result<(), E> {
     if scratch_end > model.arena_bytes() || !scratch_offset.is_multiple_of(ALIGN) {
         return bad("scratch_offset", record.scratch_offset);
     }
-    (step.kernel.check)(step).map_err(|error| E::Operand { operator, error })?;
-    memory(model, step)
+    (step.operator.check)(&step).map_err(|error| E::Operand { operator, error })?;
+    memory(model, &step)
 }
 
-/// Whether two arena tensors share memory; nothing shares memory with an empty one.
-fn overlap(a: &TensorRecord, b: &TensorRecord) -> bool {
-    let ((a0, a1), (b0, b1)) = (a.span(), b.span());
-    a.location() == Some(Place::Arena) && b.location() == Some(Place::Arena) && a0.max(b0) < a1.min(b1)
+/// What a tensor takes of the arena; nothing where it lies elsewhere.
+fn arena_span(tensor: &TensorRecord) -> (usize, usize) {
+    if tensor.is_in(Place::Arena) { tensor.span() } else { (0, 0) }
 }
 
-/// The scratch memory of an operator in the form of a tensor.
-fn scratch(step: &Step<'_>, output: TensorRecord) -> TensorRecord {
-    TensorRecord { offset: step.record.scratch_offset, bytes: step.record.scratch_bytes, ..output }
+/// Whether two parts of the arena share memory; nothing shares memory with an empty one.
+fn overlap((a0, a1): (usize, usize), (b0, b1): (usize, usize)) -> bool {
+    a0.max(b0) < a1.min(b1)
 }
 
 /// What an operator reads was written and is still there. Its output may share memory with its operands only as its
 /// kernel allows, and then with one of them; its scratch memory with none.
 fn memory(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
     let index = step.index;
-    let Ok(output) = step.output() else { return Ok(()) };
-    let scratch = scratch(step, output);
-    if overlap(&output, &scratch) {
+    let Ok(output_tensor) = step.output() else { return Ok(()) };
+    let (output, scratch) = (arena_span(output_tensor), step.record.scratch());
+    if overlap(output, scratch) {
         let tensor = step.record.output;
         return Err(E::Overlap { operator: index as u16, tensor, writes: tensor });
     }
     let mut in_place = 0;
     for (position, tensor) in model.reads(index).enumerate() {
         written_before(model, tensor, index)?;
-        let Some(input) = model.tensor(tensor) else { continue };
-        let mut allowed = !overlap(&input, &scratch);
-        if overlap(&input, &output) {
+        let Some(read) = model.tensor(tensor) else { continue };
+        let input = arena_span(read);
+        let mut allowed = !overlap(input, scratch);
+        if overlap(input, output) {
             in_place += 1;
             allowed &= in_place == 1
-                && match step.kernel.overlap {
+                && match step.operator.overlap {
                     Overlap::Never => false,
-                    Overlap::Exact => input.span() == output.span(),
-                    Overlap::Lead(lead) => {
-                        let distance = input.offset as isize - output.offset as isize;
-                        position == 0 && lead(step).is_ok_and(|lead| distance >= lead)
+                    Overlap::Exact => input == output,
+                    Overlap::InPlaceOffset(least) => {
+                        let distance = input.0 as isize - output.0 as isize;
+                        position == 0 && least(step).is_ok_and(|least| distance >= least)
                     }
                 };
         }
@@ -207,8 +221,8 @@ fn ends(model: &Model<'_>) -> Result<(), E> {
         for b in 0..a {
             let (Some(a), Some(b)) = (model.input(a), model.input(b)) else { continue };
             let (Some(x), Some(y)) = (model.tensor(a), model.tensor(b)) else { continue };
-            if overlap(&x, &y) {
-                return Err(E::Overlap { operator: NONE, tensor: a as u16, writes: b as u16 });
+            if overlap(arena_span(x), arena_span(y)) {
+                return Err(E::Inputs { tensors: [a as u16, b as u16] });
             }
         }
     }
@@ -218,22 +232,17 @@ fn ends(model: &Model<'_>) -> Result<(), E> {
 /// Follows a tensor back to the operator that wrote it, or to an input; whatever ran in between must not have written
 /// over it.
 fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E> {
-    let unwritten = E::Unwritten { operator: user as u16, tensor: tensor as u16 };
-    let Some(read) = model.tensor(tensor) else { return Ok(()) };
-    if read.location() == Some(Place::Data) {
-        return Ok(());
-    }
-    for earlier in (0..user).rev() {
-        let step = model.step(earlier);
-        let Some(step) = &step else { continue };
-        if step.record.output as usize == tensor {
+    let Some(read) = model.tensor(tensor).filter(|read| !read.is_in(Place::Data)) else { return Ok(()) };
+    let span = arena_span(read);
+    for (earlier, record) in model.operators.iter().enumerate().take(user).rev() {
+        if usize::from(record.output) == tensor {
             return Ok(());
         }
-        let Ok(written) = step.output() else { continue };
-        if overlap(&read, &written) || overlap(&read, &scratch(step, written)) {
-            return Err(E::Overlap { operator: earlier as u16, tensor: tensor as u16, writes: step.record.output });
+        let Some(written) = model.tensor(record.output.into()) else { continue };
+        if overlap(span, arena_span(written)) || overlap(span, record.scratch()) {
+            return Err(E::Overlap { operator: earlier as u16, tensor: tensor as u16, writes: record.output });
         }
     }
     let is_input = (0..model.input_count()).any(|i| model.input(i) == Some(tensor));
-    if is_input { Ok(()) } else { Err(unwritten) }
+    if is_input { Ok(()) } else { Err(E::Unwritten { operator: user as u16, tensor: tensor as u16 }) }
 }

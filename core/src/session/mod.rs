@@ -1,8 +1,5 @@
 //! Running a verified model in a caller-owned arena: cannot fail, cannot panic, cannot allocate.
 
-mod operands;
-pub mod operators;
-
 pub use crate::format::{Element, Model, Operator};
 
 use crate::error::SessionError;
@@ -12,9 +9,9 @@ use crate::format::ALIGN;
 ///
 /// # Examples
 /// ```
-/// # use niwaki_core::{format::Aligned, session::{Model, Session, operators}};
+/// # use niwaki_core::{format::Aligned, ops, session::{Model, Session}};
 /// # fn infer(file: &[u8], frame: &[i8]) -> Result<i8, Box<dyn std::error::Error>> {
-/// let model = Model::verify(file, operators::ALL)?; // the only place where the file can be refused
+/// let model = Model::verify(file, ops::ALL)?; // the only place where the file can be refused
 /// let mut arena = Aligned([0_u8; 4096]);
 /// let mut session = Session::new(&model, &mut *arena)?;
 /// session.input_mut(0).copy_from_slice(frame);
@@ -87,15 +84,12 @@ impl<'m, 'a> Session<'m, 'a> {
         self.run_observed(|_| ());
     }
 
-    /// [`run`](Self::run) that calls `after` behind every operator with its position.
+    /// [`run`](Self::run) that calls `after` after every operator with its position.
     pub fn run_observed(&mut self, mut after: impl FnMut(usize)) {
-        for index in 0..self.model.operator_count() {
-            // `verify` proved that every step exists and that its operands fit.
-            let step = self.model.step(index);
-            if let Some(step) = &step {
-                let done = (step.kernel.run)(step, self.arena);
-                debug_assert!(done.is_ok());
-            }
+        for (index, step) in self.model.steps().enumerate() {
+            // `verify` found a kernel for every operator, read it and proved that its operands fit.
+            let done = step.map(|step| (step.operator.run)(&step, self.arena));
+            debug_assert!(matches!(done, Some(Ok(()))), "operator {index}: the model changed after it was verified");
             after(index);
         }
     }

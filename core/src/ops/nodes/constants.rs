@@ -1,11 +1,14 @@
 //! Graphs, features, weights and scalings as files store them.
 
 use super::{matrix, output_matrix};
-use crate::error::OperatorError;
-use crate::format::{Element, NONE, OpCode, Shared, Step, StoredClamp, param};
+use crate::error::{Operand, OperatorError};
+use crate::format::{Element, Params, Shared, Step};
 use crate::graph::{Csr, Index};
 use crate::kernels::nodes::{Attention, CompressedWeights, NeighbourWeights, Ranks};
-use crate::kernels::{Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted};
+use crate::kernels::{
+    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted,
+};
+use crate::ops::words::{StoredClamp, Word};
 use crate::shape::expect_len;
 
 /// Whether a graph is proved, or was when the file was verified.
@@ -19,15 +22,16 @@ pub(super) enum Proof {
 
 /// Operand `index`, constant integers as the unsigned ones `U` of their width; empty where there is no operand.
 fn unsigned<'m, T: Element, U: bytemuck::Pod>(step: &Step<'m>, index: usize) -> Result<&'m [U], OperatorError> {
-    if step.record.inputs.get(index).is_none_or(|&tensor| tensor == NONE) {
+    if !step.has(index) {
         return Ok(&[]);
     }
-    bytemuck::try_cast_slice(step.constant::<T>(index)?).map_err(|_| OperatorError::Missing { operand: index })
+    let missing = OperatorError::Missing { operand: Operand::Input(index) };
+    bytemuck::try_cast_slice(step.constant::<T>(index)?).map_err(|_| missing)
 }
 
 /// Whether operand `index` holds the wider of the two integers that indices have.
 fn is_wide(step: &Step<'_>, index: usize) -> bool {
-    step.input(index).is_ok_and(|tensor| tensor.element() == Some(i32::DTYPE))
+    step.input(index).is_ok_and(|tensor| tensor.dtype == i32::DTYPE.code())
 }
 
 fn csr<'m, O: Index, I: Index>(
@@ -79,8 +83,8 @@ fn scaling_of<'m>(
         multipliers_q31,
         shifts,
         output_zero_point: step.output()?.zero_point,
-        clamp: StoredClamp::read_clamp(step)?,
-        rounding: step.model.rounding(),
+        clamp: StoredClamp::read_clamp(&step.record.params)?,
+        rounding: step.rounding(),
     }))
 }
 
@@ -93,17 +97,60 @@ fn scaling<'m>(step: &Step<'m>, table: usize, factors: Option<usize>) -> Result<
     scaling_of(step, runs(words, channels).0, factors)
 }
 
-fn gathering(step: &Step<'_>) -> Result<Gathering, OperatorError> {
-    let (own_weight, bits) = (step.param(param::OWN_WEIGHT), step.param(param::FRACTION_BITS));
-    let rule = step.param(param::GATHERING);
-    match (rule, u32::try_from(bits)) {
+/// Propagate: what the node itself counts.
+const OWN_WEIGHT: Word = Word::new(0, "own_weight");
+/// Propagate: fraction bits of the own weight.
+const FRACTION_BITS: Word = Word::new(1, "fraction_bits");
+/// Propagate: 0 for a sum, 1 for a mean.
+const GATHERING: Word = Word::new(2, "gathering");
+/// Operators that gather: 1 where the graph claims to have every edge in both directions.
+pub(super) const SYMMETRIC: Word = Word::new(3, "symmetric");
+/// Attend: number of heads.
+pub(super) const HEADS: Word = Word::new(0, "heads");
+/// Sparse features times sparse weights: number of features.
+pub(super) const FEATURES: Word = Word::new(0, "features");
+
+fn gathering(params: &Params) -> Result<Gathering, OperatorError> {
+    let own_weight = OWN_WEIGHT.get(params);
+    match (GATHERING.get(params), u32::try_from(FRACTION_BITS.get(params))) {
         (0, Ok(fraction_bits)) if fraction_bits <= Gathering::MAX_FRACTION_BITS => {
             Ok(Gathering::Sum { own_weight, fraction_bits })
         }
-        (0, _) => Err(OperatorError::Param { name: "fraction_bits", value: bits }),
+        (0, _) => Err(FRACTION_BITS.refused(params)),
         (1, _) => Ok(Gathering::Mean),
-        _ => Err(OperatorError::Param { name: "gathering", value: rule }),
+        _ => Err(GATHERING.refused(params)),
     }
+}
+
+/// Writes how a sum or a mean over neighbours is taken.
+pub fn write_gathering(params: &mut Params, gathering: Gathering) {
+    match gathering {
+        Gathering::Mean => GATHERING.put(params, 1),
+        Gathering::Sum { own_weight, fraction_bits } => {
+            OWN_WEIGHT.put(params, own_weight);
+            FRACTION_BITS.put(params, fraction_bits.cast_signed());
+        }
+    }
+}
+
+/// Writes whether a graph has every edge in both directions.
+pub fn write_symmetric(params: &mut Params, symmetric: bool) {
+    SYMMETRIC.put(params, symmetric.into());
+}
+
+/// Writes the number of heads of an attention.
+pub fn write_heads(params: &mut Params, heads: usize) {
+    HEADS.put_size(params, heads);
+}
+
+/// Writes the number of features that compressed weights are for.
+pub fn write_features(params: &mut Params, features: usize) {
+    FEATURES.put_size(params, features);
+}
+
+/// Writes the clamp of a row's quantised values.
+pub fn write_clamp(params: &mut Params, clamp: Clamp<i32>) {
+    StoredClamp::write_clamp(clamp, params);
 }
 
 /// The operand that says which edges count.
@@ -111,7 +158,7 @@ pub(super) const KEPT: usize = 5;
 
 /// The edges that count: all where there is no operand that says so.
 fn kept<'m>(step: &Step<'m>, shared: &Shared<'m>) -> Result<Kept<'m>, OperatorError> {
-    if step.record.inputs.get(KEPT).is_none_or(|&tensor| tensor == NONE) {
+    if !step.has(KEPT) {
         return Ok(Kept::ALL);
     }
     Ok(Kept::of(shared.elements(step.input(KEPT)?.span())))
@@ -127,7 +174,7 @@ pub(super) fn propagate<'m>(
         graph: sparse(step, nodes, proof)?,
         kept: kept(step, shared)?,
         channels,
-        gathering: gathering(step)?,
+        gathering: gathering(&step.record.params)?,
         input_zero_point: step.input(0)?.zero_point,
         scaling: scaling(step, 3, Some(4))?,
     })
@@ -146,10 +193,9 @@ pub(super) fn by_degree<'m>(step: &Step<'m>, proof: Proof, shared: &Shared<'m>) 
 }
 
 pub(super) fn attend<'m>(step: &Step<'m>, proof: Proof, shared: &Shared<'m>) -> Result<Weighted<'m>, OperatorError> {
-    let ([nodes, channels], heads) = (output_matrix(step)?, step.param(param::HEADS));
-    let count = usize::try_from(heads).map_err(|_| OperatorError::Param { name: "heads", value: heads })?;
+    let ([nodes, channels], heads) = (output_matrix(step)?, HEADS.size(&step.record.params)?);
     let words = step.constant::<i32>(3)?;
-    expect_len("table", channels.saturating_mul(3).saturating_add(count.saturating_mul(4)), words.len())?;
+    expect_len("table", channels.saturating_mul(3).saturating_add(heads.saturating_mul(4)), words.len())?;
     let (of_channels, of_heads) = runs(words, channels);
     Ok(Weighted {
         graph: sparse(step, nodes, proof)?,
@@ -170,15 +216,6 @@ pub(super) fn ranks<'m>(step: &Step<'m>) -> Result<Ranks<'m>, OperatorError> {
     })
 }
 
-/// Features that a product reads.
-pub(super) fn feature_count(step: &Step<'_>) -> Result<usize, OperatorError> {
-    if step.code() != OpCode::SparseCompressed {
-        return Ok(step.input(0)?.dim(0));
-    }
-    let value = step.param(param::FEATURES);
-    usize::try_from(value).map_err(|_| OperatorError::Param { name: "features", value })
-}
-
 /// The weights that are not zero in operand `index`, of a layer that reads `inputs` elements.
 pub(super) fn compressed<'m>(
     step: &Step<'m>,
@@ -193,10 +230,15 @@ pub(super) fn compressed<'m>(
     }
 }
 
-pub(super) fn sparse_dense<'m>(step: &Step<'m>, proof: Proof) -> Result<SparseDense<'m>, OperatorError> {
+/// The product of so many features.
+pub(super) fn sparse_dense<'m>(
+    step: &Step<'m>,
+    features: usize,
+    proof: Proof,
+) -> Result<SparseDense<'m>, OperatorError> {
     let [_, channels] = output_matrix(step)?;
     Ok(SparseDense {
-        features: sparse(step, feature_count(step)?, proof)?,
+        features: sparse(step, features, proof)?,
         values: unsigned::<i8, i8>(step, 5)?,
         channels,
         scaling: scaling(step, 3, Some(4))?,
@@ -205,6 +247,6 @@ pub(super) fn sparse_dense<'m>(step: &Step<'m>, proof: Proof) -> Result<SparseDe
 
 pub(super) fn node_dense<'m>(step: &Step<'m>) -> Result<NodeDense<'m>, OperatorError> {
     let ([rows, channels], x) = (output_matrix(step)?, step.input(0)?);
-    let [_, inputs] = matrix(&x, 0)?;
+    let [_, inputs] = matrix(x, Operand::Input(0))?;
     Ok(NodeDense { rows, inputs, channels, input_zero_point: x.zero_point, scaling: scaling(step, 2, Some(3))? })
 }

@@ -1,10 +1,9 @@
-//! The operators behind one that runs: those that make the rows of its operand, down to what lies in memory.
+//! The operators below one that runs: those that make the rows of its operand, down to what lies in memory.
 
 use super::matrix;
-use crate::error::OperatorError;
+use crate::error::{Operand, OperatorError};
 use crate::format::{Place, Shared, Step};
 use crate::kernels::nodes::{Link, scratch_words};
-use crate::session::operands::activation;
 
 /// Most operators that one may run, itself included.
 const DEPTH_MAX: usize = 6;
@@ -26,15 +25,15 @@ impl<'a> Chain<'a> {
     pub(super) fn read(&mut self, step: &Step<'a>, shared: &Shared<'a>) -> Result<(), OperatorError> {
         let mut step = *step;
         loop {
-            if let Some(rows) = step.kernel.rows {
+            if let Some(rows) = step.operator.rows {
                 self.push(rows(&step, shared)?)?;
             }
-            if !step.code().reads_rows() {
+            if !step.operator.reads_rows {
                 return Ok(());
             }
-            let x = activation::<i8>(&step, 0)?;
-            let [_, width] = matrix(&x, 0)?;
-            let missing = OperatorError::Missing { operand: 0 };
+            let x = step.activation::<i8>(0)?;
+            let [_, width] = matrix(x, Operand::Input(0))?;
+            let missing = OperatorError::Missing { operand: Operand::Input(0) };
             match x.location().ok_or(missing)? {
                 Place::OnDemand => {
                     let [tensor, ..] = step.record.inputs;
