@@ -10,10 +10,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             if let Some(name) = names.split(',').find(|name| !named(name)) {
                 return Err(format!("NIWAKI_OPERATORS: \"{name}\" is no operator").into());
             }
-            let operators = names.split(',').map(|name| format!("operators::{name}"));
+            let operators = names.split(',').map(|name| format!("ops::{name}"));
             format!("&[{}]", operators.collect::<Vec<_>>().join(", "))
         }
-        Err(_) => "operators::ALL".to_owned(),
+        Err(_) => "ops::ALL".to_owned(),
     };
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     fs::write(out.join("operators.rs"), list)?;

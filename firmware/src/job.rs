@@ -7,10 +7,7 @@ use crate::{
     measure,
     semihosting::{File, HostError, Mode},
 };
-use niwaki_core::{
-    format::Model,
-    session::{Session, operators},
-};
+use niwaki_core::{format::Model, ops, session::Session};
 use niwaki_protocol::{JOB_FILE, JobHeader, RESULT_FILE, RESULT_MAGIC, Record};
 
 /// Does the job and writes the result, or why it failed.
@@ -35,7 +32,7 @@ fn run_into(result: &mut ResultFile, memory: Memory) -> Result<(), JobError> {
         let needed = header.model_bytes;
         let bytes = model.get_mut(..needed as usize).ok_or(JobError::Room { needed, available })?;
         job.read(bytes)?;
-        let model = Model::verify(bytes, operators::ALL).map_err(JobError::Verify)?;
+        let model = Model::verify(bytes, ops::ALL).map_err(JobError::Verify)?;
         let mut session = Session::new(&model, arena).map_err(JobError::Session)?;
         let outputs = 0..model.output_count();
         result.write(&Record::Model {

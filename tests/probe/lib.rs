@@ -7,7 +7,8 @@ pub mod nodes;
 use core::hint::black_box;
 use core::num::NonZeroU32;
 use niwaki_core::error::{GroupError, OperatorError, OptimError, ProxError, ShapeError, VerifyError};
-use niwaki_core::format::{self, DType, Header, OpCode, OperatorRecord, TensorRecord};
+use niwaki_core::format::{self, DType, Header, OperatorRecord, TensorRecord};
+use niwaki_core::ops::OpCode;
 use niwaki_core::kernels::tiles::filters::{self, Filter};
 use niwaki_core::kernels::tiles::{
     Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, Int4, Kept, Packed,
@@ -27,8 +28,9 @@ use niwaki_core::prox::groups::{self, GroupKind, Groups, IndexSets, Layout, Layo
 use niwaki_core::prox::half_space::half_space_scales;
 use niwaki_core::prox::wgsef::{Budget, Ramp, Solver, Weights, Wgsef};
 use niwaki_core::real::Real;
+use niwaki_core::ops;
 use niwaki_core::schedule::{Schedule, progress};
-use niwaki_core::session::{Model, Session, operators};
+use niwaki_core::session::{Model, Session};
 use niwaki_core::shape::{self, AxisSpec, Window, same_padding};
 
 /// An unknown value, so that no check is decided while compiling.
@@ -38,7 +40,7 @@ fn unknown<T: Copy>(value: T) -> T {
 
 /// Verifying a file, a run, and every way to read its operands.
 pub fn inference(file: &[u8], arena: &mut [u8], observe: &mut dyn FnMut(usize)) -> Result<(), VerifyError> {
-    let model = Model::verify(file, operators::ALL)?;
+    let model = Model::verify(file, ops::ALL)?;
     black_box((model.arena_bytes(), model.file_bytes(), model.rounding(), model.tensor(unknown(0)), model.operator(1)));
     black_box((model.step(unknown(1)).map(|step| (step.code(), step.input(2), step.output())), model.input(3)));
     let Ok(mut session) = Session::new(&model, arena) else { return Ok(()) };
@@ -80,7 +82,7 @@ pub fn records(bytes: &[u8], code: u8, errors: &[&dyn core::error::Error], out: 
     black_box((format::crc32(bytes), Header::from_bytes(bytes).to_bytes()));
     let tensor = TensorRecord::from_bytes(bytes);
     black_box((tensor.to_bytes(), tensor.dim(unknown(2)), tensor.element_count(), tensor.span(), tensor.location()));
-    black_box((OperatorRecord::from_bytes(bytes).to_bytes(), OpCode::from_code(code).map(|o| (o.code(), o.name()))));
+    black_box((OperatorRecord::from_bytes(bytes).to_bytes(), OpCode::from_byte(code).map(|o| (o.byte(), o.name()))));
     black_box(DType::from_code(code).map(|dtype| (dtype.code(), dtype.name(), dtype.element_bytes())));
     // A write that fails is the caller's concern.
     let _ = errors.iter().try_for_each(|error| write!(out, "{error}"));

@@ -1,9 +1,8 @@
 //! Changing records of a `.niwaki` file in place, and correcting its checksum.
 
 use niwaki::io::AlignedBytes;
-use niwaki_core::format::{
-    HEADER_BYTES, Header, OPERATOR_BYTES, OpCode, OperatorRecord, TENSOR_BYTES, TensorRecord, crc32,
-};
+use niwaki_core::format::{HEADER_BYTES, Header, OPERATOR_BYTES, OperatorRecord, TENSOR_BYTES, TensorRecord, crc32};
+use niwaki_core::ops::{Layout, Op, OpCode};
 
 /// A file to be changed.
 #[derive(Debug, Clone)]
@@ -68,9 +67,10 @@ impl Editor {
     }
 
     /// The first operator of a kind.
-    pub fn find(&self, code: OpCode) -> u16 {
+    pub fn find(&self, code: impl Into<OpCode>) -> u16 {
+        let byte = code.into().byte();
         let mut indices = 0..self.header().operator_count;
-        indices.find(|&index| self.operator(index).code == code.code()).expect("the model has such an operator")
+        indices.find(|&index| self.operator(index).code == byte).expect("the model has such an operator")
     }
 
     /// The start of entry `index` of the list of inputs and outputs.
@@ -103,4 +103,12 @@ impl Editor {
     pub fn aligned(&self) -> AlignedBytes {
         AlignedBytes::from(self.bytes.as_slice())
     }
+}
+
+/// The code of an operator whose weights lie in `layout`.
+///
+/// # Panics
+/// The operator has no such layout.
+pub fn layer(op: Op, layout: Layout) -> OpCode {
+    OpCode::of(op, layout).expect("the operator has this layout")
 }

@@ -4,6 +4,7 @@ pub mod edit;
 pub mod fuzz;
 pub mod layers;
 pub mod models;
+pub mod param;
 pub mod parity;
 pub mod sparse;
 pub mod tflm;

@@ -7,9 +7,9 @@ use niwaki::{
     zoo,
 };
 use niwaki_core::format::{
-    ALIGN, DType, HEADER_BYTES, Header, NONE, OPERATOR_BYTES, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES,
-    TensorRecord, VERSION, crc32,
+    ALIGN, DType, HEADER_BYTES, Header, NONE, OPERATOR_BYTES, OperatorRecord, TENSOR_BYTES, TensorRecord, crc32,
 };
+use niwaki_core::ops::{Op, OpCode};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -58,26 +58,21 @@ fn softmax_model() -> Vec<u8> {
     const LEN: u32 = 64;
     let tensor = |dims: [u32; 4], offset| {
         let bytes = LEN * 4;
-        TensorRecord { dtype: DType::F32.code(), rank: 2, place: 0, dims, offset, bytes, scale: 0.0, zero_point: 0 }
+        TensorRecord { dtype: DType::F32.code(), rank: 2, dims, offset, bytes, ..TensorRecord::default() }
     };
     let tensors = [tensor([1, LEN, 1, 1], 0), tensor([1, LEN, 1, 1], LEN * 4), tensor([LEN, 1, 1, 1], LEN * 4)];
-    let operator = |code: OpCode, input, output| OperatorRecord {
-        code: code.code(),
+    let operator = |op: Op, input, output| OperatorRecord {
+        code: OpCode::from(op).byte(),
         dtype: DType::F32.code(),
         inputs: [input, NONE, NONE, NONE, NONE, NONE],
         output,
-        params: [0; PARAM_COUNT],
-        scratch_offset: 0,
-        scratch_bytes: 0,
+        ..OperatorRecord::default()
     };
-    let operators = [operator(OpCode::Softmax, 0, 1), operator(OpCode::Reshape, 1, 2)];
+    let operators = [operator(Op::Softmax, 0, 1), operator(Op::Reshape, 1, 2)];
     let operators_offset = HEADER_BYTES + tensors.len() * TENSOR_BYTES;
     let io_offset = operators_offset + operators.len() * OPERATOR_BYTES;
     let file_bytes = (io_offset + 4).next_multiple_of(ALIGN);
     let mut header = Header {
-        version: VERSION,
-        flags: 0,
-        checksum: 0,
         file_bytes: file_bytes as u32,
         arena_bytes: LEN * 8,
         tensor_count: 3,
@@ -88,7 +83,7 @@ fn softmax_model() -> Vec<u8> {
         operators_offset: operators_offset as u32,
         io_offset: io_offset as u32,
         data_offset: file_bytes as u32,
-        data_bytes: 0,
+        ..Header::new()
     };
     let mut file = header.to_bytes().to_vec();
     tensors.iter().for_each(|tensor| file.extend(tensor.to_bytes()));

@@ -4,7 +4,6 @@ use niwaki::chip::Chip;
 use niwaki::export::{export, export_for, read::describe};
 use niwaki::hardware::Isa;
 use niwaki_core::format::Model;
-use niwaki_core::session::operators;
 use niwaki_tests::layers::Layers;
 use niwaki_tests::parity::compared;
 
@@ -38,7 +37,7 @@ fn same_bytes_on(chip: Chip) {
         let inputs = layers.inputs(INPUTS);
         let (plain, _) = export(&layers.graph).expect("exports");
         let (tiled, arena) = export_for(&layers.graph, Isa::ArmDsp).expect("exports");
-        let description = describe(&Model::verify(&tiled, operators::ALL).expect("verifies"));
+        let description = describe(&Model::verify(&tiled, niwaki_core::ops::ALL).expect("verifies"));
         let weighted = |op: &str| op.starts_with("conv") || op.starts_with("depthwise") || op.starts_with("dense");
         let packed = description.operators.iter().all(|o| o.op.ends_with("_tiled") || !weighted(o.op));
         assert!(packed, "seed {seed}: a layer was not packed");

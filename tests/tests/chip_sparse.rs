@@ -5,7 +5,6 @@ use niwaki::export::{Layout, export, export_with, pack_layer};
 use niwaki::graph::{Activation, Padding, Sliding};
 use niwaki::hardware::Isa;
 use niwaki_core::format::{Model, OpCode};
-use niwaki_core::session::operators;
 use niwaki_tests::parity::compared;
 use niwaki_tests::sparse::{Layer, Network, Pattern};
 use std::collections::BTreeMap;
@@ -18,20 +17,20 @@ const INPUTS: usize = 12;
 const LAYERS: usize = 4;
 
 /// Every packed operator with the patterns that it is for.
-const OPERATORS: [(OpCode, Layout, bool); 13] = [
-    (OpCode::Conv2dBlocks, Layout::Blocks, true),
-    (OpCode::DenseBlocks, Layout::Blocks, false),
-    (OpCode::Conv2dTaps, Layout::Taps, true),
-    (OpCode::DenseTaps, Layout::Taps, false),
-    (OpCode::Conv2dKept, Layout::Kept, true),
-    (OpCode::DenseKept, Layout::Kept, false),
-    (OpCode::Conv2dRows, Layout::Rows, true),
-    (OpCode::DenseRows, Layout::Rows, false),
-    (OpCode::Conv2dInt4, Layout::Int4, true),
-    (OpCode::DenseInt4, Layout::Int4, false),
-    (OpCode::Conv2dCodebook, Layout::Codebook, true),
-    (OpCode::DenseCodebook, Layout::Codebook, false),
-    (OpCode::DenseCompressed, Layout::Compressed, false),
+const OPERATORS: [(Op, Layout); 13] = [
+    (Op::Conv2d, Layout::Blocks),
+    (Op::Dense, Layout::Blocks),
+    (Op::Conv2d, Layout::Taps),
+    (Op::Dense, Layout::Taps),
+    (Op::Conv2d, Layout::Kept),
+    (Op::Dense, Layout::Kept),
+    (Op::Conv2d, Layout::Rows),
+    (Op::Dense, Layout::Rows),
+    (Op::Conv2d, Layout::Int4),
+    (Op::Dense, Layout::Int4),
+    (Op::Conv2d, Layout::Codebook),
+    (Op::Dense, Layout::Codebook),
+    (Op::Dense, Layout::Compressed),
 ];
 
 fn pattern(network: &mut Network, layout: Layout) -> Pattern {
@@ -69,10 +68,10 @@ fn layer(network: &mut Network, is_conv2d: bool) -> (Layer, Sliding) {
 /// A network of some layers of each operator, with their layouts.
 fn network(seed: u64) -> (Network, Vec<Option<Layout>>) {
     let (mut network, mut layouts) = (Network::new(seed), Vec::new());
-    for (_, layout, is_conv2d) in OPERATORS {
+    for (op, layout) in OPERATORS {
         let end = layouts.len() + LAYERS;
         while layouts.len() < end {
-            let (layer, sliding) = layer(&mut network, is_conv2d);
+            let (layer, sliding) = layer(&mut network, op == Op::Conv2d);
             let activations = [Activation::None, Activation::None, Activation::Relu, Activation::ReluN1To1];
             let activation = activations[network.below(activations.len())];
             let (pattern, keep) = (pattern(&mut network, layout), network.below(11) as f64 / 10.0);
@@ -96,14 +95,16 @@ fn same_bytes_on(chip: Chip) {
         let (plain, _) = export(graph).expect("exports");
         let (packed, arena) = export_with(graph, Isa::ArmDsp, &layouts).expect("exports");
         assert!(arena.bytes < 1 << 20);
-        let model = Model::verify(&packed, operators::ALL).expect("verifies");
-        let codes: Vec<OpCode> = (0..model.operator_count()).filter_map(|n| model.step(n)).map(|s| s.code()).collect();
+        let model = Model::verify(&packed, niwaki_core::ops::ALL).expect("verifies");
+        let records = (0..model.operator_count()).filter_map(|n| model.operator(n));
+        let codes: Vec<OpCode> = records.filter_map(|record| OpCode::from_byte(record.code)).collect();
         let label = |n: usize| format!("seed {seed}: {}", codes[n].name());
         let Some(counts) = compared(chip, graph, [&plain, &packed], &inputs, label) else { return };
         for (code, count) in codes.iter().zip(counts) {
             *totals.entry(code.name()).or_default() += count;
         }
-        if OPERATORS.iter().all(|(code, ..)| totals.get(code.name()).is_some_and(|&n| n >= OUTPUTS)) {
+        let enough = |code: OpCode| totals.get(code.name()).is_some_and(|&n| n >= OUTPUTS);
+        if OPERATORS.iter().all(|&(op, layout)| OpCode::of(op, layout).is_some_and(enough)) {
             break;
         }
         assert!(seed < 40, "{totals:?}: an operator gets too few outputs");

@@ -5,14 +5,14 @@ use niwaki::graph::Graph;
 use niwaki::graph::eval::Value;
 use niwaki_core::format::{DType, Header};
 use niwaki_core::num::Rounding;
-use niwaki_core::session::{Model, Session, operators};
+use niwaki_core::session::{Model, Session};
 use niwaki_tests::models::{elementwise::every_elementwise, random};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 /// The bytes of every output, by a session over the exported file and by the graph.
 fn both(graph: &Graph, x: &[f32]) -> [Vec<Vec<u8>>; 2] {
     let (file, _) = export(graph).expect("exports");
-    let model = Model::verify(&file, operators::ALL).expect("verifies");
+    let model = Model::verify(&file, niwaki_core::ops::ALL).expect("verifies");
     let mut arena = niwaki::io::AlignedBytes::zeroed(model.arena_bytes());
     let mut session = Session::new(&model, &mut arena).expect("fits");
     session.input_bytes_mut(0).copy_from_slice(&Value::of_reals(&graph[graph.inputs[0]], x).to_bytes());

@@ -6,7 +6,7 @@ use super::{Constants, Cost, Outcome, Record};
 use crate::error::OperatorError;
 use crate::format::{Element, Overlap, Params, Step};
 use crate::kernels::{AddF32, AddInt, Binary as Kernel, Broadcast, MulF32, MulInt, PreluF32, PreluInt, SubF32, SubInt};
-use crate::kernels::{BackEnd as _, Best};
+use crate::kernels::{BackEnd as _, Best, Side};
 use crate::num::Code;
 use crate::shape::expect_len;
 use core::marker::PhantomData;

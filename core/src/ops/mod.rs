@@ -127,6 +127,10 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// Every layout but the plain one.
+    pub const PACKED: [Self; 8] =
+        [Self::Tiled, Self::Blocks, Self::Taps, Self::Kept, Self::Rows, Self::Int4, Self::Codebook, Self::Compressed];
+
     /// The layout's name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -241,6 +245,11 @@ impl OpCode {
         Self::ALL.iter().find(|code| code.byte == byte).copied()
     }
 
+    /// The row of this code for elements `dtype`; `None` where there is none.
+    pub fn row(self, dtype: DType) -> Option<&'static Operator> {
+        ALL.iter().find(|row| row.code == self.byte && row.dtype == dtype)
+    }
+
     /// What is computed.
     pub const fn op(self) -> Op {
         self.op
@@ -251,6 +260,14 @@ impl OpCode {
         self.layout
     }
 
+    /// How its weights lie, of a layer that is packed in one of several layouts.
+    pub const fn layer_layout(self) -> Option<Layout> {
+        match self.op {
+            Op::Conv2d | Op::DepthwiseConv2d | Op::Dense | Op::TransposeConv2d => Some(self.layout),
+            _ => None,
+        }
+    }
+
     /// The byte that stands for it.
     pub const fn byte(self) -> u8 {
         self.byte
@@ -259,6 +276,14 @@ impl OpCode {
     /// Its name in tables, JSON and exported modules.
     pub const fn name(self) -> &'static str {
         self.name
+    }
+}
+
+impl From<Op> for OpCode {
+    /// The code of `op` with weights as their tensor says.
+    fn from(op: Op) -> Self {
+        // A test says that every operator has such a code.
+        Self::of(op, Layout::Plain).unwrap_or(Self { op, layout: Layout::Plain, byte: 0, name: "unknown" })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::kernels::tiles::compressed::{QUAD_WORDS, UNITS};
 use crate::kernels::tiles::filters::GROUP;
 use crate::kernels::tiles::taps::QUAD_WORDS as TAPS_QUAD_WORDS;
 use crate::kernels::tiles::{
-    Blocks, CONSTANT_WORDS, Codebook, CompressedRows, Conv2dTiled, DenseTiled, FILTERS, Int4, Kept, Rows, Taps,
+    Blocks, CONSTANT_WORDS, Codebook, CompressedRows, Conv2dTiled, DenseTiled, FILTERS, Int4, Kept, Packed, Rows, Taps,
     TiledInt8, Tiles,
 };
 use crate::kernels::{BackEnd as _, Best};

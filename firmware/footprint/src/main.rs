@@ -4,8 +4,9 @@
 
 use core::panic::PanicInfo;
 use niwaki_core::{
-    format::Model,
-    session::{Operator, Session, operators},
+    format::{Model, Operator},
+    ops,
+    session::Session,
 };
 use niwaki_firmware::machine::{Memory, bench_begin, bench_end};
 

@@ -8,7 +8,6 @@ use object::{
     read::elf::{ElfFile32, ProgramHeader as _},
 };
 use std::{
-    collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -30,7 +29,7 @@ pub struct Image {
 /// [`ChipError`]: there are no sources or no toolchain, cargo failed, or an image is none.
 pub(super) fn build(
     spec: &ChipSpec,
-    operators: &BTreeSet<String>,
+    operators: &[&str],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Image, ChipError> {
     let folder = folder()?;
@@ -47,7 +46,7 @@ pub(super) fn build(
     if operators.is_empty() {
         cargo.env_remove("NIWAKI_OPERATORS");
     } else {
-        cargo.env("NIWAKI_OPERATORS", Vec::from_iter(operators.iter().map(String::as_str)).join(","));
+        cargo.env("NIWAKI_OPERATORS", operators.join(","));
     }
     let mut is_told = false;
     setup::stream(cargo, &mut |step| {

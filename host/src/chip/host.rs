@@ -3,11 +3,8 @@
 use super::{Chip, ChipError, Step};
 use crate::export::rust::operator_names;
 use crate::io::AlignedBytes;
-use niwaki_core::{
-    format::Model,
-    session::{Session, operators},
-};
-use std::{collections::BTreeSet, fmt::Display};
+use niwaki_core::{format::Model, ops, session::Session};
+use std::fmt::Display;
 
 /// The outputs for each input.
 pub(super) fn run(
@@ -17,7 +14,7 @@ pub(super) fn run(
 ) -> Result<Vec<Vec<u8>>, ChipError> {
     let refused = refused(Chip::Host);
     let file = AlignedBytes::from(model);
-    let model = Model::verify(&file, operators::ALL).map_err(|error| refused(&error))?;
+    let model = Model::verify(&file, ops::ALL).map_err(|error| refused(&error))?;
     let mut arena = AlignedBytes::zeroed(model.arena_bytes());
     let mut session = Session::new(&model, &mut arena).map_err(|error| refused(&error))?;
     let expected = (0..model.input_count()).map(|tensor_idx| session.input_bytes_mut(tensor_idx).len()).sum();
@@ -41,13 +38,13 @@ pub(super) fn run(
     Ok(outputs)
 }
 
-/// The names in `niwaki_core::session::operators` of what a model is made of.
+/// The names in `niwaki_core::ops` of what a model is made of.
 ///
 /// # Errors
 /// [`ChipError::Refused`] on behalf of `chip` if this is no model.
-pub(super) fn operators(chip: Chip, model: &[u8]) -> Result<BTreeSet<String>, ChipError> {
+pub(super) fn operators(chip: Chip, model: &[u8]) -> Result<Vec<&'static str>, ChipError> {
     let file = AlignedBytes::from(model);
-    let model = Model::verify(&file, operators::ALL).map_err(|error| refused(chip)(&error))?;
+    let model = Model::verify(&file, ops::ALL).map_err(|error| refused(chip)(&error))?;
     Ok(operator_names(&model))
 }
 

@@ -18,7 +18,7 @@ pub use crate::hardware::Chip;
 
 use crate::hardware::Timing;
 use niwaki_protocol::JobHeader;
-use std::{collections::BTreeSet, path::PathBuf};
+use std::path::PathBuf;
 
 /// A sign of life of something slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +168,7 @@ pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<C
     let Some(spec) = chip.spec() else { return Ok(Vec::new()) };
     let header = JobHeader { self_test: true, model_bytes: 0, input_count: 0, input_bytes: 0 };
     let emulator = setup::Machine::here().emulator(spec.emulator, progress)?;
-    let image = firmware::build(spec, &BTreeSet::new(), progress)?;
+    let image = firmware::build(spec, &[], progress)?;
     let emulation = qemu::Emulation { emulator: &emulator, spec, image: &image.runner, patience: qemu::PATIENCE };
     emulation.run(&qemu::Job { header, model: &[], inputs: &[] }, progress)?.calibrations()
 }
@@ -178,7 +178,7 @@ pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<C
 /// # Errors
 /// [`ChipError`]: there are no sources or no toolchain, or cargo failed.
 pub fn images(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Option<Image>, ChipError> {
-    chip.spec().map(|spec| firmware::build(spec, &BTreeSet::new(), progress)).transpose()
+    chip.spec().map(|spec| firmware::build(spec, &[], progress)).transpose()
 }
 
 fn header(model: &[u8], inputs: &[Vec<u8>]) -> Result<JobHeader, ChipError> {

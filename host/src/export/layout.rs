@@ -5,78 +5,19 @@ use super::{ExportError, compress};
 use crate::graph::lower::{Lowered, Scaling};
 use crate::graph::{Graph, Node};
 use crate::plan::{Memory, Share};
-use niwaki_core::format::{DType, OpCode};
+use niwaki_core::format::DType;
 use niwaki_core::kernels::Dense;
 use niwaki_core::kernels::tiles::filters::{Filter, GROUP};
 use niwaki_core::kernels::tiles::{
     Blocks, Codebook, CompressedRows, Conv2dTiled, FILTERS, Int4, Kept, Packed, Rows, Taps, TiledInt8, Tiles, blocks,
     codebook, int4, taps,
 };
-use niwaki_core::shape::MAX_DIM;
-
-/// How the weights of an int8 layer lie in a file (core/SPEC.md §6). Every layout computes the same outputs; they differ
-/// in bytes and in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Layout {
-    /// All weights in tiles of four filters.
-    Tiled,
-    /// Blocks of four filters by four weights, those left out that are zero.
-    Blocks,
-    /// For every four filters the positions where any of them has a weight that is not zero: blocks of 4 × 1, N:M.
-    Taps,
-    /// The positions in the unrolled filter where any filter has a weight that is not zero.
-    Kept,
-    /// The filters that have a weight that is not zero.
-    Rows,
-    /// All weights in four bits: codes from -8 to 7.
-    Int4,
-    /// All weights as four bits that say which of at most sixteen values a weight has.
-    Codebook,
-    /// A dense layer in compressed rows.
-    Compressed,
-}
+pub use niwaki_core::ops::Layout;
+use niwaki_core::ops::{Op, OpCode};
+use niwaki_core::shape::{MAX_DIM, Window};
 
 /// The name of having no [`Layout`].
-pub const PLAIN: &str = "plain";
-
-impl Layout {
-    /// Every layout.
-    pub const ALL: [Self; 8] =
-        [Self::Tiled, Self::Blocks, Self::Taps, Self::Kept, Self::Rows, Self::Int4, Self::Codebook, Self::Compressed];
-
-    /// The name of the layout that an operator reads its weights in, `plain` for one that is not packed; none for an
-    /// operator without weights.
-    pub fn name_of(code: OpCode) -> Option<&'static str> {
-        let layout = match code {
-            OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Dense | OpCode::TransposeConv2d => return Some(PLAIN),
-            OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled | OpCode::DenseTiled => Self::Tiled,
-            OpCode::Conv2dBlocks | OpCode::DenseBlocks => Self::Blocks,
-            OpCode::Conv2dTaps | OpCode::DenseTaps => Self::Taps,
-            OpCode::Conv2dKept | OpCode::DenseKept => Self::Kept,
-            OpCode::Conv2dRows | OpCode::DenseRows => Self::Rows,
-            OpCode::Conv2dInt4 | OpCode::DenseInt4 => Self::Int4,
-            OpCode::Conv2dCodebook | OpCode::DenseCodebook => Self::Codebook,
-            OpCode::DenseCompressed => Self::Compressed,
-            _ => return None,
-        };
-        Some(layout.name())
-    }
-
-    /// The layout's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tiled => "tiled",
-            Self::Blocks => "blocks",
-            Self::Taps => "taps",
-            Self::Kept => "kept",
-            Self::Rows => "rows",
-            Self::Int4 => "int4",
-            Self::Codebook => "codebook",
-            Self::Compressed => "compressed",
-        }
-    }
-}
+pub const PLAIN: &str = Layout::Plain.name();
 
 /// A constant operand of a packed layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,8 +49,8 @@ impl Constant {
 pub struct PackedLayer {
     /// What the operator is called in the file.
     pub code: OpCode,
-    /// Rows and columns of its kernel, where it has one.
-    pub kernel: Option<[usize; 2]>,
+    /// Its window, where it has one.
+    pub window: Option<Window>,
     /// Its operands behind the input.
     pub constants: Vec<Constant>,
     /// What it asks of the arena.
@@ -149,7 +90,6 @@ pub(super) fn pack_lowered(
     }
     let layer = Layer::new(graph, node, lowered).map_err(refused)?;
     let packed = match layout {
-        Layout::Tiled => None,
         Layout::Blocks => layer.blocks(),
         Layout::Taps => layer.taps(),
         Layout::Kept => layer.kept(),
@@ -157,6 +97,7 @@ pub(super) fn pack_lowered(
         Layout::Int4 => layer.int4(),
         Layout::Codebook => layer.codebook().map_err(refused)?,
         Layout::Compressed => layer.compressed().map_err(refused)?,
+        _ => return Err(refused("it is no layout of packed weights")),
     };
     packed.ok_or_else(|| refused("a weight or a sum of weights is out of its range"))
 }
@@ -199,15 +140,16 @@ impl<'a> Layer<'a> {
     }
 
     /// The layer with these constants, packed as `packed` says.
-    fn packed(&self, [conv2d, dense]: [OpCode; 2], constants: Vec<Constant>, packed: &impl Packed) -> PackedLayer {
-        let (code, kernel, words, share) = match &self.shape {
+    fn packed(&self, layout: Layout, constants: Vec<Constant>, packed: &impl Packed) -> Option<PackedLayer> {
+        let (op, window, words, share) = match &self.shape {
             Shape::Conv2d(op) => {
-                let kernel = [op.conv.window.y.kernel(), op.conv.window.x.kernel()];
-                (conv2d, Some(kernel), packed.conv2d_scratch_words(op), Share::Lead(op.lead()))
+                let words = packed.conv2d_scratch_words(op);
+                (Op::Conv2d, Some(op.conv.window), words, Share::Lead(op.lead()))
             }
-            Shape::Dense(_) => (dense, None, packed.dense_scratch_words(), Share::Nothing),
+            Shape::Dense(_) => (Op::Dense, None, packed.dense_scratch_words(), Share::Nothing),
         };
-        PackedLayer { code, kernel, constants, memory: Memory { scratch_bytes: words * size_of::<i32>(), share } }
+        let memory = Memory { scratch_bytes: words * size_of::<i32>(), share };
+        Some(PackedLayer { code: OpCode::of(op, layout)?, window, constants, memory })
     }
 
     fn blocks(&self) -> Option<PackedLayer> {
@@ -217,7 +159,7 @@ impl<'a> Layer<'a> {
         }
         let packed = Blocks::try_new(&words, self.filters.len(), self.len).ok()?;
         let constants = vec![Constant::i32(vec![words.len()], &words)];
-        Some(self.packed([OpCode::Conv2dBlocks, OpCode::DenseBlocks], constants, &packed))
+        self.packed(Layout::Blocks, constants, &packed)
     }
 
     fn taps(&self) -> Option<PackedLayer> {
@@ -227,7 +169,7 @@ impl<'a> Layer<'a> {
         }
         let packed = Taps::try_new(&words, self.filters.len(), self.len).ok()?;
         let constants = vec![Constant::i32(vec![words.len()], &words)];
-        Some(self.packed([OpCode::Conv2dTaps, OpCode::DenseTaps], constants, &packed))
+        self.packed(Layout::Taps, constants, &packed)
     }
 
     fn kept(&self) -> Option<PackedLayer> {
@@ -250,7 +192,7 @@ impl<'a> Layer<'a> {
         let list: Vec<i16> = positions.iter().map(|&k| i16::try_from(k)).collect::<Result<_, _>>().ok()?;
         let packed = Kept::try_new(&words, &list, filters.len(), self.len).ok()?;
         let constants = vec![tiles_constant(&words, filters.len()), Constant::i16(&list)];
-        Some(self.packed([OpCode::Conv2dKept, OpCode::DenseKept], constants, &packed))
+        self.packed(Layout::Kept, constants, &packed)
     }
 
     fn rows(&self) -> Option<PackedLayer> {
@@ -266,7 +208,7 @@ impl<'a> Layer<'a> {
         let list: Vec<i16> = rows.iter().map(|&o| i16::try_from(o)).collect::<Result<_, _>>().ok()?;
         let packed = Rows::try_new(&words, &list, &constants, self.len).ok()?;
         let operands = vec![tiles_constant(&words, rows.len()), Constant::i16(&list), Constant::i8(&constants)];
-        Some(self.packed([OpCode::Conv2dRows, OpCode::DenseRows], operands, &packed))
+        self.packed(Layout::Rows, operands, &packed)
     }
 
     fn int4(&self) -> Option<PackedLayer> {
@@ -274,7 +216,7 @@ impl<'a> Layer<'a> {
         let words = records(&self.filters, self.len, layout)?;
         let packed = Int4::try_new(&words, self.filters.len(), self.len).ok()?;
         let constants = vec![tiles_constant(&words, self.filters.len())];
-        Some(self.packed([OpCode::Conv2dInt4, OpCode::DenseInt4], constants, &packed))
+        self.packed(Layout::Int4, constants, &packed)
     }
 
     fn codebook(&self) -> Result<Option<PackedLayer>, &'static str> {
@@ -290,7 +232,7 @@ impl<'a> Layer<'a> {
         }
         let Ok(packed) = Codebook::try_new(&words, &values, self.filters.len(), self.len) else { return Ok(None) };
         let constants = vec![tiles_constant(&words, self.filters.len()), Constant::i8(&values)];
-        Ok(Some(self.packed([OpCode::Conv2dCodebook, OpCode::DenseCodebook], constants, &packed)))
+        Ok(self.packed(Layout::Codebook, constants, &packed))
     }
 
     fn compressed(&self) -> Result<Option<PackedLayer>, &'static str> {
@@ -301,9 +243,10 @@ impl<'a> Layer<'a> {
         let (words, columns) = compress::rows(&self.filters, self.len);
         let Ok(packed) = CompressedRows::try_new(&words, &columns, *dense) else { return Ok(None) };
         let scratch_bytes = packed.scratch_words() * size_of::<i32>();
+        let Some(code) = OpCode::of(Op::Dense, Layout::Compressed) else { return Ok(None) };
         Ok(Some(PackedLayer {
-            code: OpCode::DenseCompressed,
-            kernel: None,
+            code,
+            window: None,
             constants: vec![Constant::i32(vec![words.len()], &words), Constant::i16(&columns)],
             memory: Memory { scratch_bytes, share: Share::Nothing },
         }))

@@ -19,13 +19,11 @@ use crate::ops;
 use crate::plan::{Arena, Memory, Placement};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
-    ALIGN, DType, HEADER_BYTES, Header, Model, NONE, OpCode, OperatorRecord, PARAM_COUNT, TENSOR_BYTES, TensorRecord,
-    VERSION, crc32, param,
+    ALIGN, DType, HEADER_BYTES, Header, Model, NONE, OperatorRecord, Params, TENSOR_BYTES, TensorRecord, crc32,
 };
-use niwaki_core::kernels::Clamp;
-use niwaki_core::num::{Multiplier, Rounding};
-use niwaki_core::session::operators;
-use niwaki_core::shape::Window;
+use niwaki_core::kernels::{Clamp, Pool2d};
+use niwaki_core::num::Rounding;
+use niwaki_core::ops::{self as core_ops, Constants, Op as CoreOp, OpCode, StoredClamp, write};
 use nodes::Choice;
 
 /// Why a graph cannot become a file.
@@ -131,7 +129,7 @@ fn write(
     if bytes.len() > room.file_bytes && is_over_graph(graph) {
         bytes = file(graph, &kernels, &choice, true)?;
     }
-    Model::verify(&bytes, operators::ALL)?;
+    Model::verify(&bytes, core_ops::ALL)?;
     Ok((bytes, choice.arena))
 }
 
@@ -160,9 +158,7 @@ fn assemble(file: &File<'_>, operators: &[u8], io: &[u8]) -> Result<AlignedBytes
     let data_offset = (io_offset + io.len()).next_multiple_of(ALIGN);
     let file_bytes = data_offset + file.data.len();
     let mut header = Header {
-        version: VERSION,
         flags: u16::from(graph.rounding == Rounding::Single),
-        checksum: 0,
         file_bytes: narrow("file size", file_bytes)?,
         arena_bytes: narrow("arena size", file.arena.bytes)?,
         tensor_count: narrow("tensor count", file.tensors.len())?,
@@ -174,6 +170,7 @@ fn assemble(file: &File<'_>, operators: &[u8], io: &[u8]) -> Result<AlignedBytes
         io_offset: narrow("offset", io_offset)?,
         data_offset: narrow("offset", data_offset)?,
         data_bytes: narrow("data size", file.data.len())?,
+        ..Header::new()
     };
     let mut bytes = Vec::with_capacity(file_bytes);
     bytes.extend_from_slice(&header.to_bytes());
@@ -223,16 +220,16 @@ impl Kernel {
 /// [`ExportError::Graph`] for a node that has no form in a file.
 pub fn plain_layer(graph: &Graph, node: &Node) -> Result<Option<(OpCode, [usize; 4])>, ExportError> {
     let lowered = graph.lower(node)?;
-    let code = match lowered {
-        Lowered::Conv2d(..) => OpCode::Conv2d,
-        Lowered::DepthwiseConv2d(..) => OpCode::DepthwiseConv2d,
-        Lowered::Dense(..) => OpCode::Dense,
+    let op = match lowered {
+        Lowered::Conv2d(..) => CoreOp::Conv2d,
+        Lowered::DepthwiseConv2d(..) => CoreOp::DepthwiseConv2d,
+        Lowered::Dense(..) => CoreOp::Dense,
         _ => return Ok(None),
     };
     let Some(Scaling::Int8 { multipliers_q31, shifts, .. }) = lowered.scaling() else { return Ok(None) };
     let weights = graph[node.inputs[1]].element_count();
     let bias = graph.bias_data(node).bytes().len();
-    Ok(Some((code, [weights, bias, size_of_val(&multipliers_q31[..]), size_of_val(&shifts[..])])))
+    Ok(Some((op.into(), [weights, bias, size_of_val(&multipliers_q31[..]), size_of_val(&shifts[..])])))
 }
 
 /// The tables of a file while they grow.
@@ -312,40 +309,40 @@ impl File<'_> {
         if let Lowered::Nodes(nodes) = lowered {
             return self.nodes(node, nodes, scratch);
         }
-        let mut params = [0; PARAM_COUNT];
+        let mut params = Params::default();
         let mut inputs = vec![self.operand(node.inputs[0])?];
-        let code = match lowered {
+        let op = match lowered {
             Lowered::Conv2d(op, _) => {
-                convolution(&mut params, &op.window)?;
-                OpCode::Conv2d
+                write::convolution(&mut params, &op.window);
+                CoreOp::Conv2d
             }
             Lowered::DepthwiseConv2d(op, _) => {
-                convolution(&mut params, &op.window)?;
-                OpCode::DepthwiseConv2d
+                write::convolution(&mut params, &op.window);
+                CoreOp::DepthwiseConv2d
             }
             Lowered::TransposeConv2d(op, _) => {
-                convolution(&mut params, &op.window)?;
-                OpCode::TransposeConv2d
+                write::convolution(&mut params, &op.window);
+                CoreOp::TransposeConv2d
             }
             Lowered::Movement(movement) => {
                 params = movement.params;
                 for &id in &node.inputs[1..] {
                     inputs.push(self.operand(id)?);
                 }
-                movement.code
+                movement.op
             }
-            Lowered::Dense(..) => OpCode::Dense,
+            Lowered::Dense(..) => CoreOp::Dense,
             Lowered::MaxPool2d(op) => {
-                pooling(&mut params, &op.window)?;
-                OpCode::MaxPool2d
+                pooling(&mut params, op, graph[node.output].element);
+                CoreOp::MaxPool2d
             }
             Lowered::AveragePool2d(op) => {
-                pooling(&mut params, &op.window)?;
-                OpCode::AveragePool2d
+                pooling(&mut params, op, graph[node.output].element);
+                CoreOp::AveragePool2d
             }
             Lowered::Lookup(table) => {
                 inputs.push(self.constant(DType::I8, &[table.len()], bytemuck::cast_slice(table.as_slice()))?);
-                OpCode::Lookup
+                CoreOp::Lookup
             }
             Lowered::Unary(op) => elementwise::unary(&mut params, op),
             Lowered::Binary(_, op) => {
@@ -360,32 +357,22 @@ impl File<'_> {
                 };
                 elementwise::over(&mut params, op, axes)
             }
-            Lowered::SoftmaxInt16(_, constants) => {
-                multipliers(&mut params, &[constants.multiplier]);
-                OpCode::Softmax
-            }
-            Lowered::SoftmaxF32(_) => OpCode::Softmax,
+            Lowered::SoftmaxF32(_) => CoreOp::Softmax,
             Lowered::SoftmaxInt8(_, constants) => {
-                multipliers(&mut params, &[constants.multiplier]);
-                params[param::DIFFERENCE_MIN] = constants.difference_min;
-                OpCode::Softmax
+                Constants::<i8>::write(constants, &mut params);
+                CoreOp::Softmax
             }
-            Lowered::Reshape => OpCode::Reshape,
+            Lowered::SoftmaxInt16(_, constants) => {
+                Constants::<i16>::write(constants, &mut params);
+                CoreOp::Softmax
+            }
+            Lowered::Reshape => CoreOp::Reshape,
             Lowered::Nodes(_) => unreachable!("written above"),
         };
-        match lowered {
-            Lowered::MaxPool2d(_) | Lowered::AveragePool2d(_) => match graph[node.output].element {
-                DType::I8 => clamp_codes(&mut params, Clamp { min: -128, max: 127 }),
-                DType::I16 => clamp_codes(&mut params, Clamp { min: i16::MIN.into(), max: i16::MAX.into() }),
-                _ => clamp_f32(&mut params, Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }),
-            },
-            _ => {}
-        }
         if let (Some(packed), Some(Scaling::Int8 { clamp, .. })) = (packed, lowered.scaling()) {
-            clamp_codes(&mut params, *clamp);
-            if let Some([y, x]) = packed.kernel {
-                params[param::TILED_KERNEL_Y] = narrow("kernel", y)?;
-                params[param::TILED_KERNEL_X] = narrow("kernel", x)?;
+            StoredClamp::write_clamp(*clamp, &mut params);
+            if let Some(window) = &packed.window {
+                write::packed_convolution(&mut params, window);
             }
             for Constant { dtype, shape, bytes } in &packed.constants {
                 inputs.push(self.constant(*dtype, shape, bytes)?);
@@ -397,10 +384,10 @@ impl File<'_> {
             let bias = graph.bias_data(node);
             inputs.push(self.graph_data(&graph[node.output].shape[graph[node.output].shape.len() - 1..], &bias)?);
             match scaling {
-                Scaling::F32(arithmetic) => clamp_f32(&mut params, arithmetic.clamp),
+                Scaling::F32(arithmetic) => StoredClamp::write_clamp(arithmetic.clamp, &mut params),
                 Scaling::Int8 { multipliers_q31, shifts, clamp, .. }
                 | Scaling::Int16x8 { multipliers_q31, shifts, clamp } => {
-                    clamp_codes(&mut params, *clamp);
+                    StoredClamp::write_clamp(*clamp, &mut params);
                     let shape = [shifts.len()];
                     inputs.push(self.constant(DType::I32, &shape, bytemuck::cast_slice(multipliers_q31))?);
                     inputs.push(self.constant(DType::I8, &shape, bytemuck::cast_slice(shifts))?);
@@ -414,13 +401,14 @@ impl File<'_> {
         let mut operands = [NONE; 6];
         operands[..inputs.len()].copy_from_slice(&inputs);
         Ok(OperatorRecord {
-            code: packed.as_ref().map_or(code, |packed| packed.code).code(),
+            code: packed.as_ref().map_or(op.into(), |packed| packed.code).byte(),
             dtype: dtype.code(),
             inputs: operands,
             output: self.activation(node.output)?,
             params,
             scratch_offset: narrow("offset", scratch.map_or(0, |s| s.offset))?,
             scratch_bytes: narrow("scratch", scratch.map_or(0, |s| s.bytes))?,
+            ..OperatorRecord::default()
         })
     }
 }
@@ -440,49 +428,18 @@ fn record(dtype: DType, place: u8, shape: &[usize], offset: usize) -> Result<Ten
         dims,
         offset: narrow("offset", offset)?,
         bytes: narrow("tensor size", shape.iter().product::<usize>() * dtype.element_bytes())?,
-        scale: 0.0,
-        zero_point: 0,
+        ..TensorRecord::default()
     })
 }
 
-fn convolution(params: &mut [i32; PARAM_COUNT], window: &Window) -> Result<(), ExportError> {
-    sliding(params, window)?;
-    params[param::DILATION_Y] = narrow("dilation", window.y.dilation())?;
-    params[param::DILATION_X] = narrow("dilation", window.x.dilation())?;
-    Ok(())
-}
-
-fn pooling(params: &mut [i32; PARAM_COUNT], window: &Window) -> Result<(), ExportError> {
-    sliding(params, window)?;
-    params[param::KERNEL_Y] = narrow("window", window.y.kernel())?;
-    params[param::KERNEL_X] = narrow("window", window.x.kernel())?;
-    Ok(())
-}
-
-fn sliding(params: &mut [i32; PARAM_COUNT], window: &Window) -> Result<(), ExportError> {
-    params[param::STRIDE_Y] = narrow("stride", window.y.stride())?;
-    params[param::STRIDE_X] = narrow("stride", window.x.stride())?;
-    params[param::PAD_TOP] = narrow("padding", window.y.pad_before())?;
-    params[param::PAD_BOTTOM] = narrow("padding", window.y.pad_after())?;
-    params[param::PAD_LEFT] = narrow("padding", window.x.pad_before())?;
-    params[param::PAD_RIGHT] = narrow("padding", window.x.pad_after())?;
-    Ok(())
-}
-
-fn multipliers(params: &mut [i32; PARAM_COUNT], multipliers: &[Multiplier]) {
-    for (pair, m) in params[param::MULTIPLIERS..].chunks_exact_mut(2).zip(multipliers) {
-        pair.copy_from_slice(&[m.mantissa_q31, m.shift]);
+/// The words of a pooling, which clamps to all that its elements can be.
+fn pooling(params: &mut Params, op: &Pool2d, element: DType) {
+    write::pooling(params, &op.window);
+    match element {
+        DType::I8 => StoredClamp::write_clamp(Clamp { min: i8::MIN, max: i8::MAX }, params),
+        DType::I16 => StoredClamp::write_clamp(Clamp { min: i16::MIN, max: i16::MAX }, params),
+        _ => StoredClamp::write_clamp(Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }, params),
     }
-}
-
-fn clamp_codes(params: &mut [i32; PARAM_COUNT], clamp: Clamp<i32>) {
-    params[param::CLAMP_MIN] = clamp.min;
-    params[param::CLAMP_MAX] = clamp.max;
-}
-
-fn clamp_f32(params: &mut [i32; PARAM_COUNT], clamp: Clamp<f32>) {
-    params[param::CLAMP_MIN] = clamp.min.to_bits() as i32;
-    params[param::CLAMP_MAX] = clamp.max.to_bits() as i32;
 }
 
 #[cfg(test)]

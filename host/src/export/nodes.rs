@@ -3,15 +3,15 @@
 //! Every matrix with one row a node can be stored, or computed row by row wherever a row of it is read. The choice costs
 //! time or memory and never changes a bit, so the cheapest one that fits is taken.
 
-use super::{ExportError, File, Kernel, clamp_codes, narrow};
+use super::{ExportError, File, Kernel, narrow};
 use crate::graph::lower::nodes::{Counts, Indices, Pattern, Scale};
 use crate::graph::lower::{Lowered, Nodes};
 use crate::graph::{Graph, GraphError, Node, Role, TensorId};
 use crate::ops;
 use crate::plan::{Arena, Memory, Placement, Share, plan};
-use niwaki_core::format::{DType, NONE, OpCode, OperatorRecord, PARAM_COUNT, param};
-use niwaki_core::kernels::Gathering;
+use niwaki_core::format::{DType, NONE, OperatorRecord, Params};
 use niwaki_core::kernels::nodes::{BLOCK, RowOperator, scratch_words};
+use niwaki_core::ops::{self as core_ops, Layout, Op as CoreOp, OpCode, write};
 use std::borrow::Cow;
 
 /// Operators that may be on demand at once, which is one less than core runs in a chain.
@@ -246,47 +246,42 @@ impl File<'_> {
         nodes: &Nodes,
         scratch: Option<Placement>,
     ) -> Result<OperatorRecord, ExportError> {
-        let mut params = [0; PARAM_COUNT];
+        let mut params = Params::default();
         let mut inputs = [NONE; 6];
-        let (code, scale) = match nodes {
+        let layer = |compressed| if compressed { Layout::Compressed } else { Layout::Plain };
+        let (op, layout, scale) = match nodes {
             Nodes::Propagate { graph, symmetric, gathering, scale, .. } => {
                 inputs[0] = self.activation(node.inputs[0])?;
                 inputs[1..5].copy_from_slice(&self.sparse(graph, scale)?);
-                params[param::SYMMETRIC] = (*symmetric).into();
-                match *gathering {
-                    Gathering::Mean => params[param::GATHERING] = 1,
-                    Gathering::Sum { own_weight, fraction_bits } => {
-                        params[param::OWN_WEIGHT] = own_weight;
-                        params[param::FRACTION_BITS] = fraction_bits.cast_signed();
-                    }
-                }
-                (OpCode::Propagate, Some(scale))
+                write::symmetric(&mut params, *symmetric);
+                write::gathering(&mut params, *gathering);
+                (CoreOp::Propagate, Layout::Plain, Some(scale))
             }
             Nodes::Weighted { graph, symmetric, counts, scale, .. } => {
                 inputs[0] = self.activation(node.inputs[0])?;
                 inputs[1] = self.indices(&graph.offsets)?;
                 inputs[2] = self.indices(&graph.columns)?;
-                params[param::SYMMETRIC] = (*symmetric).into();
+                write::symmetric(&mut params, *symmetric);
                 let mut table = scale.table();
-                let code = match counts {
+                let op = match counts {
                     Counts::ByDegree(factors) => {
                         inputs[4] = self.indices(&Indices::Narrow(factors.clone()))?;
-                        OpCode::PropagateByDegree
+                        CoreOp::PropagateByDegree
                     }
                     Counts::Attention { vectors, slopes } => {
                         table.extend_from_slice(slopes);
-                        params[param::HEADS] = narrow("heads", slopes.len() / 4)?;
+                        write::heads(&mut params, slopes.len() / 4);
                         let shape = [2, vectors.len() / 2];
                         inputs[4] = self.constant(DType::I8, &shape, bytemuck::cast_slice(vectors))?;
-                        OpCode::Attend
+                        CoreOp::Attend
                     }
                 };
                 inputs[3] = self.constant(DType::I32, &[table.len()], bytemuck::cast_slice(&table))?;
-                (code, Some(scale))
+                (op, Layout::Plain, Some(scale))
             }
             Nodes::KeepEdges { ranks } => {
                 inputs[..2].copy_from_slice(&[self.activation(node.inputs[0])?, self.indices(ranks)?]);
-                (OpCode::KeepEdges, None)
+                (CoreOp::KeepEdges, Layout::Plain, None)
             }
             Nodes::SparseDense { features, values, w, channels, scale } => {
                 let compressed;
@@ -296,43 +291,40 @@ impl File<'_> {
                     inputs[5] = self.constant(DType::I8, &[values.len()], bytemuck::cast_slice(values))?;
                 }
                 if compressed {
-                    params[param::FEATURES] = narrow("features", w.len() / channels)?;
-                    (OpCode::SparseCompressed, Some(scale))
-                } else {
-                    (OpCode::SparseDense, Some(scale))
+                    write::features(&mut params, w.len() / channels);
                 }
+                (CoreOp::SparseDense, layer(compressed), Some(scale))
             }
             Nodes::NodeDense { w, channels, scale, .. } => {
                 let compressed;
                 inputs[0] = self.activation(node.inputs[0])?;
                 (inputs[1], compressed) = self.weights(w, *channels)?;
                 inputs[2..4].copy_from_slice(&self.scale(scale)?);
-                (if compressed { OpCode::NodeCompressed } else { OpCode::NodeDense }, Some(scale))
+                (CoreOp::NodeDense, layer(compressed), Some(scale))
             }
             Nodes::Gather => {
                 inputs[..2].copy_from_slice(&[self.activation(node.inputs[0])?, self.activation(node.inputs[1])?]);
-                (OpCode::Gather, None)
+                (CoreOp::Gather, Layout::Plain, None)
             }
         };
         if let Some(scale) = scale {
-            clamp_codes(&mut params, scale.clamp);
+            write::node_clamp(&mut params, scale.clamp);
         }
         if let Some(at) = nodes.kept() {
             inputs[5] = self.activation(node.inputs[at])?;
         }
-        let dtype = match code {
-            OpCode::KeepEdges => DType::I32,
-            OpCode::SparseCompressed => DType::I16,
-            _ => DType::I8,
-        };
+        let code = OpCode::of(op, layout).unwrap_or_else(|| op.into());
+        // The one element type that core has the operator for.
+        let dtype = core_ops::ALL.iter().find(|row| row.code == code.byte()).map_or(DType::I8, |row| row.dtype);
         Ok(OperatorRecord {
-            code: code.code(),
+            code: code.byte(),
             dtype: dtype.code(),
             inputs,
             output: self.activation(node.output)?,
             params,
             scratch_offset: narrow("offset", scratch.map_or(0, |s| s.offset))?,
             scratch_bytes: narrow("scratch", scratch.map_or(0, |s| s.bytes))?,
+            ..OperatorRecord::default()
         })
     }
 }

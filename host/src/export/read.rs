@@ -6,13 +6,8 @@ use crate::import::{self, Format, ImportError};
 use crate::io::AlignedBytes;
 use crate::simplify::simplify;
 use niwaki_core::error::VerifyError;
-use niwaki_core::format::{DType, Model, NONE, OpCode, Place, TensorRecord, param};
-use niwaki_core::kernels::nodes::BLOCK;
-use niwaki_core::kernels::tiles::blocks::INDEXED_GROUP_WORDS;
-use niwaki_core::kernels::tiles::compressed::{QUAD_WORDS, UNITS};
-use niwaki_core::kernels::tiles::filters::GROUP;
-use niwaki_core::kernels::tiles::{CONSTANT_WORDS, FILTERS, taps};
-use niwaki_core::session::operators;
+use niwaki_core::format::{DType, Model, NONE, Place, TensorRecord};
+use niwaki_core::ops::{self, OpCode};
 use std::path::{Path, PathBuf};
 
 /// Why a model file cannot be used.
@@ -84,7 +79,7 @@ pub fn read_with<E: std::error::Error + Send + Sync + From<ExportError> + 'stati
             AlignedBytes::from(bytes.as_slice())
         }
     };
-    let model = Model::verify(&bytes, operators::ALL);
+    let model = Model::verify(&bytes, ops::ALL);
     let description = describe(&model.map_err(|source| ReadError::Verify { path: path.into(), source })?);
     Ok(ModelFile { bytes, description })
 }
@@ -165,10 +160,10 @@ fn dtype(tensor: &TensorRecord) -> &'static str {
 /// Describes a verified model.
 pub fn describe(model: &Model<'_>) -> Description {
     let tensor = |index: Option<usize>| index.and_then(|i| model.tensor(i));
-    let port = |t: TensorRecord| Port {
-        shape: shape(&t),
+    let port = |t: &TensorRecord| Port {
+        shape: shape(t),
         bytes: t.bytes as usize,
-        dtype: dtype(&t),
+        dtype: dtype(t),
         scale: t.scale,
         zero_point: t.zero_point,
     };
@@ -177,86 +172,20 @@ pub fn describe(model: &Model<'_>) -> Description {
         .filter_map(|n| {
             let record = model.operator(n)?;
             let operands = record.inputs.iter().filter(|&&t| t != NONE).filter_map(|&t| model.tensor(t.into()));
-            let constants: Vec<TensorRecord> = operands.filter(|t| t.location() == Some(Place::Data)).collect();
+            let constants: Vec<&TensorRecord> = operands.filter(|t| t.location() == Some(Place::Data)).collect();
             let (x, y) = (model.tensor(record.inputs[0].into())?, model.tensor(record.output.into())?);
-            let code = OpCode::from_code(record.code)?;
+            let code = OpCode::from_byte(record.code)?;
             let constant_bytes = constants.iter().map(|t| u64::from(t.bytes)).sum();
-            let entries = record.inputs.get(2).and_then(|&t| model.tensor(t.into())).map_or(0, |t| t.element_count());
-            let row = |t: &TensorRecord| t.element_count() / t.dim(0);
-            let constant = |i: usize| constants.get(i).map_or(0, TensorRecord::element_count);
-            // Tiles hold weights and biases, and some padding.
-            let area: usize =
-                record.params[param::TILED_KERNEL_Y..].iter().take(2).map(|&size| size as usize).product();
-            let (weights, biases) = match code {
-                OpCode::Conv2dTiled => (area * x.dim(2) * y.dim(2), y.dim(2)),
-                OpCode::DepthwiseConv2dTiled => (area * y.dim(2), y.dim(2)),
-                OpCode::DenseTiled => (x.element_count() * y.element_count(), y.element_count()),
-                OpCode::Conv2dBlocks
-                | OpCode::DenseBlocks
-                | OpCode::Conv2dKept
-                | OpCode::DenseKept
-                | OpCode::Conv2dRows
-                | OpCode::DenseRows
-                | OpCode::Conv2dInt4
-                | OpCode::DenseInt4
-                | OpCode::Conv2dCodebook
-                | OpCode::DenseCodebook
-                | OpCode::Conv2dTaps
-                | OpCode::DenseTaps
-                | OpCode::DenseCompressed => {
-                    let inputs =
-                        if record.params[param::TILED_KERNEL_Y] == 0 { x.element_count() } else { area * x.dim(2) };
-                    let outputs = y.dim(y.rank.saturating_sub(1).into());
-                    (stored_weights(code, [inputs, outputs], [constant(0), constant(1)]), outputs)
-                }
-                // A table is made from two scales; nobody trained it.
-                OpCode::Lookup => (0, 0),
-                // A graph is data, not trained.
-                OpCode::Propagate | OpCode::PropagateByDegree | OpCode::Attend | OpCode::Gather | OpCode::KeepEdges => {
-                    (0, 0)
-                }
-                OpCode::SparseDense | OpCode::NodeDense => (constant(0), 0),
-                // Behind the offsets of the rows of each block.
-                OpCode::SparseCompressed => {
-                    (compressed_weights(constant(0), record.params[param::FEATURES] as usize, row(&y)), 0)
-                }
-                OpCode::NodeCompressed => (compressed_weights(constant(0), row(&x), row(&y)), 0),
-                _ => (constant(0), constant(1)),
-            };
-            let macs = match code {
-                OpCode::Conv2d | OpCode::DepthwiseConv2d | OpCode::Conv2dTiled | OpCode::DepthwiseConv2dTiled => {
-                    y.dim(0) * y.dim(1) * weights
-                }
-                OpCode::TransposeConv2d => x.dim(0) * x.dim(1) * weights,
-                OpCode::Conv2dBlocks
-                | OpCode::Conv2dTaps
-                | OpCode::Conv2dKept
-                | OpCode::Conv2dRows
-                | OpCode::Conv2dInt4
-                | OpCode::Conv2dCodebook => y.dim(0) * y.dim(1) * weights,
-                OpCode::Dense | OpCode::DenseTiled => weights,
-                OpCode::DenseBlocks
-                | OpCode::DenseTaps
-                | OpCode::DenseKept
-                | OpCode::DenseRows
-                | OpCode::DenseInt4
-                | OpCode::DenseCodebook
-                | OpCode::DenseCompressed => weights,
-                _ if code.gathers() || matches!(code, OpCode::SparseDense | OpCode::SparseCompressed) => {
-                    entries * row(&y)
-                }
-                OpCode::NodeDense | OpCode::NodeCompressed => y.dim(0) * weights,
-                _ => 0,
-            };
+            let (cost, _) = model.step(n)?.describe().ok()?;
             let live = live(model, n);
-            params += weights + biases;
+            params += cost.weights + cost.biases;
             Some(OperatorInfo {
                 op: code.name(),
-                layout: Layout::name_of(code),
-                dtype: dtype(&x),
-                input_shape: shape(&x),
-                output_shape: shape(&y),
-                macs: macs as u64,
+                layout: code.layer_layout().map(Layout::name),
+                dtype: dtype(x),
+                input_shape: shape(x),
+                output_shape: shape(y),
+                macs: cost.macs as u64,
                 constant_bytes,
                 output_offset: y.offset.into(),
                 output_bytes: if y.location() == Some(Place::Arena) { y.bytes.into() } else { 0 },
@@ -276,31 +205,6 @@ pub fn describe(model: &Model<'_>) -> Description {
         outputs: (0..model.output_count()).filter_map(|i| tensor(model.output(i))).map(port).collect(),
         operators,
     }
-}
-
-/// Weights that a packed layer of so many inputs and outputs stores and multiplies, those that fill its units included;
-/// from the lengths of its first two constants.
-fn stored_weights(code: OpCode, [inputs, outputs]: [usize; 2], [words, list]: [usize; 2]) -> usize {
-    let tiles = outputs.div_ceil(FILTERS);
-    match code {
-        OpCode::Conv2dBlocks | OpCode::DenseBlocks => {
-            let groups = words.saturating_sub(CONSTANT_WORDS * tiles) / INDEXED_GROUP_WORDS;
-            groups * FILTERS * GROUP
-        }
-        OpCode::Conv2dTaps | OpCode::DenseTaps => {
-            words.saturating_sub((1 + CONSTANT_WORDS) * tiles) / taps::QUAD_WORDS * FILTERS * GROUP
-        }
-        OpCode::Conv2dKept | OpCode::DenseKept => list * outputs,
-        OpCode::Conv2dRows | OpCode::DenseRows => list * inputs,
-        // Three words of a row are no quads; rows of more than 32 units have some more.
-        OpCode::DenseCompressed => words.saturating_sub(3 * outputs) / QUAD_WORDS * UNITS * 2,
-        _ => inputs * outputs,
-    }
-}
-
-/// Weights that `len` words of packed ones hold.
-fn compressed_weights(len: usize, inputs: usize, channels: usize) -> usize {
-    len.saturating_sub(inputs * channels.div_ceil(BLOCK) + 1)
 }
 
 /// The parts of the arena that hold something needed while operator `n` runs, joined where they touch.

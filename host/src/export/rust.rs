@@ -1,9 +1,8 @@
 //! A model as a Rust module for other firmware: what `niwaki export --rust` writes beside the model's bytes.
 
 use super::read::{Description, ModelFile, Port};
-use niwaki_core::format::{DType, Model};
-use niwaki_core::session::operators;
-use std::collections::BTreeSet;
+use niwaki_core::format::{Model, Operator, Step};
+use niwaki_core::ops;
 
 /// The module's own file in its folder.
 pub const MODULE_FILE: &str = "mod.rs";
@@ -11,14 +10,14 @@ pub const MODULE_FILE: &str = "mod.rs";
 /// The file beside it with the model's bytes.
 pub const MODEL_FILE: &str = "model.niwaki";
 
-/// The constants of `niwaki_core::session::operators` that a model is made of, by name: `CONV2D_I8` and so on.
-pub fn operator_names(model: &Model<'_>) -> BTreeSet<String> {
-    let steps = (0..model.operator_count()).filter_map(|idx| model.step(idx));
-    let names = steps.filter_map(|step| {
-        let dtype = DType::from_code(step.record.dtype)?;
-        Some(format!("{}_{}", step.code().name(), dtype.name()).to_uppercase())
-    });
-    names.collect()
+/// The constants of `niwaki_core::ops` that a model is made of, by name (`CONV2D_I8` and so on) and in the order that
+/// `Model::verify` asks for.
+pub fn operator_names(model: &Model<'_>) -> Vec<&'static str> {
+    let used = |row: &&Operator| {
+        let same = |step: Step<'_>| step.operator.code == row.code && step.operator.dtype == row.dtype;
+        (0..model.operator_count()).filter_map(|idx| model.step(idx)).any(same)
+    };
+    ops::ALL.iter().filter(used).filter_map(Operator::constant_name).collect()
 }
 
 /// The text of [`MODULE_FILE`] for a module called `name`, as rustfmt writes it without a configuration.
@@ -28,13 +27,13 @@ pub fn operator_names(model: &Model<'_>) -> BTreeSet<String> {
 pub fn module(name: &str, file: &ModelFile) -> String {
     let Description { arena_bytes, file_bytes, macs, operators, inputs, outputs, .. } = &file.description;
     // A file that was read was verified.
-    let names = Model::verify(&file.bytes, operators::ALL).map_or_else(|_| BTreeSet::new(), |m| operator_names(&m));
+    let names = Model::verify(&file.bytes, ops::ALL).map_or_else(|_| Vec::new(), |m| operator_names(&m));
     let mut text = format!(
         "//! A network of {} operators and {macs} multiply-accumulates, written by `niwaki export --rust`.\n//!\n",
         operators.len(),
     );
     text += &example(name, inputs.len(), outputs.len());
-    text += "\nuse niwaki_core::format::Aligned;\nuse niwaki_core::session::{Operator, operators};\n\n";
+    text += "\nuse niwaki_core::format::{Aligned, Operator};\nuse niwaki_core::ops;\n\n";
     text += &format!(
         "/// The model file, at the boundary that `Model::verify` asks for.\n\
          pub static MODEL: Aligned<[u8; MODEL_BYTES]> = niwaki_core::include_model!(\"{MODEL_FILE}\");\n\n\
@@ -75,12 +74,12 @@ fn example(name: &str, inputs: usize, outputs: usize) -> String {
 }
 
 /// `OPERATORS`, on one line where rustfmt would leave it there.
-fn operator_list(names: &BTreeSet<String>) -> String {
+fn operator_list(names: &[&str]) -> String {
     /// Longest array that stays on one line.
     const ARRAY_WIDTH: usize = 60;
     /// Longest line.
     const MAX_WIDTH: usize = 100;
-    let names: Vec<String> = names.iter().map(|name| format!("operators::{name}")).collect();
+    let names: Vec<String> = names.iter().map(|name| format!("ops::{name}")).collect();
     let inner = names.join(", ");
     let line = format!("pub const OPERATORS: &[Operator] = &[{inner}];");
     if inner.len() <= ARRAY_WIDTH && line.len() <= MAX_WIDTH {

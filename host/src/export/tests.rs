@@ -20,7 +20,7 @@ fn a_file_describes_itself_as_the_graph_does() {
     for (name, input) in [("small-cnn", [8, 8, 1]), ("ds-cnn", [49, 10, 1]), ("tiny-resnet", [16, 16, 3])] {
         let graph = quantized(name, input);
         let (file, arena) = export(&graph).expect("exports");
-        let d = describe(&Model::verify(&file, operators::ALL).expect("verifies"));
+        let d = describe(&Model::verify(&file, niwaki_core::ops::ALL).expect("verifies"));
         assert_eq!((d.macs, d.params), (graph.macs() as u64, graph.parameter_count() as u64), "{name}");
         assert_eq!((d.file_bytes, d.arena_bytes), (file.len() as u64, arena.bytes as u64));
         let ops: Vec<_> = d.operators.iter().map(|o| o.op).collect();
@@ -81,7 +81,7 @@ fn a_file_for_dsp_chips_answers_as_any_other_and_needs_no_larger_arena() {
         let graph = quantized(name, input);
         let ((plain, _), (tiled, arena)) =
             (export(&graph).expect("exports"), export_for(&graph, Isa::ArmDsp).expect("exports"));
-        let d = describe(&Model::verify(&tiled, operators::ALL).expect("verifies"));
+        let d = describe(&Model::verify(&tiled, niwaki_core::ops::ALL).expect("verifies"));
         assert!(d.operators.iter().all(|o| o.macs == 0 || o.op.ends_with("_tiled")), "{name}");
         assert_eq!((d.macs, d.params), (graph.macs() as u64, graph.parameter_count() as u64), "{name}");
         assert_eq!(d.arena_bytes, arena.bytes as u64);
@@ -103,6 +103,6 @@ fn weights_that_do_not_fit_tiles_keep_the_plain_operator() {
         codes.fill(-128);
     }
     let (file, _) = export_for(&graph, Isa::ArmDsp).expect("exports");
-    let d = describe(&Model::verify(&file, operators::ALL).expect("verifies"));
+    let d = describe(&Model::verify(&file, niwaki_core::ops::ALL).expect("verifies"));
     assert_eq!([d.operators[0].op, d.operators[dense].op], ["conv2d_tiled", "dense"]);
 }

@@ -4,13 +4,13 @@ use super::layout::{Constant, PackedLayer};
 use crate::graph::lower::{Lowered, Scaling};
 use crate::graph::{Data, Graph, Node};
 use crate::plan::{Memory, Share};
-use niwaki_core::format::OpCode;
 use niwaki_core::kernels::Arithmetic;
 use niwaki_core::kernels::tiles::filters::{self, Filter};
 use niwaki_core::kernels::tiles::{
     Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, FILTERS, TiledInt8, Tiles, depthwise_conv2d,
 };
 use niwaki_core::num::{Multiplier, Rounding, SmallMultiplier};
+use niwaki_core::ops::{Layout, Op, OpCode};
 
 /// The tiled form of `node`, where it has one: none for operators without weights, other element types, and the rare
 /// constants that do not fit it ([`filters`]).
@@ -23,8 +23,8 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Pack
             let words = pack(graph, node, scaling, outputs, weights(graph, node)?, FILTER_ROWS)?;
             op.check_tiles(&Tiles::try_new(&words, outputs, op.weight_words()).ok()?).ok()?;
             Some(PackedLayer {
-                code: OpCode::Conv2dTiled,
-                kernel: Some([op.conv.window.y.kernel(), op.conv.window.x.kernel()]),
+                code: OpCode::of(Op::Conv2d, Layout::Tiled)?,
+                window: Some(op.conv.window),
                 constants: vec![tiles_constant(&words, outputs)],
                 memory: memory(op.scratch_words(), Share::Lead(op.lead())),
             })
@@ -35,8 +35,8 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Pack
             let words = pack(graph, node, scaling, outputs, weights(graph, node)?, FILTER_ROWS)?;
             op.check_tiles(&Tiles::try_new(&words, outputs, op.weight_words()).ok()?).ok()?;
             Some(PackedLayer {
-                code: OpCode::DenseTiled,
-                kernel: None,
+                code: OpCode::of(Op::Dense, Layout::Tiled)?,
+                window: None,
                 constants: vec![tiles_constant(&words, outputs)],
                 memory: memory(op.scratch_words(), Share::Nothing),
             })
@@ -57,8 +57,8 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Pack
             let words = pack(graph, node, scaling, channels, &by_channel, CHANNELS)?;
             op.check_tiles(&op.tiles(&words).ok()?).ok()?;
             Some(PackedLayer {
-                code: OpCode::DepthwiseConv2dTiled,
-                kernel: Some([op.window.y.kernel(), op.window.x.kernel()]),
+                code: OpCode::of(Op::DepthwiseConv2d, Layout::Tiled)?,
+                window: Some(op.window),
                 constants: vec![tiles_constant(&words, channels)],
                 memory: memory(op.scratch_len(), if op.in_place() { Share::Place } else { Share::Nothing }),
             })

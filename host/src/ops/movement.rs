@@ -7,9 +7,10 @@ use super::{
     Tensor, Value, Zero, answers, arity, f32s, i16s,
 };
 use niwaki_core::error::ShapeError;
-use niwaki_core::format::{DType, OpCode, PARAM_COUNT, param};
+use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{AXES, Resize, StridedCopy, reference};
 use niwaki_core::num::Rounding;
+use niwaki_core::ops::{Op as CoreOp, write};
 
 /// Operands that one concatenation in a file takes.
 const CONCAT_OPERANDS: usize = 6;
@@ -120,11 +121,10 @@ impl Operator for Pad {
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let mut place = Place::new(on)?;
         let before: Vec<usize> = self.pads.iter().map(|pad| pad[0]).collect();
-        place.set(param::PAD_BEFORE, &before);
-        let (value, border) = element(on.x(), self.value)?;
-        place.params[param::PAD_VALUE] = value;
+        let (word, border) = element(on.x(), self.value)?;
+        write::pad(&mut place.params, &before, word);
         let op = StridedCopy::place(place.from, padded(&before, [0; AXES]), place.to, place.bytes)?;
-        Ok(place.done(OpCode::Pad, Kernel::Pad(op, border)))
+        Ok(place.done(CoreOp::Pad, Kernel::Pad(op, border)))
     }
 
     answers!(no_macs, no_activation, no_window, no_counts, evaluated_as_lowered);
@@ -181,13 +181,13 @@ impl Operator for Concat {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let mut place = Place::new(on)?;
-        place.set(param::CONCAT_AXIS, &[self.axis]);
+        write::concat(&mut place.params, self.axis);
         let (mut at, mut copies) = ([0; AXES], Vec::new());
         for operand in &on.inputs {
             copies.push(StridedCopy::place(shape(&operand.shape), at, place.to, place.bytes)?);
             at[self.axis] += operand.shape[self.axis];
         }
-        Ok(place.done(OpCode::Concat, Kernel::Copies(copies)))
+        Ok(place.done(CoreOp::Concat, Kernel::Copies(copies)))
     }
 
     answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
@@ -236,13 +236,11 @@ impl Operator for Slice {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let mut place = Place::new(on)?;
-        place.set(param::SLICE_BEGIN, &self.begin);
-        for (slot, &stride) in place.params[param::SLICE_STRIDE..].iter_mut().zip(&self.stride) {
-            *slot = i32::try_from(stride).map_err(|_| Misfit::Stride { stride })?;
-        }
+        let words = self.stride.iter().map(|&stride| i32::try_from(stride).map_err(|_| Misfit::Stride { stride }));
+        write::slice(&mut place.params, &self.begin, &words.collect::<Result<Vec<_>, _>>()?);
         let (begin, stride) = (padded(&self.begin, [0; AXES]), padded(&self.stride, [1; AXES]));
         let op = StridedCopy::slice(place.from, begin, stride, place.to, place.bytes)?;
-        Ok(place.done(OpCode::Slice, Kernel::Copies(vec![op])))
+        Ok(place.done(CoreOp::Slice, Kernel::Copies(vec![op])))
     }
 
     answers!(no_macs, no_factor, no_activation, no_window, evaluated_as_lowered);
@@ -279,9 +277,9 @@ impl Operator for Transpose {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let mut place = Place::new(on)?;
-        place.set(param::ORDER, &self.order);
+        write::transpose(&mut place.params, &self.order);
         let op = StridedCopy::transpose(place.from, padded(&self.order, [0, 1, 2, 3]), place.bytes)?;
-        Ok(place.done(OpCode::Transpose, Kernel::Copies(vec![op])))
+        Ok(place.done(CoreOp::Transpose, Kernel::Copies(vec![op])))
     }
 
     answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
@@ -348,9 +346,9 @@ impl Operator for Reshape {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Movement {
     /// What it is in a file.
-    pub code: OpCode,
+    pub op: CoreOp,
     /// Its parameters in a file.
-    pub params: [i32; PARAM_COUNT],
+    pub params: Params,
     kernel: Kernel,
 }
 
@@ -371,7 +369,7 @@ pub(super) struct Place {
     from: [usize; AXES],
     to: [usize; AXES],
     pub(super) bytes: usize,
-    pub(super) params: [i32; PARAM_COUNT],
+    pub(super) params: Params,
 }
 
 impl Place {
@@ -385,15 +383,11 @@ impl Place {
             return Err(Misfit::Unmoved { dtype: y.element.name() });
         }
         let bytes = y.element.element_bytes();
-        Ok(Self { from: shape(&on.x().shape), to: shape(&y.shape), bytes, params: [0; PARAM_COUNT] })
+        Ok(Self { from: shape(&on.x().shape), to: shape(&y.shape), bytes, params: Params::default() })
     }
 
-    fn set(&mut self, first: usize, values: &[usize]) {
-        self.params[first..].iter_mut().zip(values).for_each(|(slot, &value)| *slot = value as i32);
-    }
-
-    pub(super) fn done(self, code: OpCode, kernel: Kernel) -> Lowered {
-        Lowered::Movement(Movement { code, params: self.params, kernel })
+    pub(super) fn done(self, op: CoreOp, kernel: Kernel) -> Lowered {
+        Lowered::Movement(Movement { op, params: self.params, kernel })
     }
 }
 

@@ -4,8 +4,8 @@ use super::lowered::Lowered;
 use super::movement::{self, Kernel, Place};
 use super::{Grid, Misfit, Operands, Operator, Rules, answers, arity, form};
 use niwaki_core::error::ShapeError;
-use niwaki_core::format::{OpCode, param};
 use niwaki_core::kernels::{self, Resize};
+use niwaki_core::ops::{Op as CoreOp, write};
 
 /// Input `x: [H, W, C]`; the nearest element of another grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,13 +39,12 @@ fn lower(
     channel_bytes: Option<usize>,
 ) -> Result<(Place, Resize), Misfit> {
     let mut place = Place::new(on)?;
-    place.params[param::ALIGN_CORNERS] = grid.align_corners.into();
-    place.params[param::HALF_PIXEL_CENTERS] = grid.half_pixel_centers.into();
     let shape = &on.x().shape;
     let &[h, w, c] = shape.as_slice() else {
         return Err(ShapeError::Dim { name: "rank", value: shape.len() }.into());
     };
     let grid = kernels::Grid { align_corners: grid.align_corners, half_pixel_centers: grid.half_pixel_centers };
+    write::grid(&mut place.params, &grid);
     let op = Resize::try_new([h, w], size, c * channel_bytes.unwrap_or(place.bytes), grid)?;
     Ok((place, op))
 }
@@ -65,7 +64,7 @@ impl Operator for ResizeNearest {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let (place, op) = lower(on, self.size, self.grid, None)?;
-        Ok(place.done(OpCode::ResizeNearest, Kernel::Nearest(op)))
+        Ok(place.done(CoreOp::ResizeNearest, Kernel::Nearest(op)))
     }
 
     answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
@@ -89,7 +88,7 @@ impl Operator for ResizeBilinear {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let (place, op) = lower(on, self.size, self.grid, Some(1))?;
-        Ok(place.done(OpCode::ResizeBilinear, Kernel::Bilinear(op, on.rounding)))
+        Ok(place.done(CoreOp::ResizeBilinear, Kernel::Bilinear(op, on.rounding)))
     }
 
     answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);

@@ -6,7 +6,7 @@
 use super::work::ANY;
 pub use super::work::{TERMS, Work};
 use crate::hardware::Chip;
-use niwaki_core::format::OpCode;
+use niwaki_core::ops::OpCode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -9,8 +9,8 @@ use crate::io::AlignedBytes;
 use crate::io::format;
 use crate::plan::limits::{Least, Limits};
 use crate::plan::{Arena, Memory, plan};
-use niwaki_core::format::{ALIGN, Model, OpCode, TENSOR_BYTES, crc32};
-use niwaki_core::session::operators;
+use niwaki_core::format::{ALIGN, Model, TENSOR_BYTES, crc32};
+use niwaki_core::ops::{self, OpCode};
 use std::collections::BTreeSet;
 
 /// A layer and what it can be.
@@ -104,9 +104,9 @@ impl<'a> Planner<'a> {
         let (file, _) = export_with(self.graph, Isa::Portable, &self.layouts(chosen))?;
         // Tables and data end with up to 15 bytes of padding each, by the choice: with the most of both.
         self.fixed_bytes = file.len() as u64 + 2 * (ALIGN as u64 - 1) - self.bytes(chosen);
-        let model = Model::verify(&file, operators::ALL)?;
+        let model = Model::verify(&file, ops::ALL)?;
         for (n, node) in self.graph.nodes.iter().enumerate().filter(|(n, _)| self.layers.iter().all(|l| l.node != *n)) {
-            let Some(code) = model.operator(n).and_then(|record| OpCode::from_code(record.code)) else { continue };
+            let Some(code) = model.operator(n).and_then(|record| OpCode::from_byte(record.code)) else { continue };
             self.fixed_codes.insert(code);
             match self.table.instructions(code, &Work::of(self.graph, node, None)) {
                 Some(instructions) => self.fixed_instructions += instructions,
@@ -424,7 +424,7 @@ fn options(graph: &Graph, n: usize, node: &Node, table: &CostTable) -> Result<La
     };
     add(None, code, &constants, Memory::plain(node), &Work::of(graph, node, None));
     let mut dense = None;
-    for layout in Layout::ALL {
+    for layout in Layout::PACKED {
         let Ok(packed) = pack_layer(graph, node, layout) else { continue };
         let bytes: Vec<usize> = packed.constants.iter().map(|constant| constant.bytes.len()).collect();
         // What is larger than the dense layer leaves out too little to be worth its indices: the instructions that it saves

@@ -3,7 +3,7 @@
 use crate::export::{ExportError, Layout, PackedLayer, pack_layer};
 use crate::graph::{Graph, Node, Sliding};
 use crate::ops::Weights;
-use niwaki_core::format::{DType, OpCode};
+use niwaki_core::format::DType;
 
 /// What a kernel does in one inference, in numbers that its instructions grow with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Work {
             (Some(Weights::Channelwise), Some([3, 3]), _) => "3x3 strided",
             _ => ANY,
         };
-        let kept = packed.filter(|p| matches!(p.code, OpCode::Conv2dKept | OpCode::DenseKept));
+        let kept = packed.filter(|p| p.code.layout() == Layout::Kept);
         Self {
             case,
             inputs,

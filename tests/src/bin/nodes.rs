@@ -17,7 +17,7 @@ use niwaki::sparsify::teddy::{DropUnit, EdgeOrder, EdgeRanks, Level, choose_edge
 use niwaki::train::Phase;
 use niwaki::train::nodes::{Edges, Fit, Fitted, NodeTask, Teacher, WeightRule, Weights, prune, train_level};
 use niwaki::zoo::{NodeEntry, NodeSizes, node_entry};
-use niwaki_core::{format::Model, session::operators};
+use niwaki_core::format::Model;
 use std::{collections::BTreeMap, error::Error, path::PathBuf, process::ExitCode, sync::atomic::AtomicBool};
 
 const USAGE: &str =
@@ -203,7 +203,7 @@ fn line(file: &AlignedBytes, cost: &Cost) -> String {
 }
 
 fn per_operator(file: &AlignedBytes, cost: &Cost) -> Outcome<String> {
-    let names = describe(&Model::verify(file, operators::ALL)?).operators;
+    let names = describe(&Model::verify(file, niwaki_core::ops::ALL)?).operators;
     let parts = names.iter().zip(&cost.per_op).filter(|(_, instructions)| **instructions > 10_000);
     Ok(parts.map(|(operator, instructions)| format!("{} {instructions}", operator.op)).collect::<Vec<_>>().join(", "))
 }

@@ -2,14 +2,15 @@
 
 use crate::{Damage, codes, halves, operand, point, set_param};
 use niwaki_core::error::{OperatorError as O, ShapeError as S};
-use niwaki_core::format::{OpCode, param};
+use niwaki_core::ops::Op;
+use niwaki_tests::param;
 
 pub(crate) const ROWS: &[Damage] = &[
     Damage {
         name: "mean over an axis that is not there",
         of: codes,
         edit: |f| {
-            let operator = set_param(f, OpCode::Mean, param::AXES, 0b1000);
+            let operator = set_param(f, Op::Mean, param::AXES, 0b1000);
             operand(operator, O::Param { name: "axes", value: 8 })
         },
         says: "axes = 8",
@@ -18,7 +19,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "position along two axes",
         of: codes,
         edit: |f| {
-            let operator = set_param(f, OpCode::ArgMax, param::AXES, 3);
+            let operator = set_param(f, Op::ArgMax, param::AXES, 3);
             operand(operator, O::Param { name: "axes", value: 3 })
         },
         says: "axes = 3",
@@ -27,7 +28,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "sum over an axis that gives another length",
         of: codes,
         edit: |f| {
-            let operator = set_param(f, OpCode::Sum, param::AXES, 1);
+            let operator = set_param(f, Op::Sum, param::AXES, 1);
             operand(operator, O::Shape(S::Len { operand: "y", expected: 6, got: 8 }))
         },
         says: "y has 8",
@@ -36,7 +37,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "table with an entry too few",
         of: codes,
         edit: |f| {
-            let operator = f.find(OpCode::Lookup);
+            let operator = f.find(Op::Lookup);
             let table = f.operator(operator).inputs[1];
             f.edit_tensor(table, |t| (t.dims[0], t.bytes) = (255, 255));
             operand(operator, O::Shape(S::Len { operand: "table", expected: 256, got: 255 }))
@@ -47,8 +48,8 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "table in the arena",
         of: codes,
         edit: |f| {
-            let x = f.operator(f.find(OpCode::Lookup)).inputs[0];
-            let operator = point(f, OpCode::Lookup, 1, x);
+            let x = f.operator(f.find(Op::Lookup)).inputs[0];
+            let operator = point(f, Op::Lookup, 1, x);
             operand(operator, O::Constant { operand: 1, expected: "i8" })
         },
         says: "must be constant",
@@ -57,7 +58,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "operand that does not broadcast",
         of: codes,
         edit: |f| {
-            let operator = f.find(OpCode::Add);
+            let operator = f.find(Op::Add);
             let columns = f.operator(operator).inputs[1];
             f.edit_tensor(columns, |t| (t.rank, t.dims) = (1, [3, 1, 1, 1]));
             operand(operator, O::Shape(S::Dim { name: "axis of b", value: 3 }))
@@ -68,7 +69,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "output of another shape than the broadcast",
         of: codes,
         edit: |f| {
-            let operator = f.find(OpCode::Add);
+            let operator = f.find(Op::Add);
             let output = f.operator(operator).output;
             f.edit_tensor(output, |t| t.dims = [3, 4, 2, 1]);
             operand(operator, O::Shape(S::Len { operand: "axis of the output", expected: 4, got: 3 }))
@@ -79,9 +80,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "real values of codes without a scale",
         of: codes,
         edit: |f| {
-            let operator = f.find(OpCode::Dequantize);
-            let table = f.operator(f.find(OpCode::Lookup)).inputs[1];
-            point(f, OpCode::Dequantize, 0, table);
+            let operator = f.find(Op::Dequantize);
+            let table = f.operator(f.find(Op::Lookup)).inputs[1];
+            point(f, Op::Dequantize, 0, table);
             operand(operator, O::Param { name: "scale", value: 0 })
         },
         says: "scale = 0",
@@ -90,7 +91,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "steps that overflow",
         of: halves,
         edit: |f| {
-            let operator = set_param(f, OpCode::Tanh, param::STEPS, 65536);
+            let operator = set_param(f, Op::Tanh, param::STEPS, 65536);
             operand(operator, O::Param { name: "factor", value: 65536 })
         },
         says: "factor = 65536",
@@ -99,7 +100,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "shift of steps beyond a word",
         of: halves,
         edit: |f| {
-            let operator = set_param(f, OpCode::Logistic, param::STEPS + 1, 32);
+            let operator = set_param(f, Op::Logistic, param::STEPS + 1, 32);
             operand(operator, O::Param { name: "shift", value: 32 })
         },
         says: "shift = 32",
@@ -108,7 +109,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "clamp beyond int16",
         of: halves,
         edit: |f| {
-            let operator = set_param(f, OpCode::Mul, param::CLAMP_MAX, 32768);
+            let operator = set_param(f, Op::Mul, param::CLAMP_MAX, 32768);
             operand(operator, O::Param { name: "clamp", value: -32768 })
         },
         says: "clamp",

@@ -14,8 +14,10 @@ mod tensors;
 use niwaki::export::{export, query};
 use niwaki::io::AlignedBytes;
 use niwaki_core::error::{OperatorError as O, SessionError, VerifyError as E};
-use niwaki_core::format::{DType, OpCode};
-use niwaki_core::session::{Model, Session, operators as kernels};
+use niwaki_core::format::DType;
+use niwaki_core::ops as kernels;
+use niwaki_core::ops::{Op, OpCode};
+use niwaki_core::session::{Model, Session};
 use niwaki_tests::models::nodes::Kind;
 use niwaki_tests::{edit::Editor, models, sparse};
 
@@ -143,7 +145,7 @@ fn operand(operator: u16, error: O) -> E {
 }
 
 /// Sets a parameter of the first operator of a kind.
-fn set_param(file: &mut Editor, code: OpCode, index: usize, value: i32) -> u16 {
+fn set_param(file: &mut Editor, code: impl Into<OpCode>, index: usize, value: i32) -> u16 {
     let operator = file.find(code);
     file.edit_operator(operator, |record| record.params[index] = value);
     operator
@@ -151,12 +153,12 @@ fn set_param(file: &mut Editor, code: OpCode, index: usize, value: i32) -> u16 {
 
 /// Operand `index` of the first convolution.
 fn conv_operand(file: &Editor, index: usize) -> (u16, u16) {
-    let operator = file.find(OpCode::Conv2d);
+    let operator = file.find(Op::Conv2d);
     (operator, file.operator(operator).inputs[index])
 }
 
 /// Points operand `index` of the first operator of a kind to another tensor.
-fn point(file: &mut Editor, code: OpCode, index: usize, tensor: u16) -> u16 {
+fn point(file: &mut Editor, code: impl Into<OpCode>, index: usize, tensor: u16) -> u16 {
     let operator = file.find(code);
     file.edit_operator(operator, |record| record.inputs[index] = tensor);
     operator
@@ -209,8 +211,8 @@ fn a_model_at_no_16_byte_boundary_is_refused() {
 fn an_operator_without_a_named_kernel_is_refused() {
     let file = models().cnn;
     let some = [kernels::CONV2D_I8, kernels::MAX_POOL2D_I8];
-    let reshape = file.find(OpCode::Reshape);
-    let (code, dtype) = (OpCode::Reshape.code(), DType::I8.code());
+    let reshape = file.find(Op::Reshape);
+    let (code, dtype) = (OpCode::from(Op::Reshape).byte(), DType::I8.code());
     let error = Model::verify(&file.aligned(), &some).map(|_| ()).expect_err("not named");
     assert_eq!(error, E::Unsupported { operator: reshape, code, dtype });
 }

@@ -2,7 +2,7 @@
 
 use crate::{Damage, cnn, conv_operand, residual};
 use niwaki_core::error::VerifyError as E;
-use niwaki_core::format::OpCode;
+use niwaki_core::ops::Op;
 
 pub(crate) const ROWS: &[Damage] = &[
     Damage {
@@ -10,7 +10,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: residual,
         edit: |f| {
             // The stem's output is needed by the first addition; the second convolution is put over it.
-            let add = f.find(OpCode::Add);
+            let add = f.find(Op::Add);
             let needed = f.operator(add).inputs[0];
             let offset = f.tensor(needed).offset;
             let between = add - 2;
@@ -24,7 +24,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "convolution in place",
         of: residual,
         edit: |f| {
-            let operator = f.find(OpCode::Conv2d) + 1;
+            let operator = f.find(Op::Conv2d) + 1;
             let record = f.operator(operator);
             let offset = f.tensor(record.inputs[0]).offset;
             f.edit_tensor(record.output, |t| t.offset = offset);
@@ -36,7 +36,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "addition half over its operand",
         of: residual,
         edit: |f| {
-            let operator = f.find(OpCode::Add);
+            let operator = f.find(Op::Add);
             let record = f.operator(operator);
             let needed = f.tensor(record.inputs[0]);
             f.edit_header(|h| h.arena_bytes += 1 << 16);
@@ -49,7 +49,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "addition in place of both its operands",
         of: residual,
         edit: |f| {
-            let operator = f.find(OpCode::Add);
+            let operator = f.find(Op::Add);
             let record = f.operator(operator);
             let tensor = record.inputs[0];
             let offset = f.tensor(record.output).offset;
@@ -98,7 +98,7 @@ pub(crate) const ROWS: &[Damage] = &[
             f.edit_header(|h| (h.input_count, h.output_count) = (2, 1));
             let at = f.io_at(2);
             f.bytes[at..at + 2].copy_from_slice(&1_u16.to_le_bytes());
-            E::Overlap { operator: u16::MAX, tensor: 0, writes: 0 }
+            E::Inputs { tensors: [0, 0] }
         },
         says: "inputs 0 and 0 share memory",
     },

@@ -2,14 +2,15 @@
 
 use crate::{Damage, int16, moving, operand, set_param};
 use niwaki_core::error::{OperatorError as O, ShapeError as S};
-use niwaki_core::format::{OpCode, param};
+use niwaki_core::ops::Op;
+use niwaki_tests::param;
 
 pub(crate) const ROWS: &[Damage] = &[
     Damage {
         name: "border that pushes the input out",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::Pad, param::PAD_BEFORE, 2);
+            let operator = set_param(f, Op::Pad, param::PAD_BEFORE, 2);
             operand(operator, O::Shape(S::Dim { name: "begin", value: 2 }))
         },
         says: "begin = 2",
@@ -18,7 +19,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "negative border",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::Pad, param::PAD_BEFORE + 1, -1);
+            let operator = set_param(f, Op::Pad, param::PAD_BEFORE + 1, -1);
             operand(operator, O::Param { name: "before", value: -1 })
         },
         says: "before = -1",
@@ -27,7 +28,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "part that starts after the end",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::Slice, param::SLICE_BEGIN, 4);
+            let operator = set_param(f, Op::Slice, param::SLICE_BEGIN, 4);
             operand(operator, O::Shape(S::Dim { name: "begin", value: 4 }))
         },
         says: "begin = 4",
@@ -36,7 +37,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "stride that leaves the input backwards",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::Slice, param::SLICE_STRIDE, -4);
+            let operator = set_param(f, Op::Slice, param::SLICE_STRIDE, -4);
             operand(operator, O::Shape(S::Dim { name: "begin", value: 3 }))
         },
         says: "begin = 3",
@@ -45,7 +46,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "stride as far as a word reaches",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::Slice, param::SLICE_STRIDE + 1, i32::MIN);
+            let operator = set_param(f, Op::Slice, param::SLICE_STRIDE + 1, i32::MIN);
             operand(operator, O::Shape(S::Dim { name: "begin", value: 1 }))
         },
         says: "begin = 1",
@@ -54,7 +55,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "axis twice in an order",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::Transpose, param::ORDER, 1);
+            let operator = set_param(f, Op::Transpose, param::ORDER, 1);
             operand(operator, O::Shape(S::Dim { name: "order", value: 1 }))
         },
         says: "order = 1",
@@ -63,8 +64,8 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "order that gives another shape",
         of: moving,
         edit: |f| {
-            set_param(f, OpCode::Transpose, param::ORDER, 1);
-            let operator = set_param(f, OpCode::Transpose, param::ORDER + 1, 2);
+            set_param(f, Op::Transpose, param::ORDER, 1);
+            let operator = set_param(f, Op::Transpose, param::ORDER + 1, 2);
             operand(operator, O::Shape(S::Len { operand: "output axis", expected: 3, got: 2 }))
         },
         says: "output axis has 2",
@@ -73,7 +74,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "concatenation along an axis that is not there",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::Concat, param::CONCAT_AXIS, 3);
+            let operator = set_param(f, Op::Concat, param::CONCAT_AXIS, 3);
             operand(operator, O::Param { name: "axis", value: 3 })
         },
         says: "axis = 3",
@@ -82,7 +83,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "operands that do not fill the output",
         of: moving,
         edit: |f| {
-            let operator = f.find(OpCode::Concat);
+            let operator = f.find(Op::Concat);
             f.edit_operator(operator, |record| record.inputs[2] = niwaki_core::format::NONE);
             operand(operator, O::Shape(S::Len { operand: "output", expected: 6, got: 9 }))
         },
@@ -92,7 +93,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "flag of a grid that is neither 0 nor 1",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::ResizeBilinear, param::HALF_PIXEL_CENTERS, 2);
+            let operator = set_param(f, Op::ResizeBilinear, param::HALF_PIXEL_CENTERS, 2);
             operand(operator, O::Param { name: "half_pixel_centers", value: 2 })
         },
         says: "half_pixel_centers = 2",
@@ -101,7 +102,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "transposed convolution from another size",
         of: moving,
         edit: |f| {
-            let operator = set_param(f, OpCode::TransposeConv2d, param::STRIDE_Y, 1);
+            let operator = set_param(f, Op::TransposeConv2d, param::STRIDE_Y, 1);
             operand(operator, O::Shape(S::Len { operand: "input rows", expected: 3, got: 2 }))
         },
         says: "input rows",
@@ -110,7 +111,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "zero point of an int16 tensor",
         of: int16,
         edit: |f| {
-            let operator = f.find(OpCode::Dense);
+            let operator = f.find(Op::Dense);
             let output = f.operator(operator).output;
             f.edit_tensor(output, |t| t.zero_point = 5);
             operand(operator, O::Param { name: "zero_point", value: 5 })
@@ -121,7 +122,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "multiplier that shifts a wide sum out of its range",
         of: int16,
         edit: |f| {
-            let operator = f.find(OpCode::TransposeConv2d);
+            let operator = f.find(Op::TransposeConv2d);
             let [multipliers, shifts] = [3, 4].map(|i| f.operator(operator).inputs[i]);
             f.data_mut(shifts)[0] = 8;
             let mantissa = f.data_mut(multipliers)[..4].try_into().map_or(0, i32::from_le_bytes);

@@ -2,10 +2,12 @@
 
 use crate::{Damage, attention, by_degree, graph, operand, point, pruned, query_of, set_param};
 use niwaki::graph::Graph;
-use niwaki_core::error::{GraphError as G, OperatorError as O, ShapeError as S, VerifyError as E};
-use niwaki_core::format::{DType, NONE, OpCode, param};
-use niwaki_tests::edit::Editor;
+use niwaki_core::error::{GraphError as G, Operand, OperatorError as O, ShapeError as S, VerifyError as E};
+use niwaki_core::format::{DType, NONE};
+use niwaki_core::ops::{Layout, Op, OpCode};
+use niwaki_tests::edit::{Editor, layer};
 use niwaki_tests::models::nodes::{Edges, Kind, Sizes, choosing as build_choosing, network as build, plans};
+use niwaki_tests::param;
 
 /// A network over a graph of 9 nodes.
 pub(crate) fn network() -> Graph {
@@ -26,7 +28,7 @@ pub(crate) fn pruned_file() -> Vec<u8> {
 }
 
 /// Writes entry `at` of 16-bit operand `index` of the first operator of a kind; which operator that is, and the entry.
-fn set_index(file: &mut Editor, code: OpCode, index: usize, at: usize, value: u16) -> (u16, u16) {
+fn set_index(file: &mut Editor, code: impl Into<OpCode>, index: usize, at: usize, value: u16) -> (u16, u16) {
     let operator = file.find(code);
     let tensor = file.operator(operator).inputs[index];
     let bytes = &mut file.data_mut(tensor)[2 * at..2 * at + 2];
@@ -36,7 +38,7 @@ fn set_index(file: &mut Editor, code: OpCode, index: usize, at: usize, value: u1
 }
 
 /// Word `at` of operand `index` of the first operator of a kind.
-fn set_word(file: &mut Editor, code: OpCode, index: usize, at: usize, value: i32) -> u16 {
+fn set_word(file: &mut Editor, code: impl Into<OpCode>, index: usize, at: usize, value: i32) -> u16 {
     let operator = file.find(code);
     let tensor = file.operator(operator).inputs[index];
     file.data_mut(tensor)[4 * at..4 * at + 4].copy_from_slice(&value.to_le_bytes());
@@ -48,7 +50,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "neighbour outside the graph",
         of: graph,
         edit: |f| {
-            let (operator, _) = set_index(f, OpCode::Propagate, 2, 0, 9);
+            let (operator, _) = set_index(f, Op::Propagate, 2, 0, 9);
             operand(operator, O::Graph(G::Range { row: 0, index: 9, columns: 9 }))
         },
         says: "row 0 has index 9, but there are 9",
@@ -57,7 +59,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "feature outside the weights",
         of: graph,
         edit: |f| {
-            let (operator, _) = set_index(f, OpCode::SparseDense, 2, 0, 0xFFFF);
+            let (operator, _) = set_index(f, Op::SparseDense, 2, 0, 0xFFFF);
             operand(operator, O::Graph(G::Range { row: 0, index: 0xFFFF, columns: 7 }))
         },
         says: "index 65535",
@@ -66,9 +68,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "neighbours that do not rise",
         of: graph,
         edit: |f| {
-            let (_, second) = set_index(f, OpCode::Propagate, 2, 1, 0);
-            let (operator, first) = set_index(f, OpCode::Propagate, 2, 0, second);
-            set_index(f, OpCode::Propagate, 2, 1, first);
+            let (_, second) = set_index(f, Op::Propagate, 2, 1, 0);
+            let (operator, first) = set_index(f, Op::Propagate, 2, 0, second);
+            set_index(f, Op::Propagate, 2, 1, first);
             operand(operator, O::Graph(G::Order { row: 0 }))
         },
         says: "indices of row 0 must rise",
@@ -77,9 +79,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "neighbour twice",
         of: graph,
         edit: |f| {
-            let (_, first) = set_index(f, OpCode::Propagate, 2, 0, 0);
-            set_index(f, OpCode::Propagate, 2, 0, first);
-            let (operator, _) = set_index(f, OpCode::Propagate, 2, 1, first);
+            let (_, first) = set_index(f, Op::Propagate, 2, 0, 0);
+            set_index(f, Op::Propagate, 2, 0, first);
+            let (operator, _) = set_index(f, Op::Propagate, 2, 1, first);
             operand(operator, O::Graph(G::Order { row: 0 }))
         },
         says: "without doubles",
@@ -88,7 +90,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "first offset 1",
         of: graph,
         edit: |f| {
-            let (operator, _) = set_index(f, OpCode::Propagate, 1, 0, 1);
+            let (operator, _) = set_index(f, Op::Propagate, 1, 0, 1);
             operand(operator, O::Graph(G::Offsets { position: 0 }))
         },
         says: "offsets[0]",
@@ -97,7 +99,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "offset that falls",
         of: graph,
         edit: |f| {
-            let (operator, _) = set_index(f, OpCode::SparseDense, 1, 1, 60_000);
+            let (operator, _) = set_index(f, Op::SparseDense, 1, 1, 60_000);
             operand(operator, O::Graph(G::Offsets { position: 2 }))
         },
         says: "never fall",
@@ -106,7 +108,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "last offset past the neighbours",
         of: graph,
         edit: |f| {
-            let (operator, _) = set_index(f, OpCode::Propagate, 1, 9, 60_000);
+            let (operator, _) = set_index(f, Op::Propagate, 1, 9, 60_000);
             operand(operator, O::Graph(G::Offsets { position: 9 }))
         },
         says: "end with the number of indices",
@@ -115,7 +117,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "no neighbours where offsets count some",
         of: graph,
         edit: |f| {
-            let operator = point(f, OpCode::Propagate, 2, NONE);
+            let operator = point(f, Op::Propagate, 2, NONE);
             operand(operator, O::Graph(G::Offsets { position: 9 }))
         },
         says: "offsets[9]",
@@ -125,7 +127,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: graph,
         edit: |f| {
             // The last edge of a node goes to one that it has no edge with; the mirror image of the old one comes later.
-            let operator = f.find(OpCode::Propagate);
+            let operator = f.find(Op::Propagate);
             let [_, offsets, neighbours, ..] = f.operator(operator).inputs;
             let words = |f: &mut Editor, tensor| -> Vec<u16> {
                 f.data_mut(tensor).chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
@@ -137,7 +139,7 @@ pub(crate) const ROWS: &[Damage] = &[
             };
             let (from, last) = (0..9).map(edge).find(movable).expect("an edge that is not to node 8");
             let to = neighbours[last] + 1;
-            set_index(f, OpCode::Propagate, 2, last, to);
+            set_index(f, Op::Propagate, 2, last, to);
             operand(operator, O::Graph(G::Asymmetric { from, to: to.into() }))
         },
         says: "is there, ",
@@ -146,7 +148,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "claim that is neither",
         of: graph,
         edit: |f| {
-            let operator = set_param(f, OpCode::Propagate, param::SYMMETRIC, 2);
+            let operator = set_param(f, Op::Propagate, param::SYMMETRIC, 2);
             operand(operator, O::Param { name: "symmetric", value: 2 })
         },
         says: "symmetric = 2",
@@ -155,7 +157,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "gathering of no kind",
         of: graph,
         edit: |f| {
-            let operator = set_param(f, OpCode::Propagate, param::GATHERING, 7);
+            let operator = set_param(f, Op::Propagate, param::GATHERING, 7);
             operand(operator, O::Param { name: "gathering", value: 7 })
         },
         says: "gathering = 7",
@@ -164,7 +166,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "fraction bits 16",
         of: graph,
         edit: |f| {
-            let operator = set_param(f, OpCode::Propagate, param::FRACTION_BITS, 16);
+            let operator = set_param(f, Op::Propagate, param::FRACTION_BITS, 16);
             operand(operator, O::Param { name: "fraction_bits", value: 16 })
         },
         says: "fraction_bits = 16",
@@ -173,7 +175,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "own weight that makes sums too large",
         of: graph,
         edit: |f| {
-            let operator = set_param(f, OpCode::Propagate, param::OWN_WEIGHT, i32::MIN);
+            let operator = set_param(f, Op::Propagate, param::OWN_WEIGHT, i32::MIN);
             operand(operator, O::Param { name: "largest sum", value: i32::MAX })
         },
         says: "largest sum",
@@ -182,7 +184,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "bias that makes sums too large",
         of: graph,
         edit: |f| {
-            let operator = set_word(f, OpCode::NodeDense, 2, 0, i32::MIN);
+            let operator = set_word(f, Op::NodeDense, 2, 0, i32::MIN);
             operand(operator, O::Param { name: "largest sum", value: i32::MAX })
         },
         says: "largest sum",
@@ -191,7 +193,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "negative mantissa in a table",
         of: graph,
         edit: |f| {
-            let operator = set_word(f, OpCode::SparseDense, 3, 5, -1);
+            let operator = set_word(f, Op::SparseDense, 3, 5, -1);
             operand(operator, O::Param { name: "multiplier", value: word(f, operator, 3, 10) })
         },
         says: "multiplier",
@@ -200,7 +202,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "shift 31 in a table",
         of: graph,
         edit: |f| {
-            let operator = set_word(f, OpCode::Propagate, 3, 10, 31);
+            let operator = set_word(f, Op::Propagate, 3, 10, 31);
             operand(operator, O::Param { name: "multiplier", value: 31 })
         },
         says: "multiplier = 31",
@@ -209,8 +211,8 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "table for other channels",
         of: graph,
         edit: |f| {
-            let table = f.operator(f.find(OpCode::NodeDense)).inputs[2];
-            let operator = point(f, OpCode::Propagate, 3, table);
+            let table = f.operator(f.find(Op::NodeDense)).inputs[2];
+            let operator = point(f, Op::Propagate, 3, table);
             operand(operator, O::Shape(S::Len { operand: "table", expected: 15, got: 9 }))
         },
         says: "table has 9 elements, expected 15",
@@ -219,8 +221,8 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "factors for other nodes",
         of: graph,
         edit: |f| {
-            let offsets = f.operator(f.find(OpCode::Propagate)).inputs[1];
-            let operator = point(f, OpCode::Propagate, 4, offsets);
+            let offsets = f.operator(f.find(Op::Propagate)).inputs[1];
+            let operator = point(f, Op::Propagate, 4, offsets);
             operand(operator, O::Shape(S::Len { operand: "factors", expected: 9, got: 10 }))
         },
         says: "factors has 10 elements, expected 9",
@@ -229,10 +231,10 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "matrix without channels",
         of: graph,
         edit: |f| {
-            let operator = f.find(OpCode::Propagate);
+            let operator = f.find(Op::Propagate);
             let output = f.operator(operator).output;
             f.edit_tensor(output, |t| (t.rank, t.dims) = (1, [45, 1, 1, 1]));
-            operand(operator, O::Activation { operand: usize::MAX, expected: "[nodes, .., channels]" })
+            operand(operator, O::Activation { operand: Operand::Output, expected: "[nodes, .., channels]" })
         },
         says: "the output must be [nodes, .., channels]",
     },
@@ -240,7 +242,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "working memory too short for rows on demand",
         of: query_of,
         edit: |f| {
-            let operator = f.find(OpCode::Gather);
+            let operator = f.find(Op::Gather);
             let scratch = f.operator(operator).scratch_bytes;
             f.edit_operator(operator, |record| record.scratch_bytes -= 4);
             let (expected, got) = (scratch as usize, scratch as usize - 4);
@@ -252,9 +254,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "numbers of rows that are no integers",
         of: query_of,
         edit: |f| {
-            let input = f.operator(f.find(OpCode::Gather)).inputs[1];
+            let input = f.operator(f.find(Op::Gather)).inputs[1];
             f.edit_tensor(input, |t| t.dtype = DType::F32.code());
-            operand(f.find(OpCode::Gather), O::Activation { operand: 1, expected: "i32" })
+            operand(f.find(Op::Gather), O::Activation { operand: Operand::Input(1), expected: "i32" })
         },
         says: "operand 1 must be i32",
     },
@@ -262,7 +264,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "tensor on demand with a place",
         of: query_of,
         edit: |f| {
-            let tensor = f.operator(f.find(OpCode::Propagate)).output;
+            let tensor = f.operator(f.find(Op::Propagate)).output;
             f.edit_tensor(tensor, |t| t.offset = 16);
             crate::tensor(tensor, "offset", 16)
         },
@@ -272,7 +274,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "output of the model on demand",
         of: query_of,
         edit: |f| {
-            let tensor = f.operator(f.find(OpCode::Gather)).output;
+            let tensor = f.operator(f.find(Op::Gather)).output;
             f.edit_tensor(tensor, |t| (t.place, t.offset) = (2, 0));
             E::Io { field: "outputs", index: 0, tensor: tensor.into() }
         },
@@ -282,9 +284,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "an operator that reads rows on demand which it makes itself",
         of: query_of,
         edit: |f| {
-            let operator = f.find(OpCode::Propagate);
+            let operator = f.find(Op::Propagate);
             f.edit_operator(operator, |record| record.inputs[0] = record.output);
-            operand(operator, O::Missing { operand: 0 })
+            operand(operator, O::Missing { operand: Operand::Input(0) })
         },
         says: "operand 0 is missing",
     },
@@ -292,10 +294,10 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "ranks for other edges",
         of: attention,
         edit: |f| {
-            let operator = f.find(OpCode::KeepEdges);
+            let operator = f.find(Op::KeepEdges);
             let bits = f.operator(operator).output;
-            let offsets = f.operator(f.find(OpCode::Attend)).inputs[1];
-            point(f, OpCode::KeepEdges, 1, offsets);
+            let offsets = f.operator(f.find(Op::Attend)).inputs[1];
+            point(f, Op::KeepEdges, 1, offsets);
             let got = f.tensor(bits).bytes as usize;
             operand(operator, O::Shape(S::Len { operand: "bits", expected: 2, got }))
         },
@@ -305,9 +307,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "which edges count, of type i32",
         of: attention,
         edit: |f| {
-            let drop = f.operator(f.find(OpCode::KeepEdges)).inputs[0];
-            let operator = point(f, OpCode::Attend, 5, drop);
-            operand(operator, O::Activation { operand: 5, expected: "i8" })
+            let drop = f.operator(f.find(Op::KeepEdges)).inputs[0];
+            let operator = point(f, Op::Attend, 5, drop);
+            operand(operator, O::Activation { operand: Operand::Input(5), expected: "i8" })
         },
         says: "operand 5 must be i8",
     },
@@ -315,9 +317,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "constant bits of edges that count",
         of: attention,
         edit: |f| {
-            let vectors = f.operator(f.find(OpCode::Attend)).inputs[4];
-            let operator = point(f, OpCode::Attend, 5, vectors);
-            operand(operator, O::Activation { operand: 5, expected: "in the arena" })
+            let vectors = f.operator(f.find(Op::Attend)).inputs[4];
+            let operator = point(f, Op::Attend, 5, vectors);
+            operand(operator, O::Activation { operand: Operand::Input(5), expected: "in the arena" })
         },
         says: "operand 5 must be in the arena",
     },
@@ -325,7 +327,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "heads that do not divide the channels",
         of: attention,
         edit: |f| {
-            let operator = set_param(f, OpCode::Attend, param::HEADS, 4);
+            let operator = set_param(f, Op::Attend, param::HEADS, 4);
             operand(operator, O::Shape(S::Len { operand: "table", expected: 34, got: 30 }))
         },
         says: "table has 30 elements, expected 34",
@@ -334,7 +336,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "negative number of heads",
         of: attention,
         edit: |f| {
-            let operator = set_param(f, OpCode::Attend, param::HEADS, -1);
+            let operator = set_param(f, Op::Attend, param::HEADS, -1);
             operand(operator, O::Param { name: "heads", value: -1 })
         },
         says: "heads = -1",
@@ -343,7 +345,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "shift 31 of a head",
         of: attention,
         edit: |f| {
-            let operator = set_word(f, OpCode::Attend, 3, 3 * 6 + 3, 31);
+            let operator = set_word(f, Op::Attend, 3, 3 * 6 + 3, 31);
             operand(operator, O::Param { name: "multiplier", value: 31 })
         },
         says: "multiplier = 31",
@@ -352,8 +354,8 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "vectors for other channels",
         of: attention,
         edit: |f| {
-            let weights = f.operator(f.find(OpCode::NodeDense)).inputs[1];
-            let operator = point(f, OpCode::Attend, 4, weights);
+            let weights = f.operator(f.find(Op::NodeDense)).inputs[1];
+            let operator = point(f, Op::Attend, 4, weights);
             operand(operator, O::Shape(S::Len { operand: "vectors", expected: 12, got: 18 }))
         },
         says: "vectors has 18 elements, expected 12",
@@ -362,9 +364,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "a self loop where the node counts anyway",
         of: attention,
         edit: |f| {
-            let (operator, _) = set_index(f, OpCode::Attend, 2, 0, 0);
+            let (operator, _) = set_index(f, Op::Attend, 2, 0, 0);
             f.edit_operator(operator, |record| record.params[param::SYMMETRIC] = 0);
-            operand(operator, O::Activation { operand: 2, expected: "neighbours without self loops" })
+            operand(operator, O::Activation { operand: Operand::Input(2), expected: "neighbours without self loops" })
         },
         says: "without self loops",
     },
@@ -372,9 +374,9 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "factors for fewer degrees than there are",
         of: by_degree,
         edit: |f| {
-            let operator = f.find(OpCode::PropagateByDegree);
+            let operator = f.find(Op::PropagateByDegree);
             let expected = f.tensor(f.operator(operator).inputs[4]).bytes as usize / 2;
-            point(f, OpCode::PropagateByDegree, 4, NONE);
+            point(f, Op::PropagateByDegree, 4, NONE);
             operand(operator, O::Shape(S::Len { operand: "factors by degree", expected, got: 0 }))
         },
         says: "factors by degree has 0 elements",
@@ -383,7 +385,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "bits of edges written over before they are read",
         of: by_degree,
         edit: |f| {
-            let operator = f.find(OpCode::KeepEdges);
+            let operator = f.find(Op::KeepEdges);
             let (drop, bits) = (f.operator(operator).inputs[0], f.operator(operator).output);
             let place = f.tensor(drop).offset;
             f.edit_tensor(bits, |t| t.offset = place);
@@ -396,7 +398,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: pruned,
         edit: |f| {
             let at = 2 * 11 + 1;
-            let (operator, _) = set_index(f, OpCode::SparseCompressed, 0, at, 0x01F0);
+            let (operator, _) = set_index(f, layer(Op::SparseDense, Layout::Compressed), 0, at, 0x01F0);
             operand(operator, O::Graph(G::Range { row: first_row(f), index: 0xF0, columns: 16 }))
         },
         says: "index 240",
@@ -405,7 +407,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "sparse weights whose offsets fall",
         of: pruned,
         edit: |f| {
-            let (operator, _) = set_index(f, OpCode::SparseCompressed, 0, 2, 60_000);
+            let (operator, _) = set_index(f, layer(Op::SparseDense, Layout::Compressed), 0, 2, 60_000);
             operand(operator, O::Graph(G::Offsets { position: 3 }))
         },
         says: "offsets[3]",
@@ -414,7 +416,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "sparse weights of more features than there are offsets",
         of: pruned,
         edit: |f| {
-            let operator = set_param(f, OpCode::SparseCompressed, param::FEATURES, 60_000);
+            let operator = set_param(f, layer(Op::SparseDense, Layout::Compressed), param::FEATURES, 60_000);
             let position = f.tensor(f.operator(operator).inputs[0]).bytes as usize / 2;
             operand(operator, O::Graph(G::Offsets { position }))
         },
@@ -424,7 +426,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "a negative number of features",
         of: pruned,
         edit: |f| {
-            let operator = set_param(f, OpCode::SparseCompressed, param::FEATURES, -1);
+            let operator = set_param(f, layer(Op::SparseDense, Layout::Compressed), param::FEATURES, -1);
             operand(operator, O::Param { name: "features", value: -1 })
         },
         says: "features = -1",
@@ -433,7 +435,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "weights on demand",
         of: query_of,
         edit: |f| {
-            let operator = f.find(OpCode::NodeDense);
+            let operator = f.find(Op::NodeDense);
             let rows = f.operator(operator).inputs[0];
             f.edit_operator(operator, |record| record.inputs[1] = rows);
             E::Operator { operator, field: "inputs", value: rows.into() }
@@ -444,7 +446,7 @@ pub(crate) const ROWS: &[Damage] = &[
 
 /// The first row of the sparse weights of the first operator that has an entry.
 fn first_row(file: &mut Editor) -> usize {
-    let packed = file.operator(file.find(OpCode::SparseCompressed)).inputs[0];
+    let packed = file.operator(file.find(layer(Op::SparseDense, Layout::Compressed))).inputs[0];
     file.data_mut(packed).chunks_exact(2).take_while(|offset| **offset == [0, 0]).count() - 1
 }
 

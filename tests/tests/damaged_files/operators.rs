@@ -1,8 +1,10 @@
 //! Damage to operator records and their operands.
 
 use crate::{Damage, cnn, conv_operand, operand, point};
-use niwaki_core::error::{OperatorError as O, ShapeError as S, VerifyError as E};
-use niwaki_core::format::{DType, NONE, OPERATOR_BYTES, OpCode, param};
+use niwaki_core::error::{Operand, OperatorError as O, ShapeError as S, VerifyError as E};
+use niwaki_core::format::{DType, NONE, OPERATOR_BYTES};
+use niwaki_core::ops::{Op, OpCode};
+use niwaki_tests::param;
 
 pub(crate) const ROWS: &[Damage] = &[
     Damage {
@@ -29,7 +31,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: cnn,
         edit: |f| {
             f.edit_operator(0, |o| o.dtype = DType::I32.code());
-            E::Unsupported { operator: 0, code: OpCode::Conv2d.code(), dtype: DType::I32.code() }
+            E::Unsupported { operator: 0, code: OpCode::from(Op::Conv2d).byte(), dtype: DType::I32.code() }
         },
         says: "dtype = 3",
     },
@@ -37,12 +39,12 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "float operator over int8 tensors",
         of: cnn,
         edit: |f| {
-            let operator = f.find(OpCode::MaxPool2d);
+            let operator = f.find(Op::MaxPool2d);
             f.edit_operator(operator, |o| {
                 o.dtype = DType::F32.code();
                 (o.params[param::CLAMP_MIN], o.params[param::CLAMP_MAX]) = (0, 0);
             });
-            operand(operator, O::Activation { operand: 0, expected: "f32" })
+            operand(operator, O::Activation { operand: Operand::Input(0), expected: "f32" })
         },
         says: "must be f32",
     },
@@ -50,7 +52,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "operand index out of range",
         of: cnn,
         edit: |f| {
-            let operator = point(f, OpCode::Conv2d, 0, 500);
+            let operator = point(f, Op::Conv2d, 0, 500);
             E::Operator { operator, field: "inputs", value: 500 }
         },
         says: "inputs = 500",
@@ -59,8 +61,8 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "operand missing",
         of: cnn,
         edit: |f| {
-            let operator = point(f, OpCode::Conv2d, 2, NONE);
-            operand(operator, O::Missing { operand: 2 })
+            let operator = point(f, Op::Conv2d, 2, NONE);
+            operand(operator, O::Missing { operand: Operand::Input(2) })
         },
         says: "operand 2 is missing",
     },

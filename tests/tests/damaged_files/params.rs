@@ -2,7 +2,8 @@
 
 use crate::{Damage, cnn, conv_operand, float, operand, residual, set_param};
 use niwaki_core::error::{OperatorError as O, ShapeError as S};
-use niwaki_core::format::{OpCode, param};
+use niwaki_core::ops::Op;
+use niwaki_tests::param;
 
 pub(crate) const ROWS: &[Damage] = &[
     Damage {
@@ -31,7 +32,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "shift of an addition out of range",
         of: residual,
         edit: |f| {
-            let operator = set_param(f, OpCode::Add, param::MULTIPLIERS + 3, -32);
+            let operator = set_param(f, Op::Add, param::MULTIPLIERS + 3, -32);
             operand(operator, O::Param { name: "multiplier", value: -32 })
         },
         says: "multiplier = -32",
@@ -40,7 +41,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "negative shift of a softmax",
         of: cnn,
         edit: |f| {
-            let operator = set_param(f, OpCode::Softmax, param::MULTIPLIERS + 1, -1);
+            let operator = set_param(f, Op::Softmax, param::MULTIPLIERS + 1, -1);
             operand(operator, O::Param { name: "multiplier", value: -1 })
         },
         says: "multiplier = -1",
@@ -49,7 +50,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "clamp with min above max",
         of: cnn,
         edit: |f| {
-            let operator = set_param(f, OpCode::Conv2d, param::CLAMP_MAX, -128);
+            let operator = set_param(f, Op::Conv2d, param::CLAMP_MAX, -128);
             f.edit_operator(operator, |o| o.params[param::CLAMP_MIN] = 5);
             operand(operator, O::Param { name: "clamp", value: 5 })
         },
@@ -59,7 +60,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "clamp beyond int8",
         of: cnn,
         edit: |f| {
-            let operator = set_param(f, OpCode::MaxPool2d, param::CLAMP_MIN, -129);
+            let operator = set_param(f, Op::MaxPool2d, param::CLAMP_MIN, -129);
             operand(operator, O::Param { name: "clamp", value: -129 })
         },
         says: "clamp = -129",
@@ -69,7 +70,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: float,
         edit: |f| {
             let nan = f32::NAN.to_bits() as i32;
-            let operator = set_param(f, OpCode::Conv2d, param::CLAMP_MIN, nan);
+            let operator = set_param(f, Op::Conv2d, param::CLAMP_MIN, nan);
             operand(operator, O::Param { name: "clamp", value: nan })
         },
         says: "clamp",
@@ -78,7 +79,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "stride 0",
         of: cnn,
         edit: |f| {
-            let operator = set_param(f, OpCode::Conv2d, param::STRIDE_X, 0);
+            let operator = set_param(f, Op::Conv2d, param::STRIDE_X, 0);
             operand(operator, O::Shape(S::Dim { name: "stride", value: 0 }))
         },
         says: "stride = 0",
@@ -87,7 +88,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "negative stride",
         of: cnn,
         edit: |f| {
-            let operator = set_param(f, OpCode::MaxPool2d, param::STRIDE_Y, -1);
+            let operator = set_param(f, Op::MaxPool2d, param::STRIDE_Y, -1);
             operand(operator, O::Param { name: "stride_y", value: -1 })
         },
         says: "stride_y = -1",
@@ -96,7 +97,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "padding as large as the kernel",
         of: cnn,
         edit: |f| {
-            let operator = set_param(f, OpCode::Conv2d, param::PAD_TOP, 3);
+            let operator = set_param(f, Op::Conv2d, param::PAD_TOP, 3);
             operand(operator, O::Shape(S::Dim { name: "pad_before", value: 3 }))
         },
         says: "pad_before = 3",
@@ -105,7 +106,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "dilated kernel larger than the input",
         of: cnn,
         edit: |f| {
-            let operator = set_param(f, OpCode::Conv2d, param::DILATION_Y, 20);
+            let operator = set_param(f, Op::Conv2d, param::DILATION_Y, 20);
             operand(operator, O::Shape(S::Window { extent: 41, padded: 10 }))
         },
         says: "spans 41",
@@ -114,7 +115,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "output rows that the window does not give",
         of: cnn,
         edit: |f| {
-            let operator = set_param(f, OpCode::Conv2d, param::PAD_TOP, 0);
+            let operator = set_param(f, Op::Conv2d, param::PAD_TOP, 0);
             operand(operator, O::Shape(S::Len { operand: "output rows", expected: 7, got: 8 }))
         },
         says: "output rows has 8",

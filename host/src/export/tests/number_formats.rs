@@ -106,7 +106,7 @@ fn weighted_operators_give_the_same_bytes_in_a_file_and_in_the_evaluator() {
 fn a_row_of_binary16_weights_has_their_type_and_half_their_bytes() {
     let file = |format| export(&network(format)).expect("exports").0;
     let (half, full) = (file(Format::F16), file(Format::F32));
-    let model = Model::verify(&half, operators::ALL).expect("verifies");
+    let model = Model::verify(&half, niwaki_core::ops::ALL).expect("verifies");
     assert!((0..4).all(|n| model.operator(n).is_some_and(|o| o.dtype == DType::F16.code())));
     let weights: usize = [90, 120, 72, 288].iter().sum();
     let saved = full.len() - half.len();

@@ -17,7 +17,7 @@ const MANIFESTS: &[(&str, &[&str])] = &[
 
 type Modules = &'static [(&'static str, &'static [&'static str])];
 
-/// Each module of core with the modules that it may name: `error ← num ← shape ← kernels ← format ← session`, and
+/// Each module of core with the modules that it may name: `error ← num ← shape ← kernels ← format ← ops ← session`, and
 /// the training side beside the kernels.
 const CORE: Modules = &[
     ("error", &[]),
@@ -26,7 +26,8 @@ const CORE: Modules = &[
     ("shape", &["error", "num"]),
     ("kernels", &["error", "num", "shape", "graph"]),
     ("format", &["error", "num", "shape", "kernels"]),
-    ("session", &["error", "num", "shape", "graph", "kernels", "format"]),
+    ("ops", &["error", "num", "shape", "graph", "kernels", "format"]),
+    ("session", &["error", "format"]),
     ("prox", &["error", "real"]),
     ("optim", &["error", "real"]),
     ("schedule", &[]),

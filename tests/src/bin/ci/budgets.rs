@@ -2,7 +2,7 @@
 
 use crate::run::{Context, Outcome, Verdict};
 use niwaki::chip::{self, Chip, Image, Step};
-use niwaki_core::session::{Model, operators};
+use niwaki_core::format::Model;
 use niwaki_tests::models;
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(crate) fn flash(image: &Image) -> Result<Costs, String> {
 pub(crate) fn emulated() -> Result<Costs, String> {
     let mut costs = Costs::new();
     for (name, file) in models::reference().map_err(|error| error.to_string())? {
-        let verified = Model::verify(&file, operators::ALL).map_err(|error| error.to_string())?;
+        let verified = Model::verify(&file, niwaki_core::ops::ALL).map_err(|error| error.to_string())?;
         let input = verified.input(0).and_then(|tensor| verified.tensor(tensor)).map_or(0, |tensor| tensor.bytes);
         let mut log = Vec::new();
         let measured = chip::run(Chip::CortexM4, &file, &[vec![1; input as usize]], &mut |step| {

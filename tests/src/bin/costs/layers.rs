@@ -58,7 +58,7 @@ impl Kind {
 pub(super) fn kinds() -> Vec<Kind> {
     let kind = |name, layout, layers| Kind { name, layout, layers };
     let mut kinds = vec![kind("reshape", None, reshape as Add)];
-    for layout in std::iter::once(None).chain(Layout::ALL.map(Some)) {
+    for layout in std::iter::once(None).chain(Layout::PACKED.map(Some)) {
         if layout != Some(Layout::Compressed) {
             kinds.push(kind("conv2d", layout, conv2d));
         }

@@ -15,8 +15,8 @@ use niwaki::tune::{
     cost::{CostTable, OperatorCost},
     work,
 };
-use niwaki_core::format::{Model, OpCode};
-use niwaki_core::session::operators;
+use niwaki_core::format::Model;
+use niwaki_core::ops::{self, OpCode};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
@@ -26,8 +26,8 @@ const USAGE: &str = "usage: costs [CHIP...]";
 
 /// The op codes of a model in execution order.
 fn codes(file: &[u8]) -> Result<Vec<OpCode>, Box<dyn Error>> {
-    let model = Model::verify(file, operators::ALL).map_err(|error| format!("{error}"))?;
-    let code = |n| model.operator(n).and_then(|record| OpCode::from_code(record.code));
+    let model = Model::verify(file, niwaki_core::ops::ALL).map_err(|error| format!("{error}"))?;
+    let code = |n| model.operator(n).and_then(|record| OpCode::from_byte(record.code));
     (0..model.operator_count()).map(|n| code(n).ok_or_else(|| "an operator without a code".into())).collect()
 }
 
@@ -54,7 +54,7 @@ fn table(chip: Chip) -> Result<CostTable, Box<dyn Error>> {
     let (mut base, mut stack_bytes) = (0, 0);
     for kind in layers::kinds() {
         let (code, measured, cost) = measure(chip, &kind).map_err(|error| format!("{}: {error}", kind.name))?;
-        if code == OpCode::Reshape {
+        if code == ops::Op::Reshape.into() {
             // A reshape moves nothing: what it costs is the session's own work.
             base = cost.code_bytes;
         }
