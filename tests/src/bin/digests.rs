@@ -13,7 +13,7 @@ use niwaki::tune::{Needs, export_planned};
 use niwaki::zoo;
 use niwaki_core::format::{DType, Model};
 use niwaki_core::num::Rounding;
-use niwaki_core::session::operators;
+use niwaki_core::ops;
 use niwaki_tests::layers::Layers;
 use niwaki_tests::models::elementwise::every_elementwise;
 use niwaki_tests::models::movement::every_movement;
@@ -57,7 +57,7 @@ fn file<E: Display>(name: &str, file: Result<impl AsRef<[u8]>, E>) -> Result<(),
 /// Three inputs of a linear congruential generator; floats in -0.5..0.5, integers below 8.
 fn inputs(file: &[u8]) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let file = AlignedBytes::from(file);
-    let ports = describe(&Model::verify(&file, operators::ALL)?).inputs;
+    let ports = describe(&Model::verify(&file, ops::ALL)?).inputs;
     let input = |seed| {
         let mut state: u64 = seed;
         let mut next = || {
@@ -187,7 +187,7 @@ fn packed_layers() -> Result<(), Box<dyn Error>> {
                 network.push(layer, sliding, Activation::Relu, pattern, [0.25, 0.5][s])?;
                 let name = format!("packed {l} {p} {s}");
                 file(&name, export(&network.graph).map(|(file, _)| file.to_vec()))?;
-                for layout in Layout::ALL {
+                for layout in Layout::PACKED {
                     let exported = export_with(&network.graph, Isa::ArmDsp, &[Some(layout)]);
                     file(&format!("{name} {}", layout.name()), exported.map(|(file, _)| file.to_vec()))?;
                 }
