@@ -3,7 +3,7 @@
 use niwaki::chip::{self, Chip, ChipError};
 use niwaki::export::export;
 use niwaki::io::AlignedBytes;
-use niwaki_core::format::OpCode;
+use niwaki_core::ops::{Op, OpCode};
 use niwaki_core::session::{Model, Session};
 use niwaki_tests::models;
 use std::{
