@@ -46,7 +46,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: packed,
         edit: |f| {
             // The index of the first group may not lead past the end of the filter.
-            let operator = set_word(f, OpCode::Conv2dBlocks, 4, |index| index | 1000 << 5);
+            let operator = set_word(f, layer(Op::Conv2d, Layout::Blocks), 4, |index| index | 1000 << 5);
             let value = f.data_mut(f.operator(operator).inputs[1])[16..20].try_into().map_or(0, i32::from_le_bytes);
             param(operator, "group index", value)
         },
@@ -66,7 +66,7 @@ pub(crate) const ROWS: &[Damage] = &[
         name: "blocks with a word too few",
         of: packed,
         edit: |f| {
-            let (operator, _) = shorten(f, OpCode::Conv2dBlocks, 1, 1, 4);
+            let (operator, _) = shorten(f, layer(Op::Conv2d, Layout::Blocks), 1, 1, 4);
             // The last record is no longer complete.
             operand(operator, O::Shape(S::Len { operand: "tiles", expected: 2, got: 1 }))
         },
@@ -170,7 +170,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: packed,
         edit: |f| {
             // The third word also has the share of the fourth.
-            let operator = f.find(OpCode::Conv2dInt4);
+            let operator = f.find(layer(Op::Conv2d, Layout::Int4));
             let tiles = f.operator(operator).inputs[1];
             let third = f.data_mut(tiles)[12..16].try_into().map_or(0, i32::from_le_bytes);
             set_word(f, layer(Op::Conv2d, Layout::Int4), 2, |all| all.wrapping_sub(third).wrapping_add(i32::MIN));
@@ -204,7 +204,7 @@ pub(crate) const ROWS: &[Damage] = &[
         of: packed,
         edit: |f| {
             // Rows of 21 weights: of the last group only the lowest four bits belong to a weight.
-            let operator = f.find(OpCode::DenseCodebook);
+            let operator = f.find(layer(Op::Dense, Layout::Codebook));
             let words = f.tensor(f.operator(operator).inputs[1]).dims[1] as usize;
             let codebook = f.operator(operator).inputs[2];
             let other = f.data_mut(codebook).iter().position(|&value| value != 0).map_or(0, |at| at as i32);
