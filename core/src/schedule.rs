@@ -1,4 +1,4 @@
-//! Schedules: how the learning rate and the weight of a penalty move over the steps of a phase.
+//! Schedules: how the learning rate and the weight of a penalty move over the steps of a phase (specs/optimizers.md §3, §4).
 //!
 //! Every schedule is a function of how much of the phase is done and keeps no state, so a run that goes on after an
 //! interruption meets the same rates.
