@@ -1,7 +1,7 @@
 //! The device's WGSEF prox equals core's, on every back end that was built and has a device.
 
 use niwaki_core::error::ProxError;
-use niwaki_core::prox::groups::{self, Layout};
+use niwaki_core::prox::groups::{self, GroupLayout};
 use niwaki_core::prox::wgsef::{Weights, Wgsef};
 use niwaki_kernels::{DeviceKind, Gpu, GpuError, Part, WgsefSpec};
 
@@ -49,7 +49,7 @@ fn on_each_device(test: impl Fn(&mut Gpu)) {
 
 /// The same through core; parts as `(values, row_len)`.
 fn by_core(parts: &mut [(Vec<f32>, usize)], groups: usize, weights: Weights<'_, f32>, spec: WgsefSpec) {
-    let layout = |row_len| Layout::rows(groups, row_len).expect("sizes are positive");
+    let layout = |row_len| GroupLayout::rows(groups, row_len).expect("sizes are positive");
     let (mut sums, mut norms, mut scales) = (vec![0.0; groups], vec![0.0; groups], vec![0.0; groups]);
     for (values, row_len) in parts.iter() {
         groups::accumulate_squared_norms(values, &layout(*row_len), &mut sums).expect("lengths agree");

@@ -8,27 +8,27 @@ use core::hint::black_box;
 use core::num::NonZeroU32;
 use niwaki_core::error::{GroupError, OperatorError, OptimError, ProxError, ShapeError, VerifyError};
 use niwaki_core::format::{self, DType, Header, OperatorRecord, TensorRecord};
-use niwaki_core::ops::OpCode;
 use niwaki_core::kernels::tiles::filters::{self, Filter};
 use niwaki_core::kernels::tiles::{
     Activations, Blocks, Codebook, CompressedRows, Conv2dTiled, DenseTiled, DepthwiseConv2dTiled, Int4, Kept, Packed,
     Rows, Taps, TiledInt8, Tiles, blocks, codebook, compressed, depthwise_conv2d, int4, taps,
 };
 use niwaki_core::kernels::{
-    AddF32, AddInt, Affine, Arithmetic, BackEnd, Best, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Float16, Float32,
-    Grid, HardSwishF32, HardSwishInt8, Int8, Int16Accumulator, Int16x8, Interpolate, LeakyReluF32, LeakyReluInt,
-    LogisticF32, LogisticInt8, LogisticInt16, Lookup, MeanF32, MulF32, MulInt, Pool2d, Portable, PreluF32, PreluInt, Reduce,
-    ReduceInt, Reduction, Rescale, Resize, Side, Softmax, SoftmaxInt8, SoftmaxInt16, Steps, StridedCopy, SubF32, SubInt,
-    SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, reference,
+    AddF32, AddInt, Affine, Arithmetic, BackEnd, Best, Binary, Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d,
+    Float16, Float32, Grid, HardSwishF32, HardSwishInt8, Int8, Int16Accumulator, Int16x8, Interpolate, LeakyReluF32,
+    LeakyReluInt, LogisticF32, LogisticInt8, LogisticInt16, Lookup, MeanF32, MulF32, MulInt, Pool2d, Portable,
+    PreluF32, PreluInt, Reduce, ReduceInt, Reduction, Rescale, Resize, Side, Softmax, SoftmaxInt8, SoftmaxInt16, Steps,
+    StridedCopy, SubF32, SubInt, SumF32, TanhF32, TanhInt8, TanhInt16, TransposeConv2d, Unary, reference,
 };
 use niwaki_core::num::{self, Code, Multiplier, Rounding, SmallMultiplier};
+use niwaki_core::ops;
+use niwaki_core::ops::OpCode;
 use niwaki_core::optim::{Hyper, Kind, Optimizer, adam, sgd};
 use niwaki_core::prox::group_lasso::GroupLasso;
-use niwaki_core::prox::groups::{self, GroupKind, Groups, IndexSets, Layout, LayoutSpec};
+use niwaki_core::prox::groups::{self, GroupKind, GroupLayout, Groups, IndexSets, LayoutSpec};
 use niwaki_core::prox::half_space::half_space_scales;
 use niwaki_core::prox::wgsef::{Budget, Ramp, Solver, Weights, Wgsef};
 use niwaki_core::real::Real;
-use niwaki_core::ops;
 use niwaki_core::schedule::{Schedule, progress};
 use niwaki_core::session::{Model, Session};
 use niwaki_core::shape::{self, AxisSpec, Window, same_padding};
@@ -216,7 +216,11 @@ macro_rules! packed {
             output: &mut [i8],
         ) -> Result<(), ShapeError> {
             black_box((packed.conv2d_scratch_words(op), packed.dense_scratch_words(), packed.patch_len()));
-            black_box((packed.weight(unknown(1), unknown(2)), packed.start(unknown(1)), packed.check_dims(1, 2).is_ok()));
+            black_box((
+                packed.weight(unknown(1), unknown(2)),
+                packed.start(unknown(1)),
+                packed.check_dims(1, 2).is_ok(),
+            ));
             reference::conv2d_packed(&op.conv, numerics, packed, activations.x(), output)?;
             reference::dense_packed(numerics, packed, activations.x(), output)?;
             Portable::conv2d_packed(op, numerics, packed, activations, scratch)?;
@@ -430,15 +434,15 @@ pub fn reals_of_operators(clamp: Clamp<f32>, x: &[f32], y: &mut [f32]) -> Result
 }
 
 /// Layouts from any description.
-pub fn layouts(spec: LayoutSpec, kind: GroupKind, shape: [usize; 4]) -> Result<[Layout; 6], GroupError> {
+pub fn layouts(spec: LayoutSpec, kind: GroupKind, shape: [usize; 4]) -> Result<[GroupLayout; 6], GroupError> {
     let [a, b, ..] = shape;
     Ok([
-        Layout::try_new(spec)?,
-        Layout::of(kind, shape)?,
-        Layout::rows(a, b)?,
-        Layout::columns(a, b)?,
-        Layout::elements(a)?,
-        Layout::blocks([a, b], [unknown(4), unknown(1)])?,
+        GroupLayout::try_new(spec)?,
+        GroupLayout::of(kind, shape)?,
+        GroupLayout::rows(a, b)?,
+        GroupLayout::columns(a, b)?,
+        GroupLayout::elements(a)?,
+        GroupLayout::blocks([a, b], [unknown(4), unknown(1)])?,
     ])
 }
 
@@ -457,7 +461,7 @@ fn passes<T: Real>(
 }
 
 fn grouping<T: Real>(
-    layout: &Layout,
+    layout: &GroupLayout,
     sets: [&[u32]; 2],
     seen: &mut [u32],
     part: &mut [T],
@@ -520,7 +524,7 @@ fn optimizers<T: Real>(
 
 /// A function that groups elements.
 pub type Grouping<T> =
-    fn(&Layout, [&[u32]; 2], &mut [u32], &mut [T], &[T], &mut [f64], &mut [T]) -> Result<(), GroupError>;
+    fn(&GroupLayout, [&[u32]; 2], &mut [u32], &mut [T], &[T], &mut [f64], &mut [T]) -> Result<(), GroupError>;
 
 /// A function that solves with memory of the caller.
 pub type Costly<T> = fn(Budget<'_, T>, &[T], T, (&mut [T], &mut [Ramp<T>]), &mut [T]) -> Result<(), ProxError>;

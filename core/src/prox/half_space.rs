@@ -52,11 +52,11 @@ mod tests {
 
     use super::half_space_scales;
     use crate::error::ProxError;
-    use crate::prox::groups::{self, Layout};
+    use crate::prox::groups::{self, GroupLayout};
 
     #[test]
     fn a_group_that_leaves_its_half_space_goes_and_zero_stays_zero() {
-        let rows = Layout::rows(5, 2).expect("positive");
+        let rows = GroupLayout::rows(5, 2).expect("positive");
         //             kept       reversed   shrunk      on the plane  zero
         let x = [3.0_f32, 4.0, 1.0, 0.0, 2.0, 0.0, 0.0, 2.0, 0.0, 0.0];
         let mut stepped = [3.0, 3.0, -0.1, 5.0, 0.5, 9.0, 7.0, 1.0, 1.0, 1.0];

@@ -18,11 +18,11 @@
 //! # Examples
 //! Keep about two of four filters, each with its bias in its group:
 //! ```
-//! use niwaki_core::prox::{groups::{self, Layout}, wgsef::{Weights, Wgsef}};
+//! use niwaki_core::prox::{groups::{self, GroupLayout}, wgsef::{Weights, Wgsef}};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (mut filters, mut bias) = ([0.5_f32; 4 * 9], [0.1, 0.2, 3.0, 4.0]);
-//! let rows = Layout::rows(4, 9)?;
-//! let each = Layout::elements(4)?;
+//! let rows = GroupLayout::rows(4, 9)?;
+//! let each = GroupLayout::elements(4)?;
 //! let (mut sums, mut norms, mut scales) = ([0.0; 4], [0.0; 4], [0.0; 4]);
 //! groups::accumulate_squared_norms(&filters, &rows, &mut sums)?;
 //! groups::accumulate_squared_norms(&bias, &each, &mut sums)?;

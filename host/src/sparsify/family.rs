@@ -9,7 +9,7 @@ use crate::engine::Parameter;
 use crate::graph::{Graph, Role, TensorId};
 use crate::ops::Weights;
 use niwaki_core::error::GroupError;
-use niwaki_core::prox::groups::{self, Layout, LayoutSpec, Loop};
+use niwaki_core::prox::groups::{self, GroupLayout, LayoutSpec, Loop};
 use std::ops::Range;
 
 /// The groups that stay, ascending, one list a family.
@@ -20,7 +20,7 @@ pub type Kept = Vec<Vec<usize>>;
 pub(super) struct Part {
     /// Where it lies in the flat vector.
     pub(super) range: Range<usize>,
-    layout: Layout,
+    layout: GroupLayout,
     /// The groups that its layout walks over.
     groups: Range<usize>,
     /// Elements a group where the groups are consecutive rows.
@@ -263,7 +263,7 @@ fn channels(graph: &Graph, parameters: &[Parameter], len: usize) -> Result<Vec<F
             let outer: usize = shape[..slice.axis].iter().product();
             // The axis runs over the space `repeats` times, `period` apart, from `offset` on.
             let repeats = shape[slice.axis] / slice.period;
-            let layout = Layout::try_new(LayoutSpec {
+            let layout = GroupLayout::try_new(LayoutSpec {
                 groups: [Loop::ONCE, Loop { len: space.channels, stride: inner }],
                 members: [
                     Loop { len: outer, stride: inner * shape[slice.axis] },
@@ -289,7 +289,7 @@ fn layers(graph: &Graph, parameters: &[Parameter], len: usize) -> Result<Vec<Fam
     let mut parts = Vec::new();
     for (j, block) in blocks.iter().enumerate() {
         for range in block.parameters.iter().filter_map(|&id| range_of(parameters, id)) {
-            let layout = Layout::rows(1, range.len())
+            let layout = GroupLayout::rows(1, range.len())
                 .map_err(|error| SparsifyError::Group { family: block.name.clone(), error })?;
             parts.push(Part { range, layout, groups: j..j + 1, row_len: None });
         }
@@ -323,7 +323,7 @@ fn weights(
         let Some(spec) = spec(dims, strides, kind, block) else { continue };
         let Some(range) = range_of(parameters, w) else { continue };
         let refused = |error| SparsifyError::Group { family: node.name.clone(), error };
-        let layout = Layout::try_new(spec).map_err(refused)?;
+        let layout = GroupLayout::try_new(spec).map_err(refused)?;
         let m = layout.groups();
         let part = Part { range, layout, groups: 0..m, row_len: None };
         families.push(Family::new(node.name.clone(), m, vec![part], Removal::Zeros, len)?);

@@ -1,13 +1,13 @@
 //! Names for the groups of a layer's weights.
 
-use super::layout::{Layout, LayoutSpec, Loop};
+use super::layout::{GroupLayout, LayoutSpec, Loop};
 use crate::error::GroupError;
 
 /// A way to group the weights `[o, h, w, i]` of a layer (OHWI; a dense layer is `[o, 1, 1, i]`, a depthwise one
 /// `[1, h, w, channels]`).
 ///
 /// A filter's bias and the scale of its normalisation belong to its group: they are parts of their own, with
-/// [`Layout::elements`].
+/// [`GroupLayout::elements`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupKind {
     /// Each weight: `o·h·w·i` groups.
@@ -35,7 +35,7 @@ pub enum GroupKind {
     Layer,
 }
 
-impl Layout {
+impl GroupLayout {
     /// The groups of this kind in an `[o, h, w, i]` tensor.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Layout {
     /// [`IndexSets`](super::IndexSets).
     ///
     /// # Errors
-    /// [`GroupError::Ragged`]; else as [`Layout::try_new`].
+    /// [`GroupError::Ragged`]; else as [`GroupLayout::try_new`].
     pub fn blocks([rows, cols]: [usize; 2], block: [usize; 2]) -> Result<Self, GroupError> {
         let [down, across] = block;
         let count = |size: usize, block: usize| match (size.checked_div(block), size.checked_rem(block)) {

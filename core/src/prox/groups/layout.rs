@@ -17,7 +17,7 @@ impl Loop {
     pub const ONCE: Self = Self { len: 1, stride: 0 };
 }
 
-/// The groups of one part as a caller describes them; [`Layout::try_new`] checks the description.
+/// The groups of one part as a caller describes them; [`GroupLayout::try_new`] checks the description.
 ///
 /// A *part* is a slice in which every group has the same number of members: the filters of a layer, its biases, the
 /// rows of the next layer that read those filters. Group `j = a * groups[1].len + b` starts at
@@ -49,15 +49,15 @@ struct Step {
     group: usize,
 }
 
-/// Groups of a part that do not overlap and lie within the first [`Layout::span`] elements.
+/// Groups of a part that do not overlap and lie within the first [`GroupLayout::span`] elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct GroupLayout {
     steps: [Step; 5],
     groups: usize,
     span: usize,
 }
 
-impl Layout {
+impl GroupLayout {
     /// Checks a layout.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Layout {
     /// `groups` rows of `row_len` consecutive elements: the filters of an OHWI tensor, the neurons of a dense layer.
     ///
     /// # Errors
-    /// As [`Layout::try_new`].
+    /// As [`GroupLayout::try_new`].
     pub fn rows(groups: usize, row_len: usize) -> Result<Self, GroupError> {
         Self::try_new(LayoutSpec {
             groups: [Loop::ONCE, Loop { len: groups, stride: row_len }],
@@ -116,7 +116,7 @@ impl Layout {
     /// a depthwise kernel `[h, w, c]`.
     ///
     /// # Errors
-    /// As [`Layout::try_new`].
+    /// As [`GroupLayout::try_new`].
     pub fn columns(groups: usize, rows: usize) -> Result<Self, GroupError> {
         Self::try_new(LayoutSpec {
             groups: [Loop::ONCE, Loop { len: groups, stride: 1 }],
@@ -127,7 +127,7 @@ impl Layout {
     /// Groups of one element: biases, the scale of a normalisation, single weights.
     ///
     /// # Errors
-    /// As [`Layout::try_new`].
+    /// As [`GroupLayout::try_new`].
     pub fn elements(groups: usize) -> Result<Self, GroupError> {
         Self::rows(groups, 1)
     }
@@ -143,7 +143,7 @@ impl Layout {
     }
 }
 
-impl Groups for Layout {
+impl Groups for GroupLayout {
     fn groups(&self) -> usize {
         self.groups
     }

@@ -6,12 +6,12 @@ mod layout;
 
 pub use index_sets::IndexSets;
 pub use kind::GroupKind;
-pub use layout::{Layout, LayoutSpec, Loop};
+pub use layout::{GroupLayout, LayoutSpec, Loop};
 
 use crate::error::GroupError;
 use crate::real::Real;
 
-/// Disjoint groups of a part: [`Layout`] at strides, [`IndexSets`] element by element.
+/// Disjoint groups of a part: [`GroupLayout`] at strides, [`IndexSets`] element by element.
 pub trait Groups {
     /// How many groups there are.
     fn groups(&self) -> usize;

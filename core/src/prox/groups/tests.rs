@@ -1,7 +1,7 @@
 //! Views reach what they say, in memory order, and nothing else.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic: that is how it fails")]
 
-use super::{self as groups, GroupKind, Groups, IndexSets, Layout, LayoutSpec, Loop};
+use super::{self as groups, GroupKind, GroupLayout, Groups, IndexSets, LayoutSpec, Loop};
 use crate::error::GroupError;
 use crate::prox::lcg::Lcg;
 use crate::prox::wgsef::{Weights, Wgsef};
@@ -10,13 +10,13 @@ use std::{vec, vec::Vec};
 
 /// Views of an `[o, h, w, i]` tensor, with the group of each element by definition: every kind, and the examples of
 /// [`LayoutSpec`].
-fn views(shape @ [o, h, w, i]: [usize; 4]) -> Vec<(Layout, Vec<usize>)> {
+fn views(shape @ [o, h, w, i]: [usize; 4]) -> Vec<(GroupLayout, Vec<usize>)> {
     let all = |group: &dyn Fn(usize, usize, usize, usize) -> usize| {
         let at = |e: usize| group(e / (h * w * i), e / (w * i) % h, e / i % w, e % i);
         (0..o * h * w * i).map(at).collect::<Vec<usize>>()
     };
-    let kind = |kind| Layout::of(kind, shape).expect("a view of a tensor");
-    let of = |groups, members| Layout::try_new(LayoutSpec { groups, members }).expect("a view of a tensor");
+    let kind = |kind| GroupLayout::of(kind, shape).expect("a view of a tensor");
+    let of = |groups, members| GroupLayout::try_new(LayoutSpec { groups, members }).expect("a view of a tensor");
     let l = |len, stride| Loop { len, stride };
     let once = Loop::ONCE;
     let mut views = vec![
@@ -71,7 +71,7 @@ fn strided_equals_copied<T: Real>() {
             let (starts, indices) = sets_of(group, layout.groups());
             // Gathered, each group lies in a row of its own.
             let mut copied: Vec<T> = indices.iter().map(|e| t[*e as usize]).collect();
-            prox(&mut copied, &Layout::rows(layout.groups(), t.len() / layout.groups()).expect("positive"));
+            prox(&mut copied, &GroupLayout::rows(layout.groups(), t.len() / layout.groups()).expect("positive"));
             let mut want = t.clone();
             indices.iter().zip(&copied).for_each(|(e, x)| want[*e as usize] = *x);
             let (mut strided, mut listed) = (t.clone(), t.clone());
@@ -130,14 +130,14 @@ fn impossible_sets_are_refused() {
 
 #[test]
 fn blocks_that_do_not_divide_are_refused() {
-    let of = |rows, cols| Layout::of(GroupKind::Block { rows, cols }, [6, 1, 1, 10]).map(|l| l.groups());
+    let of = |rows, cols| GroupLayout::of(GroupKind::Block { rows, cols }, [6, 1, 1, 10]).map(|l| l.groups());
     assert_eq!(of(2, 5), Ok(6));
     assert_eq!(of(4, 1), Err(GroupError::Ragged { size: 6, block: 4 }));
     assert_eq!(of(2, 3), Err(GroupError::Ragged { size: 10, block: 3 }));
     assert_eq!(of(0, 1), Err(GroupError::Empty));
-    assert_eq!(Layout::of(GroupKind::Filter, [0, 1, 1, 1]), Err(GroupError::Empty));
+    assert_eq!(GroupLayout::of(GroupKind::Filter, [0, 1, 1, 1]), Err(GroupError::Empty));
     let huge = Err(GroupError::Part { span: usize::MAX, got: 0 });
-    assert_eq!(Layout::of(GroupKind::Weight, [usize::MAX, 2, 1, 1]), huge);
+    assert_eq!(GroupLayout::of(GroupKind::Weight, [usize::MAX, 2, 1, 1]), huge);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn products_and_sums_go_to_the_groups_of_both_parts() {
             assert_eq!((got, sums), (products, plain));
         }
     }
-    let (rows, mut sums) = (Layout::rows(2, 2).expect("positive"), [7.0; 2]);
+    let (rows, mut sums) = (GroupLayout::rows(2, 2).expect("positive"), [7.0; 2]);
     let short = GroupError::Part { span: 4, got: 3 };
     assert_eq!(groups::accumulate_products(&[1.0_f32; 4], &[1.0; 3], &rows, &mut sums), Err(short));
     assert_eq!(sums, [7.0; 2]);
@@ -188,7 +188,7 @@ fn every_view_reaches_the_elements_of_its_groups() {
 #[test]
 fn parts_add_to_one_family() {
     let (mut sums, mut norms) = ([0.0; 2], [0.0_f32; 2]);
-    let (rows, each) = (Layout::rows(2, 2).expect("positive"), Layout::elements(2).expect("positive"));
+    let (rows, each) = (GroupLayout::rows(2, 2).expect("positive"), GroupLayout::elements(2).expect("positive"));
     assert_eq!(groups::accumulate_squared_norms(&[2.0_f32, 3.0, 0.0, 3.0], &rows, &mut sums), Ok(()));
     assert_eq!(groups::accumulate_squared_norms(&[6.0_f32, 4.0], &each, &mut sums), Ok(()));
     assert_eq!(groups::norms(&sums, &mut norms), Ok(()));
@@ -197,7 +197,7 @@ fn parts_add_to_one_family() {
 
 #[test]
 fn impossible_layouts_are_refused() {
-    let of = |groups, members| Layout::try_new(LayoutSpec { groups, members }).map(|l| (l.groups(), l.span()));
+    let of = |groups, members| GroupLayout::try_new(LayoutSpec { groups, members }).map(|l| (l.groups(), l.span()));
     let l = |len, stride| Loop { len, stride };
     let once = Loop::ONCE;
     assert_eq!(of([once, l(4, 3)], [once, once, l(3, 1)]), Ok((4, 12)));
@@ -208,7 +208,7 @@ fn impossible_layouts_are_refused() {
     let huge = Err(GroupError::Part { span: usize::MAX, got: 0 });
     assert_eq!(of([once, l(usize::MAX, usize::MAX)], [once; 3]), huge);
 
-    let rows = Layout::rows(2, 3).expect("positive");
+    let rows = GroupLayout::rows(2, 3).expect("positive");
     let mut sums = [7.0; 2];
     let short = GroupError::Part { span: 6, got: 5 };
     assert_eq!(groups::accumulate_squared_norms(&[1.0_f32; 5], &rows, &mut sums), Err(short));

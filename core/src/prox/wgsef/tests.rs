@@ -3,7 +3,7 @@
 
 use super::{Ramp, Search, Solver, Weights, Wgsef, points_len, ramps_len};
 use crate::error::ProxError;
-use crate::prox::groups::{self, Layout};
+use crate::prox::groups::{self, GroupLayout};
 use crate::prox::lcg::Lcg;
 use crate::real::Real;
 use std::{vec, vec::Vec};
@@ -122,7 +122,7 @@ fn norms_of<T: Real>(t: &[T], sizes: &[usize]) -> Vec<T> {
     let (mut rest, mut sums) = (t, vec![0.0; sizes.len()]);
     for (size, sum) in sizes.iter().zip(sums.chunks_mut(1)) {
         let (head, tail) = rest.split_at(*size);
-        let layout = Layout::rows(1, *size).expect("sizes are positive");
+        let layout = GroupLayout::rows(1, *size).expect("sizes are positive");
         assert_eq!(groups::accumulate_squared_norms(head, &layout, sum), Ok(()));
         rest = tail;
     }
@@ -136,7 +136,7 @@ fn scaled<T: Real>(t: &[T], sizes: &[usize], scales: &[T]) -> Vec<T> {
     let mut rest = x.as_mut_slice();
     for (size, s) in sizes.iter().zip(scales.chunks(1)) {
         let (head, tail) = rest.split_at_mut(*size);
-        let layout = Layout::rows(1, *size).expect("sizes are positive");
+        let layout = GroupLayout::rows(1, *size).expect("sizes are positive");
         assert_eq!(groups::scale(head, &layout, s), Ok(()));
         rest = tail;
     }
