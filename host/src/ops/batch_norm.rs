@@ -2,9 +2,10 @@
 
 use super::lowered::{Lowered, clamp_f32};
 use super::rules::{made, whole};
+use super::training::Training;
 use super::{
     Activation, Border, Channels, Computed, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation,
-    Rules, Value, Zero, answers, arity, form, vector,
+    Rounded, Rules, Value, Zero, answers, arity, form, vector,
 };
 
 /// Inputs `x: [.., C]`, `gamma, beta, running_mean, running_var: [C]`; statistics over batch and positions.
@@ -57,6 +58,7 @@ impl Operator for BatchNorm {
             // `x * scale + (beta - mean * scale)`, where gamma is a factor of the scale.
             zero: Zero::Weights,
             quantisation: Quantisation::Own,
+            rounded: Rounded::Clipped,
             constants: Constants::Stay,
             weights: None,
             one_value: OneValue::ThroughKept,
@@ -86,6 +88,11 @@ impl Operator for BatchNorm {
         let channels = scale.len().max(1);
         let y = x.iter().enumerate().map(|(i, &x)| clamp.apply(x * scale[i % channels] + shift[i % channels]));
         Ok(Value::F32(y.collect()))
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        let Self { epsilon, momentum, activation } = *self;
+        Ok(Training::BatchNorm { epsilon, momentum, activation })
     }
 
     answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts);

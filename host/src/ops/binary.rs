@@ -3,9 +3,10 @@
 use super::lowered::{Lowered, clamp_f32};
 use super::operands::Scaled;
 use super::rules::{last, whole};
+use super::training::{Arithmetic, Training};
 use super::{
-    Activation, Axis, Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules,
-    Value, Zero, answers, arity,
+    Activation, Axis, Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation,
+    Rounded, Rules, Value, Zero, answers, arity,
 };
 use niwaki_core::error::ShapeError;
 use niwaki_core::kernels::{self, AddInt, Broadcast, Clamp, MulInt, PreluInt, reference};
@@ -55,6 +56,7 @@ fn rules() -> Rules {
     Rules {
         zero: Zero::All,
         quantisation: Quantisation::Own,
+        rounded: Rounded::Clipped,
         constants: Constants::Quantised,
         weights: None,
         one_value: OneValue::ThroughAlike,
@@ -143,6 +145,10 @@ impl Operator for Add {
         lower(on, Binary::Add(clamp_f32(activation)), |of| Binary::AddInt(sum(on, of, activation)))
     }
 
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Arithmetic { arithmetic: Arithmetic::Add, activation: self.activation })
+    }
+
     answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
@@ -166,6 +172,10 @@ impl Operator for Sub {
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let Self { activation } = *self;
         lower(on, Binary::Sub(clamp_f32(activation)), |of| Binary::SubInt(sum(on, of, activation)))
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Arithmetic { arithmetic: Arithmetic::Sub, activation: self.activation })
     }
 
     answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
@@ -201,6 +211,10 @@ impl Operator for Mul {
         })
     }
 
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Arithmetic { arithmetic: Arithmetic::Mul, activation: self.activation })
+    }
+
     answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
@@ -234,7 +248,7 @@ impl Operator for Prelu {
         })
     }
 
-    answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+    answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered, untrained);
 }
 
 /// An operator of two operands in the terms of core.

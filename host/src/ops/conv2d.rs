@@ -1,6 +1,7 @@
 //! Convolution.
 
 use super::lowered::Lowered;
+use super::training::Training;
 use super::weighted::{self, Scaling};
 use super::{
     Activation, Border, Channels, Misfit, Operands, Operator, Rules, Sliding, answers, arity, form, rows, vector,
@@ -54,6 +55,12 @@ impl Operator for Conv2d {
         let window = self.sliding.window(on.image().0, [w[1], w[2]])?;
         let op = kernels::Conv2d::try_new(window, w[3], w[0])?;
         Ok(Lowered::Conv2d(op, Scaling::new(on, self.activation, false)?))
+    }
+
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        let w = &on.inputs[1].shape;
+        let window = self.sliding.window(on.image().0, [w[1], w[2]])?;
+        Ok(Training::Conv2d { window, activation: self.activation })
     }
 
     answers!(no_identity, no_factor, fused_activation, window_of_weights, no_counts, evaluated_as_lowered);

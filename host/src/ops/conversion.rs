@@ -4,7 +4,8 @@ use super::lowered::Lowered;
 use super::operands::Scaled;
 use super::unary::{Unary, rescale, table};
 use super::{
-    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules, Zero, answers,
+    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Zero,
+    answers,
 };
 
 /// Input `x`: real values or quantised ones; the quantised values of the output's type and quantisation.
@@ -19,6 +20,7 @@ fn rules() -> Rules {
     Rules {
         zero: Zero::Never,
         quantisation: Quantisation::Given,
+        rounded: Rounded::Clipped,
         constants: Constants::Stay,
         weights: None,
         one_value: OneValue::Through,
@@ -63,7 +65,17 @@ impl Operator for Quantize {
         lower(on)
     }
 
-    answers!(no_macs, same_shape, same_channels, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+    answers!(
+        no_macs,
+        same_shape,
+        same_channels,
+        no_factor,
+        no_activation,
+        no_window,
+        no_counts,
+        evaluated_as_lowered,
+        untrained
+    );
 }
 
 impl Operator for Dequantize {
@@ -79,6 +91,16 @@ impl Operator for Dequantize {
         lower(on)
     }
 
-    answers!(no_macs, same_shape, same_channels, no_identity, no_factor, no_activation, no_window, no_counts);
+    answers!(
+        no_macs,
+        same_shape,
+        same_channels,
+        no_identity,
+        no_factor,
+        no_activation,
+        no_window,
+        no_counts,
+        untrained
+    );
     answers!(evaluated_as_lowered);
 }

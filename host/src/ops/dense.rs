@@ -1,6 +1,7 @@
 //! Fully connected layer.
 
 use super::lowered::Lowered;
+use super::training::Training;
 use super::weighted::{self, Scaling};
 use super::{Activation, Channels, Misfit, Operands, Operator, Rules, answers, arity, form, vector};
 use niwaki_core::kernels;
@@ -43,6 +44,10 @@ impl Operator for Dense {
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let w = &on.inputs[1].shape;
         Ok(Lowered::Dense(kernels::Dense::try_new(w[1], w[0])?, Scaling::new(on, self.activation, true)?))
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Dense { activation: self.activation })
     }
 
     answers!(no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);

@@ -2,6 +2,7 @@
 
 use super::lowered::Lowered;
 use super::rules::{last, made, whole};
+use super::training::Training;
 use super::weighted::{self, Scaling};
 use super::{
     Activation, Border, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, Weights, Zero, answers, arity,
@@ -66,6 +67,12 @@ impl Operator for DepthwiseConv2d {
         let window = self.sliding.window(input, [w[0], w[1]])?;
         let op = kernels::DepthwiseConv2d::try_new(window, channels, w[2])?;
         Ok(Lowered::DepthwiseConv2d(op, Scaling::new(on, self.activation, false)?))
+    }
+
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        let w = &on.inputs[1].shape;
+        let window = self.sliding.window(on.image().0, [w[0], w[1]])?;
+        Ok(Training::DepthwiseConv2d { window, activation: self.activation })
     }
 
     answers!(no_identity, no_factor, fused_activation, window_of_weights, no_counts, evaluated_as_lowered);

@@ -2,7 +2,8 @@
 
 use super::lowered::Lowered;
 use super::movement;
-use super::{Misfit, Operands, Operator, Quantisation, Rules, answers, arity};
+use super::training::Training;
+use super::{Misfit, Operands, Operator, Quantisation, Rounded, Rules, answers, arity};
 
 /// Input `x`; in training each element is 0 with this probability, and else divided by that of staying.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +27,7 @@ impl Operator for Dropout {
 
     /// Quantisation leaves it out first.
     fn rules(&self) -> Rules {
-        Rules { quantisation: Quantisation::Own, ..movement::rules() }
+        Rules { quantisation: Quantisation::Own, rounded: Rounded::Clipped, ..movement::rules() }
     }
 
     fn is_identity(&self, _: &Operands<'_>) -> bool {
@@ -35,6 +36,10 @@ impl Operator for Dropout {
 
     fn lower(&self, _: &Operands<'_>) -> Result<Lowered, Misfit> {
         Ok(Lowered::Reshape)
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Dropout { rate: self.rate })
     }
 
     answers!(no_macs, mixes_channels, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);

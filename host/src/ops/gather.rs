@@ -3,7 +3,7 @@
 use super::lowered::Lowered;
 use super::movement;
 use super::rows::Nodes;
-use super::{Misfit, Operands, Operator, Quantisation, Rules, answers, arity, form};
+use super::{Misfit, Operands, Operator, Quantisation, Rounded, Rules, answers, arity, form};
 
 /// Inputs `x: [N, .., C]` and `rows: [Q]`, i32; output `[Q, .., C]`: the rows of `x` with these numbers, each number at
 /// least 0 and at most `N - 1`.
@@ -23,7 +23,7 @@ impl Operator for Gather {
     }
 
     fn rules(&self) -> Rules {
-        Rules { quantisation: Quantisation::Own, ..movement::rules() }
+        Rules { quantisation: Quantisation::Own, rounded: Rounded::Clipped, ..movement::rules() }
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
@@ -33,6 +33,6 @@ impl Operator for Gather {
         }
     }
 
-    answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts);
+    answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts, untrained);
     answers!(evaluated_as_lowered);
 }

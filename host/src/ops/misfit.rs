@@ -327,6 +327,24 @@ pub enum Misfit {
     #[error("a row of the features has a negative value")]
     NegativeFeatures,
 
+    /// An operator without training kernel.
+    #[error("it cannot be trained")]
+    Untrained,
+    /// A mean over axes with others in between.
+    #[error("its axes {axes:?} of {shape:?} are not all before those that stay")]
+    TrainedAxes {
+        /// The axes.
+        axes: Vec<usize>,
+        /// Shape of the operand.
+        shape: Vec<usize>,
+    },
+    /// Interpolation, whose elements come from several.
+    #[error("interpolation cannot be trained; resize to the nearest")]
+    TrainedInterpolation,
+    /// Edges that are chosen where the network runs.
+    #[error("the edges that count are chosen after training")]
+    TrainedEdges,
+
     /// An operand that nothing wrote.
     #[error("operand `{tensor}` has no value")]
     NoValue {

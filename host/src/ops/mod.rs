@@ -7,6 +7,7 @@ mod operands;
 mod rules;
 mod sparse;
 mod tensor;
+pub mod training;
 mod value;
 
 mod batch_norm;
@@ -34,9 +35,12 @@ pub use attributes::{Activation, Grid, Padding, Propagation, Sliding};
 pub use lowered::Lowered;
 pub use misfit::Misfit;
 pub use operands::{Computed, Operands};
-pub use rules::{Axis, Border, Channels, Constants, InPlace, OneValue, Quantisation, Rules, Run, Weights, Zero};
+pub use rules::{
+    Axis, Border, Channels, Constants, InPlace, OneValue, Quantisation, Rounded, Rules, Run, Weights, Zero,
+};
 pub use sparse::{Adjacency, Features, Worth};
 pub use tensor::{Data, Quant, Role, Tensor};
+pub use training::Training;
 pub use value::{Value, f32s, i16s};
 
 pub use batch_norm::BatchNorm;
@@ -106,6 +110,12 @@ pub trait Operator: Any {
     /// # Errors
     /// [`Misfit`] for an operator that is only trained, and for operands of types that do not belong together.
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit>;
+
+    /// Which kernel of the engine trains it on operands whose shapes fit.
+    ///
+    /// # Errors
+    /// [`Misfit`] says why it cannot be trained.
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit>;
 
     /// What it makes of these operands by core's reference kernels, of shapes that fit.
     ///
@@ -188,6 +198,11 @@ macro_rules! answers {
         fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, $crate::ops::Misfit> {
             $crate::ops::arity(inputs, 1..=1)?;
             Ok(inputs[0].to_vec())
+        }
+    };
+    (@ untrained) => {
+        fn train(&self, _: &$crate::ops::Operands<'_>) -> Result<$crate::ops::Training, $crate::ops::Misfit> {
+            Err($crate::ops::Misfit::Untrained)
         }
     };
     (@ evaluated_as_lowered) => {

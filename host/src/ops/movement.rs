@@ -2,9 +2,10 @@
 
 use super::lowered::Lowered;
 use super::rules::{last, whole};
+use super::training::Training;
 use super::{
-    Border, Channels, Computed, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules, Run,
-    Tensor, Value, Zero, answers, arity, f32s, i16s,
+    Border, Channels, Computed, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules,
+    Run, Tensor, Value, Zero, answers, arity, f32s, i16s,
 };
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::{DType, Params};
@@ -61,6 +62,7 @@ pub(super) fn rules() -> Rules {
     Rules {
         zero: Zero::First,
         quantisation: Quantisation::OfOperand,
+        rounded: Rounded::Selected,
         constants: Constants::Stay,
         weights: None,
         one_value: OneValue::Through,
@@ -103,7 +105,9 @@ impl Operator for Pad {
     }
 
     fn rules(&self) -> Rules {
-        Rules { zero: if self.value == 0.0 { Zero::First } else { Zero::Never }, ..rules() }
+        let is_zero = self.value == 0.0;
+        let zero = if is_zero { Zero::First } else { Zero::Never };
+        Rules { zero, rounded: if is_zero { Rounded::Selected } else { Rounded::Clipped }, ..rules() }
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {
@@ -125,6 +129,10 @@ impl Operator for Pad {
         write::pad(&mut place.params, &before, word);
         let op = StridedCopy::place(place.from, padded(&before, [0; AXES]), place.to, place.bytes)?;
         Ok(place.done(CoreOp::Pad, Kernel::Pad(op, border)))
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { border: self.value })
     }
 
     answers!(no_macs, no_activation, no_window, no_counts, evaluated_as_lowered);
@@ -190,6 +198,10 @@ impl Operator for Concat {
         Ok(place.done(CoreOp::Concat, Kernel::Copies(copies)))
     }
 
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { border: 0.0 })
+    }
+
     answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
@@ -243,6 +255,10 @@ impl Operator for Slice {
         Ok(place.done(CoreOp::Slice, Kernel::Copies(vec![op])))
     }
 
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { border: 0.0 })
+    }
+
     answers!(no_macs, no_factor, no_activation, no_window, evaluated_as_lowered);
 }
 
@@ -280,6 +296,10 @@ impl Operator for Transpose {
         write::transpose(&mut place.params, &self.order);
         let op = StridedCopy::transpose(place.from, padded(&self.order, [0, 1, 2, 3]), place.bytes)?;
         Ok(place.done(CoreOp::Transpose, Kernel::Copies(vec![op])))
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { border: 0.0 })
     }
 
     answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
@@ -337,6 +357,10 @@ impl Operator for Reshape {
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         on.keeps_quantisation()?;
         Ok(Lowered::Reshape)
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Rename)
     }
 
     answers!(no_macs, no_activation, no_window, evaluated_as_lowered);

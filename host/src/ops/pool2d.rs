@@ -1,9 +1,10 @@
 //! Maximum and mean over windows.
 
 use super::lowered::Lowered;
+use super::training::Training;
 use super::{
-    Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules, Sliding, Value, Zero,
-    answers, arity, form,
+    Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Sliding, Value,
+    Zero, answers, arity, form,
 };
 use niwaki_core::kernels::{Clamp, Pool2d, reference};
 
@@ -35,10 +36,11 @@ fn shape(inputs: &[&[usize]], kernel: [usize; 2], sliding: &Sliding) -> Result<V
     Ok(vec![window.y.output(), window.x.output(), c])
 }
 
-fn rules(border: Border) -> Rules {
+fn rules(border: Border, rounded: Rounded) -> Rules {
     Rules {
         zero: Zero::First,
         quantisation: Quantisation::OfOperand,
+        rounded,
         constants: Constants::Stay,
         weights: None,
         one_value: OneValue::Through,
@@ -70,7 +72,7 @@ impl Operator for MaxPool2d {
     }
 
     fn rules(&self) -> Rules {
-        rules(Border::Lowest)
+        rules(Border::Lowest, Rounded::Selected)
     }
 
     fn passes_factor(&self, _: usize) -> bool {
@@ -79,6 +81,10 @@ impl Operator for MaxPool2d {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         lower(on, self.kernel, &self.sliding).map(Lowered::MaxPool2d)
+    }
+
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::MaxPool { window: self.sliding.window(on.image().0, self.kernel)? })
     }
 
     answers!(no_macs, same_channels, no_identity, no_activation, window, no_counts, evaluated_as_lowered);
@@ -95,7 +101,7 @@ impl Operator for AveragePool2d {
 
     /// A mean with a border divides by more taps.
     fn rules(&self) -> Rules {
-        rules(Border::Unlike)
+        rules(Border::Unlike, Rounded::Inside)
     }
 
     fn passes_factor(&self, _: usize) -> bool {
@@ -104,6 +110,10 @@ impl Operator for AveragePool2d {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         lower(on, self.kernel, &self.sliding).map(Lowered::AveragePool2d)
+    }
+
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::AveragePool { window: self.sliding.window(on.image().0, self.kernel)? })
     }
 
     answers!(no_macs, same_channels, no_identity, no_activation, window, no_counts, evaluated_as_lowered);

@@ -2,9 +2,10 @@
 
 use super::lowered::{Lowered, clamp_f32};
 use super::rows::{Counts, Indices, Nodes, PART_MAX, Pattern, Units, gcn_factors, quant, row_scale, whole_quant};
+use super::training::Training;
 use super::{
     Activation, Adjacency, Border, Computed, Constants, InPlace, Misfit, OneValue, Operands, Operator, Propagation,
-    Quant, Quantisation, Rules, Value, Zero, answers, arity, vector,
+    Quant, Quantisation, Rounded, Rules, Value, Zero, answers, arity, vector,
 };
 use niwaki_core::graph::propagate::{self, AttentionVectors};
 use niwaki_core::kernels::nodes::{MAX_SUM, Slope};
@@ -38,6 +39,7 @@ fn rules() -> Rules {
     Rules {
         zero: Zero::First,
         quantisation: Quantisation::Own,
+        rounded: Rounded::Clipped,
         constants: Constants::Stay,
         weights: None,
         one_value: OneValue::Through,
@@ -172,6 +174,14 @@ impl Operator for Propagate {
         Ok(Value::F32(y))
     }
 
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        if on.inputs.len() > self.rule.operands() {
+            return Err(Misfit::TrainedEdges);
+        }
+        let Self { adjacency, rule, activation } = self.clone();
+        Ok(Training::Propagate { adjacency, rule, activation })
+    }
+
     answers!(mixes_channels, no_identity, no_factor, fused_activation, no_window, no_counts);
 }
 
@@ -234,7 +244,7 @@ impl Operator for KeepEdges {
         Ok(Lowered::Nodes(Nodes::KeepEdges { ranks: Indices::of_ranks(&self.ranks) }))
     }
 
-    answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts);
+    answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts, untrained);
     answers!(evaluated_as_lowered);
 }
 

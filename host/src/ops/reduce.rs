@@ -2,9 +2,10 @@
 
 use super::lowered::Lowered;
 use super::operands::Scaled;
+use super::training::Training;
 use super::{
-    Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules, Value, Zero,
-    answers, arity,
+    Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Padding, Quantisation, Rounded, Rules,
+    Sliding, Value, Zero, answers, arity,
 };
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::DType;
@@ -52,6 +53,7 @@ fn rules() -> Rules {
     Rules {
         zero: Zero::First,
         quantisation: Quantisation::Own,
+        rounded: Rounded::Clipped,
         constants: Constants::Stay,
         weights: None,
         one_value: OneValue::Through,
@@ -109,6 +111,18 @@ impl Operator for Mean {
         Ok(Lowered::Over(op, Over::MeanInt(integers(on, &op, [x, y], multiplier))))
     }
 
+    /// The mean of a window over positions, where all axes come before those that stay.
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        let shape = &on.x().shape;
+        let reduced = self.axes.last().map_or(0, |&last| last + 1);
+        if (0..reduced).any(|axis| shape[axis] != 1 && !self.axes.contains(&axis)) {
+            return Err(Misfit::TrainedAxes { axes: self.axes.clone(), shape: shape.clone() });
+        }
+        let positions = [shape[..reduced].iter().product(), 1];
+        let window = Sliding::unit(Padding::Valid).window(positions, positions)?;
+        Ok(Training::AveragePool { window })
+    }
+
     answers!(no_macs, no_identity, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
@@ -136,7 +150,7 @@ impl Operator for Sum {
         Ok(Lowered::Over(op, Over::SumInt(integers(on, &op, [x, y], multiplier))))
     }
 
-    answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+    answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered, untrained);
 }
 
 impl Operator for ArgMax {
@@ -161,7 +175,7 @@ impl Operator for ArgMax {
         Ok(Lowered::Over(op, Over::ArgMax))
     }
 
-    answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts);
+    answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts, untrained);
     answers!(evaluated_as_lowered);
 }
 

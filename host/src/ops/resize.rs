@@ -2,7 +2,8 @@
 
 use super::lowered::Lowered;
 use super::movement::{self, Kernel, Place};
-use super::{Grid, Misfit, Operands, Operator, Rules, answers, arity, form};
+use super::training::Training;
+use super::{Grid, Misfit, Operands, Operator, Rounded, Rules, answers, arity, form};
 use niwaki_core::error::ShapeError;
 use niwaki_core::kernels::{self, Resize};
 use niwaki_core::ops::{Op as CoreOp, write};
@@ -67,6 +68,10 @@ impl Operator for ResizeNearest {
         Ok(place.done(CoreOp::ResizeNearest, Kernel::Nearest(op)))
     }
 
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { border: 0.0 })
+    }
+
     answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
@@ -83,12 +88,16 @@ impl Operator for ResizeBilinear {
     }
 
     fn rules(&self) -> Rules {
-        movement::rules()
+        Rules { rounded: Rounded::Inside, ..movement::rules() }
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let (place, op) = lower(on, self.size, self.grid, Some(1))?;
         Ok(place.done(CoreOp::ResizeBilinear, Kernel::Bilinear(op, on.rounding)))
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Err(Misfit::TrainedInterpolation)
     }
 
     answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);

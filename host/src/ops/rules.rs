@@ -9,6 +9,8 @@ pub struct Rules {
     pub zero: Zero,
     /// What the quantised values of the result mean.
     pub quantisation: Quantisation,
+    /// How results are rounded while a network is trained in quantised values.
+    pub rounded: Rounded,
     /// What becomes of constant operands, weights and biases aside, when a network is quantised.
     pub constants: Constants,
     /// How the weights lie, of an operator that has weights as operand 1 and a bias as operand 2.
@@ -83,6 +85,17 @@ pub enum Quantisation {
     },
     /// The network says it: it is quantised already.
     Given,
+}
+
+/// How results are rounded while a network is trained in quantised values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounded {
+    /// Not at all: each is an element of an operand, or zero.
+    Selected,
+    /// To quantised values, none of which lies outside of what they reach.
+    Inside,
+    /// To quantised values, and clipped where these end, so that the gradient ends there too.
+    Clipped,
 }
 
 /// What becomes of constant operands that are no weights when a network is quantised.

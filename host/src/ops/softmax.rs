@@ -1,8 +1,10 @@
 //! Softmax.
 
 use super::lowered::Lowered;
+use super::training::Training;
 use super::{
-    Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules, Value, Zero, answers,
+    Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Value, Zero,
+    answers,
 };
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{self, SoftmaxInt8, SoftmaxInt16, reference};
@@ -20,6 +22,7 @@ impl Operator for Softmax {
         Rules {
             zero: Zero::Never,
             quantisation: Quantisation::Fixed { scale: 1.0 / 256.0, zero_point: -128 },
+            rounded: Rounded::Inside,
             constants: Constants::Stay,
             weights: None,
             one_value: OneValue::Through,
@@ -54,6 +57,10 @@ impl Operator for Softmax {
             }
             _ => Err(Misfit::OutputScale { what: "an int8 softmax", scale: "1/256", zero_point: -128 }),
         }
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Softmax)
     }
 
     answers!(no_macs, same_shape, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts);

@@ -2,9 +2,10 @@
 
 use super::lowered::{Lowered, clamp_f32};
 use super::rows::{Nodes, Pattern, Units, int8, quant, real_bias, row_scale};
+use super::training::Training;
 use super::{
     Activation, Border, Computed, Constants, Features, InPlace, Misfit, OneValue, Operands, Operator, Quantisation,
-    Rules, Value, Worth, Zero, answers, arity, form, vector,
+    Rounded, Rules, Value, Worth, Zero, answers, arity, form, vector,
 };
 use niwaki_core::graph::propagate;
 use niwaki_core::num::quantize_i8;
@@ -42,6 +43,7 @@ impl Operator for SparseDense {
         Rules {
             zero: Zero::All,
             quantisation: Quantisation::Own,
+            rounded: Rounded::Clipped,
             constants: Constants::Stay,
             weights: None,
             one_value: OneValue::Through,
@@ -94,6 +96,11 @@ impl Operator for SparseDense {
         let clamp = clamp_f32(self.activation);
         y.iter_mut().for_each(|y| *y = clamp.apply(*y));
         Ok(Value::F32(y))
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        let Self { features, activation } = self.clone();
+        Ok(Training::SparseDense { features, activation })
     }
 
     answers!(mixes_channels, no_identity, no_factor, fused_activation, no_window, no_counts);

@@ -62,5 +62,5 @@ impl Operator for TransposeConv2d {
         Ok(Lowered::TransposeConv2d(op, Scaling::new(on, self.activation, false)?))
     }
 
-    answers!(no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
+    answers!(no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered, untrained);
 }

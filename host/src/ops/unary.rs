@@ -2,9 +2,10 @@
 
 use super::lowered::{Lowered, clamp_codes, clamp_f32};
 use super::operands::Scaled;
+use super::training::{Function, Training};
 use super::{
-    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rules, Value, Zero,
-    answers,
+    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Value,
+    Zero, answers,
 };
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{self, Affine, LeakyReluInt, Lookup, Rescale, Steps, reference};
@@ -38,6 +39,7 @@ fn rules() -> Rules {
     Rules {
         zero: Zero::First,
         quantisation: Quantisation::Own,
+        rounded: Rounded::Clipped,
         constants: Constants::Stay,
         weights: None,
         one_value: OneValue::Through,
@@ -91,6 +93,10 @@ impl Operator for Clamp {
         Ok(if y.int16 { Lowered::Unary(Unary::ClampInt16(op)) } else { table(&op) })
     }
 
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(if self.0 == Activation::None { Training::Rename } else { Training::Activation(self.0) })
+    }
+
     answers!(no_macs, same_shape, same_channels, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
@@ -114,6 +120,10 @@ impl Operator for Logistic {
         })
     }
 
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Function(Function::Logistic))
+    }
+
     answers!(no_macs, same_shape, same_channels, no_identity, no_factor, no_activation, no_window, no_counts);
     answers!(evaluated_as_lowered);
 }
@@ -135,6 +145,10 @@ impl Operator for Tanh {
             true => Lowered::Unary(Unary::TanhInt16(steps(x)?)),
             false => table(&kernels::TanhInt8::from_scale(scale, zero_point, on.rounding)),
         })
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Function(Function::Tanh))
     }
 
     answers!(no_macs, same_shape, same_channels, no_identity, no_factor, no_activation, no_window, no_counts);
@@ -169,6 +183,10 @@ impl Operator for LeakyRelu {
         Ok(if y.int16 { Lowered::Unary(Unary::LeakyReluInt16(op)) } else { table(&op) })
     }
 
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Function(Function::LeakyRelu { alpha: self.alpha }))
+    }
+
     answers!(no_macs, same_shape, same_channels, no_identity, no_factor, no_activation, no_window, no_counts);
     answers!(evaluated_as_lowered);
 }
@@ -190,6 +208,10 @@ impl Operator for HardSwish {
         let zero_points = [x.affine.zero_point, y.affine.zero_point];
         let op = kernels::HardSwishInt8::try_new([x.affine.scale, y.affine.scale], zero_points, on.rounding);
         Ok(table(&op.ok_or(Misfit::FineOutput)?))
+    }
+
+    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Function(Function::HardSwish))
     }
 
     answers!(no_macs, same_shape, same_channels, no_identity, no_factor, no_activation, no_window, no_counts);

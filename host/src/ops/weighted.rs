@@ -2,7 +2,8 @@
 
 use super::lowered::{Lowered, clamp_codes, clamp_f32};
 use super::{
-    Activation, Border, Constants, Data, InPlace, Misfit, OneValue, Operands, Quantisation, Rules, Value, Weights, Zero,
+    Activation, Border, Constants, Data, InPlace, Misfit, OneValue, Operands, Quantisation, Rounded, Rules, Value,
+    Weights, Zero,
 };
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::DType;
@@ -15,6 +16,7 @@ pub(super) fn rules() -> Rules {
     Rules {
         zero: Zero::Weights,
         quantisation: Quantisation::Own,
+        rounded: Rounded::Clipped,
         constants: Constants::Stay,
         weights: Some(Weights::Filters),
         one_value: OneValue::Filters,
