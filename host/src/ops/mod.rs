@@ -235,7 +235,49 @@ fn form(operand: &'static str, form: &'static str) -> Misfit {
     Misfit::Form { operand, form }
 }
 
-macro_rules! ops {
+/// The table: every operator by its struct, given to the macro `then`.
+macro_rules! operators {
+    ($then:ident) => {
+        $then! {
+            Conv2d,
+            DepthwiseConv2d,
+            TransposeConv2d,
+            Dense,
+            BatchNorm,
+            Clamp,
+            Logistic,
+            Tanh,
+            LeakyRelu,
+            HardSwish,
+            Add,
+            Sub,
+            Mul,
+            Prelu,
+            MaxPool2d,
+            AveragePool2d,
+            Mean,
+            Sum,
+            ArgMax,
+            Softmax,
+            Reshape,
+            Pad,
+            Concat,
+            Slice,
+            Transpose,
+            ResizeNearest,
+            ResizeBilinear,
+            Quantize,
+            Dequantize,
+            Propagate,
+            KeepEdges,
+            SparseDense,
+            Gather,
+            Dropout,
+        }
+    };
+}
+
+macro_rules! op {
     ($($name:ident),* $(,)?) => {
         /// An operator. The inputs that each one takes, in order, are in the documentation of its struct.
         #[derive(Debug, Clone, PartialEq)]
@@ -267,42 +309,7 @@ macro_rules! ops {
     };
 }
 
-ops! {
-    Conv2d,
-    DepthwiseConv2d,
-    TransposeConv2d,
-    Dense,
-    BatchNorm,
-    Clamp,
-    Logistic,
-    Tanh,
-    LeakyRelu,
-    HardSwish,
-    Add,
-    Sub,
-    Mul,
-    Prelu,
-    MaxPool2d,
-    AveragePool2d,
-    Mean,
-    Sum,
-    ArgMax,
-    Softmax,
-    Reshape,
-    Pad,
-    Concat,
-    Slice,
-    Transpose,
-    ResizeNearest,
-    ResizeBilinear,
-    Quantize,
-    Dequantize,
-    Propagate,
-    KeepEdges,
-    SparseDense,
-    Gather,
-    Dropout,
-}
+operators!(op);
 
 impl Op {
     /// The attributes, if this is an operator of type `T`.
@@ -347,3 +354,6 @@ impl Op {
         self.operator_mut().activation_mut()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
