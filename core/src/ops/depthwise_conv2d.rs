@@ -42,6 +42,7 @@ impl<'m, S: Stored> Record<'m> for DepthwiseConv2d<'m, S> {
         self.layer.cost(self.op.window.output_area())
     }
 
+    #[inline(never)] // its frame and that of reading are not needed at one time
     fn run(&self, step: &Step<'_>, arena: &mut [u8]) -> Outcome {
         let Operands { inputs: [x], output, .. } = operands(step, arena)?;
         let Layer { arithmetic, weights, bias } = &self.layer;

@@ -300,6 +300,12 @@ impl Operator {
     }
 }
 
+/// Reads a record for every use of it: what reading needs is not on the stack while a kernel runs.
+#[inline(never)]
+fn read<'m, R: Record<'m>>(step: &Step<'m>) -> Result<R, OperatorError> {
+    R::read(step)
+}
+
 /// One row for a record.
 macro_rules! row {
     ($byte:literal, $dtype:ident, $record:ty) => {
@@ -309,11 +315,18 @@ macro_rules! row {
             overlap: <$record as Record<'_>>::OVERLAP,
             reads_rows: <$record as Record<'_>>::READS_ROWS,
             rows: <$record as Record<'_>>::ROWS,
-            check: |step| <$record as Record<'_>>::read(step)?.check(step),
-            run: |step, arena| <$record as Record<'_>>::read(step)?.run(step, arena),
+            // Used where it was read: a copy would lie on the stack below the kernel.
+            check: |step| match &read::<$record>(step) {
+                Ok(record) => record.check(step),
+                Err(error) => Err(*error),
+            },
+            run: |step, arena| match &read::<$record>(step) {
+                Ok(record) => record.run(step, arena),
+                Err(error) => Err(*error),
+            },
             #[cfg(feature = "host")]
             describe: |step| {
-                let (record, mut params) = (<$record as Record<'_>>::read(step)?, Params::default());
+                let (record, mut params) = (read::<$record>(step)?, Params::default());
                 record.write(step, &mut params);
                 Ok((record.cost(step), params))
             },

@@ -55,6 +55,7 @@ pub(super) fn check(step: &Step<'_>, scratch_words: usize) -> Outcome {
 }
 
 /// The convolution of `step`.
+#[inline(always)] // a frame of its own would make that of reading deeper than the kernel's
 fn conv2d(step: &Step<'_>) -> Result<Conv2dTiled, OperatorError> {
     let ((input, in_channels), (_, out_channels)) = (input_image(step)?, output_image(step)?);
     let window = window::packed_convolution(&step.record.params, input)?;

@@ -45,6 +45,7 @@ impl<'m, S: Stored> Record<'m> for TransposeConv2d<'m, S> {
         self.layer.cost(self.op.window.output_area())
     }
 
+    #[inline(never)] // its frame and that of reading are not needed at one time
     fn run(&self, step: &Step<'_>, arena: &mut [u8]) -> Outcome {
         let Operands { inputs: [x], output, .. } = operands(step, arena)?;
         let Layer { arithmetic, weights, bias } = &self.layer;

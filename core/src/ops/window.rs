@@ -39,6 +39,7 @@ fn put_sizes(words: [Word; 2], params: &mut Params, sizes: [usize; 2]) {
 }
 
 /// The window over `[rows, columns]` of `input`.
+#[inline(never)]
 fn window(
     params: &Params,
     input: [usize; 2],
@@ -69,6 +70,7 @@ fn put_window(params: &mut Params, window: &Window) {
 }
 
 /// The window of a convolution whose weights say how large its kernel is.
+#[inline(always)]
 pub(super) fn convolution(params: &Params, input: [usize; 2], kernel: [usize; 2]) -> Result<Window, OperatorError> {
     window(params, input, kernel, sizes(DILATION, params)?)
 }
@@ -80,7 +82,7 @@ pub fn write_convolution(params: &mut Params, window: &Window) {
 }
 
 /// The window of a convolution with packed weights.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn packed_convolution(params: &Params, input: [usize; 2]) -> Result<Window, OperatorError> {
     convolution(params, input, sizes(PACKED_KERNEL, params)?)
 }
