@@ -11,6 +11,9 @@
 #[cfg(target_endian = "big")]
 compile_error!("niwaki models are little-endian and read in place; big-endian targets are not supported");
 
+#[cfg(any(test, feature = "suite"))]
+extern crate alloc;
+
 pub mod error;
 pub mod num;
 pub mod real;

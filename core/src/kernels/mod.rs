@@ -13,6 +13,9 @@ pub mod nodes;
 mod portable;
 mod reduce;
 pub mod reference;
+#[cfg(any(test, feature = "suite"))]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests may panic")]
+pub mod suite;
 pub mod tiles;
 mod unary;
 

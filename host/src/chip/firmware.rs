@@ -10,6 +10,7 @@ use object::{
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// What was built.
@@ -32,22 +33,51 @@ pub(super) fn build(
     operators: &[&str],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Image, ChipError> {
+    let images = cargo_build(spec, "release", &["niwaki-firmware", "niwaki-footprint"], progress, |cargo| {
+        if spec.isa == Isa::ArmDsp {
+            // The inner loops are assembly there: what the compiler makes of the rest counts for size, hardly for time.
+            cargo.args(["--config", "profile.release.opt-level=\"s\""]);
+        }
+        if operators.is_empty() {
+            cargo.env_remove("NIWAKI_OPERATORS");
+        } else {
+            cargo.env("NIWAKI_OPERATORS", operators.join(","));
+        }
+    })?;
+    let runner = images.join("runner");
+    for marker in ["bench_begin", "bench_end"] {
+        if symbol(&runner, marker)?.is_none() {
+            return Err(ChipError::Image { path: runner, detail: format!("it has no symbol {marker}") });
+        }
+    }
+    let footprint = images.join("footprint");
+    Ok(Image { runner, code_bytes: flash_bytes(&footprint)?, footprint })
+}
+
+/// Builds the image that compares the kernels of a chip's back end with their definition.
+///
+/// # Errors
+/// [`ChipError`]: there are no sources or no toolchain, or cargo failed.
+pub(super) fn build_selftest(spec: &ChipSpec, progress: &mut dyn FnMut(Step<'_>)) -> Result<PathBuf, ChipError> {
+    Ok(cargo_build(spec, "selftest", &["niwaki-selftest"], progress, |_| ())?.join("selftest"))
+}
+
+/// Builds packages of the firmware for a chip with `configure`d cargo; the folder with their images.
+fn cargo_build(
+    spec: &ChipSpec,
+    profile: &str,
+    packages: &[&str],
+    progress: &mut dyn FnMut(Step<'_>),
+    configure: impl FnOnce(&mut Command),
+) -> Result<PathBuf, ChipError> {
     let folder = folder()?;
     setup::rust_target(&folder, spec.target, progress)?;
     let target_dir = folder.join("target").join(spec.board);
     let mut cargo = setup::tool("cargo", &folder);
-    cargo.args(["build", "--release", "-p", "niwaki-firmware", "-p", "niwaki-footprint"]);
+    cargo.args(["build", "--profile", profile]).args(packages.iter().flat_map(|package| ["-p", package]));
     cargo.args(["--no-default-features", "--features", spec.board, "--target", spec.target, "--target-dir"]);
     cargo.arg(&target_dir);
-    if spec.isa == Isa::ArmDsp {
-        // The inner loops are assembly there: what the compiler makes of the rest counts for size, hardly for time.
-        cargo.args(["--config", "profile.release.opt-level=\"s\""]);
-    }
-    if operators.is_empty() {
-        cargo.env_remove("NIWAKI_OPERATORS");
-    } else {
-        cargo.env("NIWAKI_OPERATORS", operators.join(","));
-    }
+    configure(&mut cargo);
     let mut is_told = false;
     setup::stream(cargo, &mut |step| {
         // A build that finds everything done is not worth a word.
@@ -60,15 +90,7 @@ pub(super) fn build(
         }
         progress(step);
     })?;
-    let images = target_dir.join(spec.target).join("release");
-    let runner = images.join("runner");
-    for marker in ["bench_begin", "bench_end"] {
-        if symbol(&runner, marker)?.is_none() {
-            return Err(ChipError::Image { path: runner, detail: format!("it has no symbol {marker}") });
-        }
-    }
-    let footprint = images.join("footprint");
-    Ok(Image { runner, code_bytes: flash_bytes(&footprint)?, footprint })
+    Ok(target_dir.join(spec.target).join(profile))
 }
 
 /// The firmware's sources.

@@ -4,6 +4,7 @@ pub mod cycles;
 mod error;
 mod firmware;
 mod host;
+mod kernels;
 mod qemu;
 mod report;
 pub mod setup;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use error::ChipError;
 pub use firmware::{Image, flash_bytes};
+pub use kernels::{Compared, Equal, compare_kernels};
 
 pub use crate::hardware::Chip;
 

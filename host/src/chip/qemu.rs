@@ -101,6 +101,31 @@ impl Emulation<'_> {
         result.finish(self.spec, status, process.errors())
     }
 
+    /// What an image that takes no job prints until it ends.
+    ///
+    /// # Errors
+    /// [`ChipError`]: it was silent for too long, or ended without a word.
+    pub(super) fn printed(&self, progress: &mut dyn FnMut(Step<'_>)) -> Result<String, ChipError> {
+        let folder = folder()?;
+        progress(Step::Doing(&format!("running on {} in QEMU", self.spec.board)));
+        let mut process = self.spawn(folder.path())?;
+        let mut printed = Vec::new();
+        loop {
+            match process.output.recv_timeout(self.patience) {
+                Ok(bytes) => printed.extend(bytes),
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(ChipError::Stalled { silence: self.patience, runs: 0 });
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let status = process.child.wait().map_err(ChipError::io(self.emulator))?;
+        if printed.is_empty() {
+            return Err(ChipError::Died { status: status.to_string(), runs: 0, detail: process.errors() });
+        }
+        Ok(String::from_utf8_lossy(&printed).into_owned())
+    }
+
     fn spawn(&self, folder: &Path) -> Result<Process, ChipError> {
         let mut command = Command::new(self.emulator);
         command.args(["-machine", self.spec.machine, "-display", "none", "-serial", "none", "-monitor", "none"]);

@@ -1,132 +1,11 @@
-//! Elementwise operators and reductions: every back end and both in-place forms against `reference`.
+//! Elementwise operators and reductions against real functions.
 
 use super::*;
-use crate::num::Code;
-
-/// Two operands whose axes are of one size, or of size 1 in either.
-fn shapes(rng: &mut Lcg) -> [[usize; 4]; 2] {
-    let [mut a, mut b] = [[1; 4]; 2];
-    for (a, b) in a.iter_mut().zip(&mut b) {
-        let size = 1 + rng.below(5);
-        (*a, *b) = [(size, size), (size, size), (size, 1), (1, size)][rng.below(4)];
-    }
-    [a, b]
-}
-
-fn multiplier(rng: &mut Lcg, rounding: Rounding) -> Multiplier {
-    Multiplier::from_real((1.0 + rng.below(1000) as f64) * 2f64.powi(-(rng.below(8) as i32) - 9), rounding)
-}
-
-fn sum<T: Code>(rng: &mut Lcg, rounding: Rounding) -> AddInt {
-    let scales = [0.01 + rng.below(100) as f32 * 1e-3, 0.01 + rng.below(100) as f32 * 1e-3];
-    let (input_multipliers, output_multiplier) = AddInt::multipliers::<T>(scales, 0.07, rounding);
-    AddInt {
-        input_zero_points: [rng.zero_point(), rng.zero_point()],
-        input_multipliers,
-        output_zero_point: rng.zero_point(),
-        output_multiplier,
-        clamp: rng.clamp(),
-        rounding,
-    }
-}
-
-fn product(rng: &mut Lcg, rounding: Rounding) -> MulInt {
-    MulInt {
-        input_zero_points: [rng.zero_point(), rng.zero_point()],
-        output_zero_point: rng.zero_point(),
-        multiplier: multiplier(rng, rounding),
-        clamp: rng.clamp(),
-        rounding,
-    }
-}
-
-/// Compares all forms of `op` on random operands of random shapes.
-fn binary_forms<T: Copy + Default + PartialEq + core::fmt::Debug>(
-    op: &impl Binary<T>,
-    rng: &mut Lcg,
-    values: impl Fn(&mut Lcg, usize) -> Vec<T>,
-) -> usize {
-    let [a_shape, b_shape] = shapes(rng);
-    let shape = Broadcast::try_new(a_shape, b_shape).unwrap();
-    let len = shape.sizes().iter().product();
-    let (a, b) = (values(rng, a_shape.iter().product()), values(rng, b_shape.iter().product()));
-    let (mut want, mut got) = (vec![T::default(); len], vec![T::default(); len]);
-    reference::binary(op, &shape, &a, &b, &mut want).unwrap();
-    Portable::binary(op, &shape, &a, &b, &mut got).unwrap();
-    assert_eq!(got, want, "{a_shape:?} {b_shape:?}");
-    if a.len() == len {
-        let mut y = a.clone();
-        Portable::binary_in_place(op, &shape, Side::Left, &b, &mut y).unwrap();
-        assert_eq!(y, want, "left: {a_shape:?} {b_shape:?}");
-    }
-    if b.len() == len {
-        let mut y = b.clone();
-        Portable::binary_in_place(op, &shape, Side::Right, &a, &mut y).unwrap();
-        assert_eq!(y, want, "right: {a_shape:?} {b_shape:?}");
-    }
-    len
-}
-
-#[test]
-fn binary_operators_equal_the_reference_in_every_form() {
-    let (mut rng, mut compared) = (Lcg(5), 0);
-    while compared < 200_000 {
-        let rng = &mut rng;
-        let rounding = if rng.below(4) == 0 { Rounding::Single } else { Rounding::Double };
-        let op = sum::<i8>(rng, rounding);
-        compared += binary_forms(&op, rng, Lcg::int8s) + binary_forms(&SubInt(op), rng, Lcg::int8s);
-        let op = sum::<i16>(rng, rounding);
-        compared += binary_forms(&op, rng, Lcg::int16s) + binary_forms(&SubInt(op), rng, Lcg::int16s);
-        let op = product(rng, rounding);
-        compared += binary_forms::<i8>(&op, rng, Lcg::int8s) + binary_forms::<i16>(&op, rng, Lcg::int16s);
-        let op = PreluInt {
-            input_zero_points: [rng.zero_point(), rng.zero_point()],
-            output_zero_point: rng.zero_point(),
-            positive: multiplier(rng, rounding),
-            negative: multiplier(rng, rounding),
-            rounding,
-        };
-        compared += binary_forms::<i8>(&op, rng, Lcg::int8s);
-        let clamp = Clamp { min: -0.5, max: 0.75 };
-        compared += binary_forms(&AddF32(clamp), rng, Lcg::floats) + binary_forms(&SubF32(clamp), rng, Lcg::floats);
-        compared += binary_forms(&MulF32(clamp), rng, Lcg::floats) + binary_forms(&PreluF32, rng, Lcg::floats);
-    }
-}
-
 #[test]
 fn axes_of_other_sizes_do_not_broadcast() {
     let error = Broadcast::try_new([1, 1, 2, 3], [1, 1, 2, 2]).unwrap_err();
     assert_eq!(error, crate::error::ShapeError::Dim { name: "axis of b", value: 2 });
     assert!(Broadcast::try_new([1, 1, 0, 3], [1, 1, 1, 3]).is_err());
-}
-
-#[test]
-fn unary_operators_in_place_equal_the_reference() {
-    fn same<T: Copy + Default + PartialEq + core::fmt::Debug>(op: &impl Unary<T>, x: &[T]) {
-        let (mut want, mut got) = (vec![T::default(); x.len()], x.to_vec());
-        reference::unary(op, x, &mut want).unwrap();
-        Portable::unary_in_place(op, &mut got);
-        assert_eq!(got, want);
-    }
-    let mut rng = Lcg(8);
-    for _ in 0..200 {
-        let rng = &mut rng;
-        let rounding = if rng.below(4) == 0 { Rounding::Single } else { Rounding::Double };
-        let (x, halves, floats) = (rng.int8s(100), rng.int16s(100), rng.floats(100));
-        let rescale = Rescale {
-            input_zero_point: rng.zero_point(),
-            output_zero_point: rng.zero_point(),
-            multiplier: multiplier(rng, rounding),
-            clamp: rng.clamp(),
-            rounding,
-        };
-        same::<i8>(&rescale, &x);
-        same::<i16>(&rescale, &halves);
-        same(&Lookup { table: &Lookup::table(&rescale) }, &x);
-        same(&LogisticInt16(Steps::from_scale(1e-4).unwrap()), &halves);
-        same(&Clamp { min: -0.25, max: 0.5 }, &floats);
-        same(&HardSwishF32, &floats);
-    }
 }
 
 #[test]
@@ -164,42 +43,6 @@ fn int8_activations_are_within_a_code_of_the_real_functions() {
         let op = HardSwishInt8::try_new([scale, output.scale], [zero_point, output.zero_point], Rounding::Double);
         let hard_swish = |x: f64| x * (x + 3.0).clamp(0.0, 6.0) / 6.0;
         assert!(distance(&op.unwrap(), input, output, hard_swish) <= 2.0, "{input:?}");
-    }
-}
-
-#[test]
-fn reductions_equal_the_reference() {
-    fn same<T: Copy + Default + PartialEq + core::fmt::Debug>(op: &Reduce, by: &impl Reduction<T>, x: &[T]) -> usize {
-        let (mut want, mut got) = (vec![T::default(); op.output_len()], vec![T::default(); op.output_len()]);
-        reference::reduce(op, by, x, &mut want).unwrap();
-        Portable::reduce(op, by, x, &mut got).unwrap();
-        assert_eq!(got, want, "{op:?}");
-        x.len()
-    }
-    fn same_position<T: Copy + Default + PartialOrd>(op: &Reduce, x: &[T]) {
-        let (mut want, mut got) = (vec![0; op.output_len()], vec![0; op.output_len()]);
-        reference::arg_max(op, x, &mut want).unwrap();
-        Portable::arg_max(op, x, &mut got).unwrap();
-        assert_eq!(got, want, "{op:?}");
-    }
-    let (mut rng, mut compared) = (Lcg(10), 0);
-    while compared < 100_000 {
-        let rng = &mut rng;
-        let rounding = if rng.below(4) == 0 { Rounding::Single } else { Rounding::Double };
-        let sizes = core::array::from_fn(|_| 1 + rng.below(7) * rng.below(3));
-        let op = Reduce::try_new(sizes, rng.below(16) as u32).unwrap();
-        let len = op.count() * op.output_len();
-        let by = ReduceInt {
-            offset: rng.zero_point() * op.count() as i32,
-            output_zero_point: rng.zero_point(),
-            multiplier: ReduceInt::mean([0.05, 0.01 + rng.below(100) as f32 * 1e-3], op.count(), rounding),
-            rounding,
-        };
-        let (x, halves, floats) = (rng.int8s(len), rng.int16s(len), rng.floats(len));
-        compared += same(&op, &by, &x) + same(&op, &by, &halves);
-        compared += same(&op, &SumF32, &floats) + same(&op, &MeanF32 { count: op.count() as f32 }, &floats);
-        same_position(&op, &x.iter().map(|x| x % 4).collect::<Vec<_>>());
-        same_position(&op, &floats);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Copies against what the operators that are made of them mean, and the back ends against each other.
+//! Copies against what the operators that are made of them mean.
 
 use super::*;
 use crate::error::ShapeError;
@@ -50,7 +50,6 @@ fn a_slice_takes_every_so_many_elements_in_either_direction() {
         let op = StridedCopy::slice(x_shape, begin, strides, sizes, bytes).unwrap();
         let x = elements(&mut rng, len(x_shape), bytes);
         let mut y = vec![0_u8; len(sizes) * bytes];
-        same_outputs!(Portable::strided_copy, y, (&op), (&x));
         Portable::strided_copy(&op, &x, &mut y).unwrap();
         for i in indices(sizes) {
             let from = core::array::from_fn(|a| (begin[a] as isize + i[a] as isize * strides[a]) as usize);
@@ -71,7 +70,6 @@ fn a_transposition_permutes_the_index() {
         assert_eq!(op.sizes(), y_shape);
         let x = elements(&mut rng, len(x_shape), bytes);
         let mut y = vec![0_u8; x.len()];
-        same_outputs!(Portable::strided_copy, y, (&op), (&x));
         Portable::strided_copy(&op, &x, &mut y).unwrap();
         for i in indices(y_shape) {
             let mut from = [0; AXES];
@@ -91,7 +89,6 @@ fn a_padded_tensor_is_the_input_with_a_border() {
         let op = StridedCopy::place(x_shape, before, y_shape, bytes).unwrap();
         let (x, border) = (elements(&mut rng, len(x_shape), bytes), elements(&mut rng, 1, bytes));
         let mut y = vec![0_u8; len(y_shape) * bytes];
-        same_outputs!(Portable::pad, y, (&op, &border), (&x));
         Portable::pad(&op, &border, &x, &mut y).unwrap();
         for i in indices(y_shape) {
             let inside = (0..AXES).all(|a| (before[a]..before[a] + x_shape[a]).contains(&i[a]));
@@ -118,7 +115,6 @@ fn operands_placed_one_behind_the_other_fill_the_output() {
             (x_shape[axis], place[axis]) = (width, offset);
             let op = StridedCopy::place(x_shape, place, y_shape, bytes).unwrap();
             let x = elements(&mut rng, len(x_shape), bytes);
-            same_outputs!(Portable::strided_copy, y, (&op), (&x));
             Portable::strided_copy(&op, &x, &mut y).unwrap();
             for i in indices(x_shape) {
                 let mut to = i;

@@ -1,4 +1,4 @@
-//! Images in another size: back ends against the reference, and what no formula may get wrong.
+//! Images in another size: what no formula may get wrong.
 
 use super::*;
 
@@ -8,32 +8,9 @@ const GRIDS: [Grid; 3] = [
     Grid { align_corners: false, half_pixel_centers: true },
 ];
 
-fn resize(rng: &mut Lcg) -> Resize {
-    let [a, b, c, d] = core::array::from_fn(|_| 1 + rng.below(12));
-    Resize::try_new([a, b], [c, d], 1 + rng.below(9), GRIDS[rng.below(3)]).unwrap()
-}
-
 fn lens(op: &Resize) -> (usize, usize) {
     let channels = op.channels().get();
     (op.y.input() * op.x.input() * channels, op.y.output() * op.x.output() * channels)
-}
-
-#[test]
-fn resizing_equals_the_reference() {
-    let (mut rng, mut compared) = (Lcg(31), 0);
-    while compared < 100_000 {
-        let op = resize(&mut rng);
-        let rounding = if rng.below(2) == 0 { Rounding::Single } else { Rounding::Double };
-        let (x_len, y_len) = lens(&op);
-        let x = rng.int8s(x_len);
-        compared += same_outputs!(Portable::resize_nearest, vec![0_i8; y_len], (&op), (&x));
-        compared += same_outputs!(Portable::resize_bilinear, vec![0_i8; y_len], (&op, rounding), (&x));
-        let x: Vec<i16> = (0..x_len).map(|_| rng.next() as i16).collect();
-        compared += same_outputs!(Portable::resize_bilinear, vec![0_i16; y_len], (&op, rounding), (&x));
-        let x = rng.floats(x_len);
-        compared += same_outputs!(Portable::resize_nearest, vec![0_f32; y_len], (&op), (&x));
-        compared += same_outputs!(Portable::resize_bilinear, vec![0_f32; y_len], (&op, rounding), (&x));
-    }
 }
 
 #[test]

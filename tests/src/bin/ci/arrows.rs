@@ -12,6 +12,7 @@ const MANIFESTS: &[(&str, &[&str])] = &[
     ("tests", &["niwaki-core", "niwaki-kernels", "niwaki-protocol", "niwaki"]),
     ("firmware", &["niwaki-core", "niwaki-protocol"]),
     ("firmware/footprint", &["niwaki-core", "niwaki-firmware"]),
+    ("firmware/selftest", &["niwaki-core", "niwaki-firmware"]),
     ("firmware/protocol", &[]),
 ];
 
