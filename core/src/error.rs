@@ -4,6 +4,7 @@ use core::fmt;
 
 /// Why a geometry or an operand was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ShapeError {
     /// A size is zero or too large.
@@ -49,6 +50,7 @@ impl core::error::Error for ShapeError {}
 
 /// A place at an operator that takes a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Operand {
     /// The operand at this position.
     Input(usize),
@@ -70,6 +72,7 @@ impl fmt::Display for Operand {
 
 /// Why an operator of a file was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum OperatorError {
     /// An operand is absent.
@@ -129,6 +132,7 @@ impl From<ShapeError> for OperatorError {
 
 /// Why `Model::verify` refused a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The file is shorter or longer than it says.
@@ -278,6 +282,7 @@ impl core::error::Error for VerifyError {}
 
 /// Why `Session::new` could not start a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SessionError {
     /// The arena is smaller than the model needs.
@@ -289,6 +294,13 @@ pub enum SessionError {
     },
     /// The arena does not start at a 16-byte boundary.
     ArenaMisaligned,
+    /// A frame has another length than its input.
+    Frame {
+        /// Elements of the input.
+        expected: usize,
+        /// Elements that were given.
+        got: usize,
+    },
 }
 
 impl fmt::Display for SessionError {
@@ -296,14 +308,50 @@ impl fmt::Display for SessionError {
         match *self {
             Self::ArenaTooSmall { needed, got } => write!(f, "the arena has {got} bytes, the model needs {needed}"),
             Self::ArenaMisaligned => f.write_str("the arena must start at a 16-byte boundary (wrap it in `Aligned`)"),
+            Self::Frame { expected, got } => write!(f, "the frame has {got} elements, the input {expected}"),
         }
     }
 }
 
 impl core::error::Error for SessionError {}
 
+/// Why a model has no such input or output; `Model::input`, `Model::output`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum PortError {
+    /// There are fewer.
+    Missing {
+        /// The position that was asked for.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// Its elements are of another type.
+    Type {
+        /// The position.
+        index: usize,
+        /// The type of its elements.
+        has: &'static str,
+        /// The type that was asked for.
+        asked: &'static str,
+    },
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Missing { index, count } => write!(f, "there are {count}, none at position {index}"),
+            Self::Type { index, has, asked } => write!(f, "position {index} has elements of {has}, not {asked}"),
+        }
+    }
+}
+
+impl core::error::Error for PortError {}
+
 /// Why a description of groups, or an operand that it describes, was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum GroupError {
     /// There is no group, or a loop of the description runs zero times.
@@ -389,6 +437,7 @@ impl core::error::Error for GroupError {}
 
 /// Why a proximal operator was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ProxError {
     /// An array with one entry a group has the wrong length.
@@ -447,6 +496,7 @@ impl core::error::Error for ProxError {}
 
 /// Why an optimizer step was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum OptimError {
     /// An operand has another length than the values.
@@ -488,6 +538,7 @@ impl core::error::Error for OptimError {}
 
 /// Why a graph, or an operand of one, was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum GraphError {
     /// A matrix without rows or without columns.

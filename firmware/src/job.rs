@@ -33,7 +33,7 @@ fn run_into(result: &mut ResultFile, memory: Memory) -> Result<(), JobError> {
         let bytes = model.get_mut(..needed as usize).ok_or(JobError::Room { needed, available })?;
         job.read(bytes)?;
         let model = Model::verify(bytes, ops::ALL).map_err(JobError::Verify)?;
-        let mut session = Session::new(&model, arena).map_err(JobError::Session)?;
+        let mut session = Session::new(model, arena).map_err(JobError::Session)?;
         let outputs = 0..model.output_count();
         result.write(&Record::Model {
             arena_bytes: model.arena_bytes() as u32,

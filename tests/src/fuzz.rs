@@ -10,7 +10,7 @@ use niwaki::io::AlignedBytes;
 use niwaki::{import, simplify::simplify};
 use niwaki_core::error::SessionError;
 use niwaki_core::format::{DType, OPERATOR_BYTES, TENSOR_BYTES};
-use niwaki_core::session::{Model, Session};
+use niwaki_core::{Model, Session};
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use std::error::Error;
 
@@ -94,7 +94,7 @@ pub fn model(bytes: &[u8]) -> bool {
     let file = file.aligned();
     let Ok(model) = Model::verify(&file, niwaki_core::ops::ALL) else { return false };
     let mut arena = AlignedBytes::zeroed(model.arena_bytes().min(ARENA_MAX));
-    match Session::new(&model, &mut arena) {
+    match Session::new(model, &mut arena) {
         Ok(mut session) => {
             for index in 0..model.input_count() {
                 session.input_bytes_mut(index).fill(0x5A);

@@ -5,7 +5,7 @@ use niwaki::graph::Graph;
 use niwaki::graph::eval::Value;
 use niwaki_core::format::{DType, Header};
 use niwaki_core::num::Rounding;
-use niwaki_core::session::{Model, Session};
+use niwaki_core::{Model, Session};
 use niwaki_tests::models::{elementwise::every_elementwise, random};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -14,7 +14,7 @@ fn both(graph: &Graph, x: &[f32]) -> [Vec<Vec<u8>>; 2] {
     let (file, _) = export(graph).expect("exports");
     let model = Model::verify(&file, niwaki_core::ops::ALL).expect("verifies");
     let mut arena = niwaki::io::AlignedBytes::zeroed(model.arena_bytes());
-    let mut session = Session::new(&model, &mut arena).expect("fits");
+    let mut session = Session::new(model, &mut arena).expect("fits");
     session.input_bytes_mut(0).copy_from_slice(&Value::of_reals(&graph[graph.inputs[0]], x).to_bytes());
     session.run();
     let values = graph.evaluate(x).expect("evaluates");

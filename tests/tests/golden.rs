@@ -4,7 +4,7 @@ use niwaki::chip::{self, Chip, ChipError};
 use niwaki::export::export;
 use niwaki::io::AlignedBytes;
 use niwaki_core::ops::{Op, OpCode};
-use niwaki_core::session::{Model, Session};
+use niwaki_core::{Model, Session};
 use niwaki_tests::models;
 use std::{
     fs,
@@ -39,7 +39,7 @@ fn outputs(file: &[u8], inputs: &[u8]) -> Vec<u8> {
     let file = AlignedBytes::from(file);
     let model = Model::verify(&file, niwaki_core::ops::ALL).expect("verifies");
     let mut arena = AlignedBytes::zeroed(model.arena_bytes());
-    let mut session = Session::new(&model, &mut arena).expect("fits");
+    let mut session = Session::new(model, &mut arena).expect("fits");
     let mut outputs = Vec::new();
     for input in inputs.chunks_exact(INPUT_BYTES) {
         session.input_bytes_mut(0).copy_from_slice(input);

@@ -4,7 +4,7 @@ use niwaki::chip::{self, Chip, ChipError};
 use niwaki::export::query;
 use niwaki::graph::Graph;
 use niwaki::io::AlignedBytes;
-use niwaki_core::session::{Model, Session};
+use niwaki_core::{Model, Session};
 use niwaki_tests::models::nodes::{Edges, Kind, Sizes, choosing, network, plans};
 use std::io::{self, Write as _};
 
@@ -27,7 +27,7 @@ fn run(file: &[u8], inputs: &[&[u8]]) -> Vec<u8> {
     let file = AlignedBytes::from(file);
     let model = Model::verify(&file, niwaki_core::ops::ALL).expect("the exporter verified it");
     let mut arena = AlignedBytes::zeroed(model.arena_bytes());
-    let mut session = Session::new(&model, &mut arena).expect("the arena is large enough");
+    let mut session = Session::new(model, &mut arena).expect("the arena is large enough");
     // What an earlier run left in the arena must not matter.
     for _ in 0..2 {
         inputs.iter().enumerate().for_each(|(at, input)| session.input_bytes_mut(at).copy_from_slice(input));
@@ -133,7 +133,7 @@ fn every_chip_answers_what_this_machine_answers() {
     for file in files {
         let model_file = AlignedBytes::from(file.as_slice());
         let model = Model::verify(&model_file, niwaki_core::ops::ALL).expect("the exporter verified it");
-        let bytes = model.input(0).and_then(|tensor| model.tensor(tensor)).expect("has an input").bytes;
+        let bytes = model.input_tensor(0).and_then(|tensor| model.tensor(tensor)).expect("has an input").bytes;
         let inputs: Vec<Vec<u8>> =
             (0..2).map(|k| (0..bytes).map(|at| if at % 4 == 0 { k + 3 } else { 0 }).collect()).collect();
         let here = chip::run(Chip::Host, &file, &inputs, &mut |_| ()).expect("runs");

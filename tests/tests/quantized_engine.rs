@@ -7,7 +7,7 @@ use niwaki::io::AlignedBytes;
 use niwaki::ops;
 use niwaki::quantize::{Calibration, Granularity, Precision, Quantize, QuantizeError, Scheme, prepare};
 use niwaki_core::num::{dequantize, quantize_i8};
-use niwaki_core::session::{Model, Session};
+use niwaki_core::{Model, Session};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -208,7 +208,7 @@ fn moved(graph: &Graph, dice: &mut Dice) -> Result<(Graph, Scheme), QuantizeErro
 fn session_codes(file: &AlignedBytes, input: &[i8]) -> Vec<i8> {
     let model = Model::verify(file, niwaki_core::ops::ALL).expect("the exporter verified it");
     let mut arena = AlignedBytes::zeroed(model.arena_bytes());
-    let mut session = Session::new(&model, &mut arena).expect("the arena is large enough");
+    let mut session = Session::new(model, &mut arena).expect("the arena is large enough");
     for (to, from) in session.input_bytes_mut(0).iter_mut().zip(input) {
         *to = from.cast_unsigned();
     }

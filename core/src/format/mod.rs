@@ -3,6 +3,7 @@
 mod crc32;
 mod model;
 mod operator;
+mod port;
 mod records;
 mod shared;
 mod step;
@@ -12,6 +13,7 @@ pub use crc32::crc32;
 pub use model::{Element, Model, Reads};
 pub(crate) use operator::RowsOf;
 pub use operator::{Cost, Operator, Overlap};
+pub use port::{Input, Output};
 pub use records::{
     ALIGN, DType, HEADER_BYTES, Header, MAGIC, NONE, OPERATOR_BYTES, OperatorRecord, PARAM_COUNT, Params, Place,
     TENSOR_BYTES, TensorRecord, VERSION,

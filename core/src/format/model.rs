@@ -84,12 +84,12 @@ impl<'m> Model<'m> {
     }
 
     /// Tensor index of input `index`.
-    pub fn input(&self, index: usize) -> Option<usize> {
+    pub fn input_tensor(&self, index: usize) -> Option<usize> {
         if index < self.input_count() { self.io.get(index).map(|&tensor| tensor.into()) } else { None }
     }
 
     /// Tensor index of output `index`.
-    pub fn output(&self, index: usize) -> Option<usize> {
+    pub fn output_tensor(&self, index: usize) -> Option<usize> {
         self.io.get(self.input_count() + index).map(|&tensor| tensor.into())
     }
 

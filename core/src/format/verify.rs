@@ -124,10 +124,10 @@ fn tensor(model: &Model<'_>, index: usize) -> Result<(), E> {
 fn io(model: &Model<'_>, index: usize) -> Result<(), E> {
     let is_input = index < model.input_count();
     let (field, position, tensor) = if is_input {
-        ("inputs", index, model.input(index))
+        ("inputs", index, model.input_tensor(index))
     } else {
         let position = index - model.input_count();
-        ("outputs", position, model.output(position))
+        ("outputs", position, model.output_tensor(position))
     };
     let value = tensor.map_or(u32::MAX, |t| t as u32);
     let in_arena = tensor.and_then(|t| model.tensor(t)).is_some_and(|t| t.is_in(Place::Arena));
@@ -213,13 +213,13 @@ fn memory(model: &Model<'_>, step: &Step<'_>) -> Result<(), E> {
 /// What the caller reads is still there after the last operator, and what it fills shares no memory.
 fn ends(model: &Model<'_>) -> Result<(), E> {
     for index in 0..model.output_count() {
-        if let Some(tensor) = model.output(index) {
+        if let Some(tensor) = model.output_tensor(index) {
             written_before(model, tensor, model.operator_count())?;
         }
     }
     for a in 0..model.input_count() {
         for b in 0..a {
-            let (Some(a), Some(b)) = (model.input(a), model.input(b)) else { continue };
+            let (Some(a), Some(b)) = (model.input_tensor(a), model.input_tensor(b)) else { continue };
             let (Some(x), Some(y)) = (model.tensor(a), model.tensor(b)) else { continue };
             if overlap(arena_span(x), arena_span(y)) {
                 return Err(E::Inputs { tensors: [a as u16, b as u16] });
@@ -243,6 +243,6 @@ fn written_before(model: &Model<'_>, tensor: usize, user: usize) -> Result<(), E
             return Err(E::Overlap { operator: earlier as u16, tensor: tensor as u16, writes: record.output });
         }
     }
-    let is_input = (0..model.input_count()).any(|i| model.input(i) == Some(tensor));
+    let is_input = (0..model.input_count()).any(|i| model.input_tensor(i) == Some(tensor));
     if is_input { Ok(()) } else { Err(E::Unwritten { operator: user as u16, tensor: tensor as u16 }) }
 }

@@ -573,3 +573,7 @@ ops! {
         NODE_COMPRESSED_I8 = I8 NodeCompressed,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
+mod tests;

@@ -16,7 +16,7 @@ const OPERATORS: &[Operator] = include!(concat!(env!("OUT_DIR"), "/operators.rs"
 #[cortex_m_rt::entry]
 fn main() -> ! {
     if let Some(Memory { model, arena, .. }) = Memory::take()
-        && let Ok(model) = &Model::verify(model, OPERATORS)
+        && let Ok(model) = Model::verify(model, OPERATORS)
         && let Ok(mut session) = Session::new(model, arena)
     {
         loop {

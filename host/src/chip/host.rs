@@ -16,7 +16,7 @@ pub(super) fn run(
     let file = AlignedBytes::from(model);
     let model = Model::verify(&file, ops::ALL).map_err(|error| refused(&error))?;
     let mut arena = AlignedBytes::zeroed(model.arena_bytes());
-    let mut session = Session::new(&model, &mut arena).map_err(|error| refused(&error))?;
+    let mut session = Session::new(model, &mut arena).map_err(|error| refused(&error))?;
     let expected = (0..model.input_count()).map(|tensor_idx| session.input_bytes_mut(tensor_idx).len()).sum();
     let mut outputs = Vec::with_capacity(inputs.len());
     for (input_idx, input) in inputs.iter().enumerate() {

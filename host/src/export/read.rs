@@ -201,8 +201,8 @@ pub fn describe(model: &Model<'_>) -> Description {
         arena_bytes: model.arena_bytes() as u64,
         macs: operators.iter().map(|o| o.macs).sum(),
         params: params as u64,
-        inputs: (0..model.input_count()).filter_map(|i| tensor(model.input(i))).map(port).collect(),
-        outputs: (0..model.output_count()).filter_map(|i| tensor(model.output(i))).map(port).collect(),
+        inputs: (0..model.input_count()).filter_map(|i| tensor(model.input_tensor(i))).map(port).collect(),
+        outputs: (0..model.output_count()).filter_map(|i| tensor(model.output_tensor(i))).map(port).collect(),
         operators,
     }
 }
@@ -210,8 +210,8 @@ pub fn describe(model: &Model<'_>) -> Description {
 /// The parts of the arena that hold something needed while operator `n` runs, joined where they touch.
 fn live(model: &Model<'_>, n: usize) -> Vec<[u64; 2]> {
     let records: Vec<_> = (0..model.operator_count()).filter_map(|i| model.operator(i)).collect();
-    let is_output = |t: usize| (0..model.output_count()).any(|i| model.output(i) == Some(t));
-    let is_input = |t: usize| (0..model.input_count()).any(|i| model.input(i) == Some(t));
+    let is_output = |t: usize| (0..model.output_count()).any(|i| model.output_tensor(i) == Some(t));
+    let is_input = |t: usize| (0..model.input_count()).any(|i| model.input_tensor(i) == Some(t));
     let live = |t: usize| {
         let written = is_input(t) || records[..=n].iter().any(|r| r.output as usize == t);
         let reads = |user| model.reads(user).any(|read| read == t);

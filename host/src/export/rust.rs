@@ -33,7 +33,7 @@ pub fn module(name: &str, file: &ModelFile) -> String {
         operators.len(),
     );
     text += &example(name, inputs.len(), outputs.len());
-    text += "\nuse niwaki_core::format::{Aligned, Operator};\nuse niwaki_core::ops;\n\n";
+    text += "\nuse niwaki_core::{Aligned, Operator, ops};\n\n";
     text += &format!(
         "/// The model file, at the boundary that `Model::verify` asks for.\n\
          pub static MODEL: Aligned<[u8; MODEL_BYTES]> = niwaki_core::include_model!(\"{MODEL_FILE}\");\n\n\
@@ -58,16 +58,16 @@ fn example(name: &str, inputs: usize, outputs: usize) -> String {
     let (input, output) = (port_name("input", 0, inputs), port_name("output", 0, outputs));
     let lines = [
         "```ignore".to_owned(),
-        "use niwaki_core::format::{Aligned, Model};".to_owned(),
-        "use niwaki_core::session::Session;".to_owned(),
+        "use niwaki_core::{Aligned, Model, Session};".to_owned(),
         String::new(),
         format!("let mut arena = Aligned([0; {name}::ARENA_BYTES]);"),
         format!("let model = Model::verify(&*{name}::MODEL, {name}::OPERATORS)?;"),
-        "let mut session = Session::new(&model, &mut *arena)?;".to_owned(),
-        format!("let x: &mut [{name}::{input}::Element] = session.input_mut(0);"),
-        "x.copy_from_slice(&sample);".to_owned(),
+        format!("let x = model.input::<{name}::{input}::Element>(0)?;"),
+        format!("let y = model.output::<{name}::{output}::Element>(0)?;"),
+        "let mut session = Session::new(model, &mut *arena)?;".to_owned(),
+        "session.write(x, &sample)?;".to_owned(),
         "session.run();".to_owned(),
-        format!("let y: &[{name}::{output}::Element] = session.output(0);"),
+        format!("let scores: &[{name}::{output}::Element] = session.output(y);"),
         "```".to_owned(),
     ];
     lines.iter().map(|line| format!("//! {line}").trim_end().to_owned() + "\n").collect()

@@ -7,7 +7,7 @@ use crate::graph::{Quant, Role, eval::Value};
 use crate::io::AlignedBytes;
 use crate::ops;
 use crate::zoo;
-use niwaki_core::session::{Model, Session};
+use niwaki_core::{Model, Session};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -40,7 +40,7 @@ fn network(name: &str, input: &[usize], classes: usize, seed: u64) -> Graph {
 fn session_outputs(file: &AlignedBytes, input: &[u8]) -> Vec<u8> {
     let model = Model::verify(file, niwaki_core::ops::ALL).expect("the exporter verified it");
     let mut arena = AlignedBytes::zeroed(model.arena_bytes());
-    let mut session = Session::new(&model, &mut arena).expect("the arena is large enough");
+    let mut session = Session::new(model, &mut arena).expect("the arena is large enough");
     session.input_bytes_mut(0).copy_from_slice(input);
     session.run();
     session.output_bytes(0).to_vec()

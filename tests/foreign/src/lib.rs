@@ -3,8 +3,7 @@
 
 pub mod model;
 
-use niwaki_core::format::{Aligned, Model};
-use niwaki_core::session::Session;
+use niwaki_core::{Aligned, Model, Session};
 
 const _: () = assert!(model::input::LEN == model::input::SHAPE[0] * model::input::SHAPE[1] * model::input::SHAPE[2]);
 
@@ -12,13 +11,12 @@ const _: () = assert!(model::input::LEN == model::input::SHAPE[0] * model::input
 pub fn infer(x: &[model::input::Element], y: &mut [model::output::Element]) -> bool {
     let mut arena = Aligned([0; model::ARENA_BYTES]);
     let Ok(network) = Model::verify(&*model::MODEL, model::OPERATORS) else { return false };
-    let Ok(mut session) = Session::new(&network, &mut *arena) else { return false };
-    let input: &mut [model::input::Element] = session.input_mut(0);
-    if input.len() != x.len() || input.len() != model::input::LEN || y.len() != model::output::LEN {
+    let (Ok(input), Ok(output)) = (network.input(0), network.output(0)) else { return false };
+    let Ok(mut session) = Session::new(network, &mut *arena) else { return false };
+    if input.len() != model::input::LEN || y.len() != output.len() || session.write(input, x).is_err() {
         return false;
     }
-    input.copy_from_slice(x);
     session.run();
-    y.copy_from_slice(session.output(0));
+    y.copy_from_slice(session.output(output));
     true
 }

@@ -13,11 +13,11 @@ mod tensors;
 
 use niwaki::export::{export, query};
 use niwaki::io::AlignedBytes;
-use niwaki_core::error::{OperatorError as O, SessionError, VerifyError as E};
+use niwaki_core::error::{OperatorError as O, PortError, SessionError, VerifyError as E};
 use niwaki_core::format::DType;
 use niwaki_core::ops as kernels;
 use niwaki_core::ops::{Op, OpCode};
-use niwaki_core::session::{Model, Session};
+use niwaki_core::{Model, Session};
 use niwaki_tests::models::nodes::Kind;
 use niwaki_tests::{edit::Editor, models, sparse};
 
@@ -215,6 +215,26 @@ fn an_operator_without_a_named_kernel_is_refused() {
     let (code, dtype) = (OpCode::from(Op::Reshape).byte(), DType::I8.code());
     let error = Model::verify(&file.aligned(), &some).map(|_| ()).expect_err("not named");
     assert_eq!(error, E::Unsupported { operator: reshape, code, dtype });
+    let swapped = [kernels::MAX_POOL2D_I8, kernels::CONV2D_I8];
+    let error = Model::verify(&file.aligned(), &swapped).map(|_| ()).expect_err("not in order");
+    assert_eq!(error, E::Operators { position: 1 });
+}
+
+#[test]
+fn a_port_of_another_type_or_a_frame_of_another_length_is_refused() {
+    let file = models().cnn.aligned();
+    let model = Model::verify(&file, kernels::ALL).expect("whole");
+    let x = model.input::<i8>(0).expect("an int8 input");
+    assert_eq!(model.input::<f32>(0), Err(PortError::Type { index: 0, has: "i8", asked: "f32" }));
+    assert_eq!(model.output::<i16>(7), Err(PortError::Missing { index: 7, count: model.output_count() }));
+    let mut arena = AlignedBytes::zeroed(model.arena_bytes());
+    let mut session = Session::new(model, &mut arena).expect("fits");
+    let frame = vec![1; x.len() + 1];
+    let refused = SessionError::Frame { expected: x.len(), got: x.len() + 1 };
+    assert_eq!(session.write(x, &frame), Err(refused));
+    assert!(session.input_mut(x).iter().all(|&element| element == 0), "a refused frame changes nothing");
+    assert_eq!(session.write(x, &frame[1..]), Ok(()));
+    assert!(session.input_mut(x).iter().all(|&element| element == 1));
 }
 
 #[test]
@@ -223,8 +243,8 @@ fn an_arena_that_is_short_or_misaligned_is_refused() {
     let model = Model::verify(&file, kernels::ALL).expect("whole");
     let needed = model.arena_bytes();
     let mut arena = AlignedBytes::zeroed(needed + 16);
-    let short = Session::new(&model, &mut arena[..needed - 1]).map(|_| ()).expect_err("short");
+    let short = Session::new(model, &mut arena[..needed - 1]).map(|_| ()).expect_err("short");
     assert_eq!(short, SessionError::ArenaTooSmall { needed, got: needed - 1 });
-    let shifted = Session::new(&model, &mut arena[4..]).map(|_| ()).expect_err("shifted");
+    let shifted = Session::new(model, &mut arena[4..]).map(|_| ()).expect_err("shifted");
     assert_eq!(shifted, SessionError::ArenaMisaligned);
 }

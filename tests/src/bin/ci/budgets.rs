@@ -26,7 +26,8 @@ pub(crate) fn emulated() -> Result<Costs, String> {
     let mut costs = Costs::new();
     for (name, file) in models::reference().map_err(|error| error.to_string())? {
         let verified = Model::verify(&file, niwaki_core::ops::ALL).map_err(|error| error.to_string())?;
-        let input = verified.input(0).and_then(|tensor| verified.tensor(tensor)).map_or(0, |tensor| tensor.bytes);
+        let input =
+            verified.input_tensor(0).and_then(|tensor| verified.tensor(tensor)).map_or(0, |tensor| tensor.bytes);
         let mut log = Vec::new();
         let measured = chip::run(Chip::CortexM4, &file, &[vec![1; input as usize]], &mut |step| {
             if let Step::Tool(line) | Step::Log(line) = step {

@@ -98,12 +98,15 @@ fn fmt(context: &Context) -> Outcome {
 }
 
 fn core_targets(context: &Context) -> Outcome {
+    // As firmware that only runs models links it, and with everything that a chip may want.
     let mut cargo = context.cargo(&["build", RELEASE, "-p", "niwaki-core"]);
+    let mut learning = context.cargo(&["build", RELEASE, "-p", "niwaki-core", "--features", "train,defmt"]);
+    learning.args(["--target", CHIP]);
     let chips = Chip::EMULATED.iter().map(|&chip| target(chip));
     for target in BTreeSet::from_iter(chips.chain(OTHERS)) {
         cargo.args(["--target", target]);
     }
-    all([cargo, context.cargo(&["build", RELEASE, "-p", "niwaki-core"])])
+    all([cargo, learning, context.cargo(&["build", RELEASE, "-p", "niwaki-core"])])
 }
 
 fn clippy(context: &Context) -> Outcome {
@@ -131,7 +134,7 @@ fn workspace_tests(context: &Context) -> Outcome {
 fn checked(context: &Context) -> Outcome {
     const PROFILE: [&str; 3] = ["test", "--profile", "release-checked"];
     let mut core = context.cargo(&PROFILE);
-    core.args(["-p", "niwaki-core"]);
+    core.args(["-p", "niwaki-core", "--features", "host"]);
     let mut damaged = context.cargo(&PROFILE);
     damaged.args(["-p", "niwaki-tests", "--test", "damaged_files"]);
     let (Verdict::Passed(mut notes), Verdict::Passed(more)) = (tests(core)?, tests(damaged)?) else {

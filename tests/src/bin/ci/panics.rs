@@ -48,7 +48,7 @@ fn write_probe(context: &Context, folder: &Path) -> std::io::Result<()> {
     let path = |path: &str| toml::Value::from(context.root.join(path).to_string_lossy().into_owned());
     let manifest = format!(
         "[package]\nname = \"probe\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[lib]\npath = {}\n\n\
-         [dependencies]\nniwaki-core = {{ path = {} }}\n\n[profile.release]\ncodegen-units = 1\n\n[workspace]\n",
+         [dependencies]\nniwaki-core = {{ path = {}, features = [\"train\"] }}\n\n[profile.release]\ncodegen-units = 1\n\n[workspace]\n",
         path("tests/probe/lib.rs"),
         path("core"),
     );
