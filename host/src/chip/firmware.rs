@@ -33,7 +33,8 @@ pub(super) fn build(
     operators: &[&str],
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<Image, ChipError> {
-    let images = cargo_build(spec, "release", &["niwaki-firmware", "niwaki-footprint"], progress, |cargo| {
+    let images = cargo_build(&folder()?, spec, progress, |cargo| {
+        cargo.args(["-p", "niwaki-firmware", "-p", "niwaki-footprint"]);
         if spec.isa == Isa::ArmDsp {
             // The inner loops are assembly there: what the compiler makes of the rest counts for size, hardly for time.
             cargo.args(["--config", "profile.release.opt-level=\"s\""]);
@@ -59,22 +60,20 @@ pub(super) fn build(
 /// # Errors
 /// [`ChipError`]: there are no sources or no toolchain, or cargo failed.
 pub(super) fn build_selftest(spec: &ChipSpec, progress: &mut dyn FnMut(Step<'_>)) -> Result<PathBuf, ChipError> {
-    Ok(cargo_build(spec, "selftest", &["niwaki-selftest"], progress, |_| ())?.join("selftest"))
+    Ok(cargo_build(&folder()?.join("selftest"), spec, progress, |_| ())?.join("selftest"))
 }
 
-/// Builds packages of the firmware for a chip with `configure`d cargo; the folder with their images.
+/// Builds a workspace of the firmware for a chip with `configure`d cargo; the folder with its images.
 fn cargo_build(
+    workspace: &Path,
     spec: &ChipSpec,
-    profile: &str,
-    packages: &[&str],
     progress: &mut dyn FnMut(Step<'_>),
     configure: impl FnOnce(&mut Command),
 ) -> Result<PathBuf, ChipError> {
-    let folder = folder()?;
-    setup::rust_target(&folder, spec.target, progress)?;
-    let target_dir = folder.join("target").join(spec.board);
-    let mut cargo = setup::tool("cargo", &folder);
-    cargo.args(["build", "--profile", profile]).args(packages.iter().flat_map(|package| ["-p", package]));
+    setup::rust_target(workspace, spec.target, progress)?;
+    let target_dir = workspace.join("target").join(spec.board);
+    let mut cargo = setup::tool("cargo", workspace);
+    cargo.args(["build", "--release"]);
     cargo.args(["--no-default-features", "--features", spec.board, "--target", spec.target, "--target-dir"]);
     cargo.arg(&target_dir);
     configure(&mut cargo);
@@ -90,7 +89,7 @@ fn cargo_build(
         }
         progress(step);
     })?;
-    Ok(target_dir.join(spec.target).join(profile))
+    Ok(target_dir.join(spec.target).join("release"))
 }
 
 /// The firmware's sources.

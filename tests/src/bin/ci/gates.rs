@@ -94,7 +94,8 @@ fn fmt(context: &Context) -> Outcome {
     single.current_dir(&context.root).args(["--check", "--edition=2024", "tests/probe/lib.rs"]);
     single.args(["import", "model"].map(|target| format!("tests/fuzz/fuzz_targets/{target}.rs")));
     single.arg("tests/foreign/src/main.rs");
-    all([context.cargo(&["fmt", "--all", "--check"]), context.firmware_cargo(&["fmt", "--all", "--check"]), single])
+    let check = ["fmt", "--all", "--check"];
+    all([context.cargo(&check), context.firmware_cargo(&check), context.selftest_cargo(&["fmt", "--check"]), single])
 }
 
 fn core_targets(context: &Context) -> Outcome {
@@ -117,6 +118,7 @@ fn clippy_chip(context: &Context) -> Outcome {
     all([
         context.cargo(&["clippy", RELEASE, "-p", "niwaki-core", "--target", CHIP, "--", "-D", "warnings"]),
         context.firmware_cargo(&["clippy", RELEASE, "--workspace", "--target", CHIP, "--", "-D", "warnings"]),
+        context.selftest_cargo(&["clippy", RELEASE, "--target", CHIP, "--", "-D", "warnings"]),
     ])
 }
 

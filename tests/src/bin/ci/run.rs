@@ -52,7 +52,16 @@ impl Context {
 
     /// cargo in the firmware's workspace, with the target folder that `niwaki run --on` uses.
     pub(crate) fn firmware_cargo(&self, arguments: &[&str]) -> Command {
-        let folder = self.root.join("firmware");
+        self.board_cargo("firmware", arguments)
+    }
+
+    /// cargo in the workspace of the image that tests kernels.
+    pub(crate) fn selftest_cargo(&self, arguments: &[&str]) -> Command {
+        self.board_cargo("firmware/selftest", arguments)
+    }
+
+    fn board_cargo(&self, folder: &str, arguments: &[&str]) -> Command {
+        let folder = self.root.join(folder);
         let mut cargo = setup::tool("cargo", &folder);
         let board = Chip::CortexM4.spec().map_or("", |spec| spec.board);
         cargo.env("CARGO_TARGET_DIR", folder.join("target").join(board)).args(arguments);
