@@ -6,8 +6,9 @@
 //! size of a tile, in each phase that reads it.
 
 use super::gemm::Into;
+use super::kernel::{Kernel, Operator};
 use super::plan::Step;
-use super::resolve::{Constant, Kernel, Operator};
+use super::real::Real;
 
 /// Where a value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(super) enum Place {
 }
 
 /// The values that live in workspaces (in buffer 0 until [`share_workspaces`] says otherwise).
-pub(super) fn places(operators: &[Operator], kept: &[usize], values: usize) -> Vec<Place> {
+pub(super) fn places<T: Real>(operators: &[Operator<T>], kept: &[usize], values: usize) -> Vec<Place> {
     let mut places = vec![Place::Lane; values];
     for op in operators {
         let cheap = matches!(op.kernel, Kernel::BatchNorm { .. });
@@ -31,21 +32,13 @@ pub(super) fn places(operators: &[Operator], kept: &[usize], values: usize) -> V
 }
 
 /// Calls `read` with every value that a step reads.
-fn reads(operators: &[Operator], step: Step, mut read: impl FnMut(usize)) {
+fn reads<T: Real>(operators: &[Operator<T>], step: Step, mut read: impl FnMut(usize)) {
     match step {
         Step::Forward(i) => operators[i].inputs.iter().for_each(|&v| read(v)),
         Step::Statistics(i) | Step::GradientSums(i) => read(operators[i].inputs[0]),
         Step::Backward(i) => {
             let op = &operators[i];
-            let (inputs, output) = match &op.kernel {
-                Kernel::Conv2d { w, .. } | Kernel::Depthwise { w, .. } | Kernel::Dense { w, .. } => {
-                    (matches!(w, Constant::Parameter(_)), true)
-                }
-                Kernel::BatchNorm { .. } => (true, false),
-                Kernel::Activation(_) | Kernel::Add(_) | Kernel::Softmax { .. } => (false, true),
-                Kernel::Unary(_) | Kernel::Pairwise { .. } => (true, true),
-                Kernel::Movement(_) | Kernel::MaxPool { .. } | Kernel::AveragePool(_) => (false, false),
-            };
+            let (inputs, output) = op.kernel.backward_reads();
             if inputs {
                 op.inputs.iter().for_each(|&v| read(v));
             }
@@ -59,7 +52,7 @@ fn reads(operators: &[Operator], step: Step, mut read: impl FnMut(usize)) {
 }
 
 /// Inserts the forward step of each workspace value before the first step of a phase that reads it.
-pub(super) fn recompute(operators: &[Operator], places: &[Place], steps: &mut Vec<Step>) {
+pub(super) fn recompute<T: Real>(operators: &[Operator<T>], places: &[Place], steps: &mut Vec<Step>) {
     let mut present: Vec<usize> = Vec::new();
     let mut out = Vec::with_capacity(steps.len());
     for &step in &*steps {
@@ -82,8 +75,8 @@ pub(super) fn recompute(operators: &[Operator], places: &[Place], steps: &mut Ve
 type Span = Option<(usize, usize)>;
 
 /// Gives workspace values that are never needed at once the same buffer; returns the buffers' elements a sample.
-pub(super) fn share_workspaces(
-    operators: &[Operator],
+pub(super) fn share_workspaces<T: Real>(
+    operators: &[Operator<T>],
     lists: &[&[Step]],
     value_lens: &[usize],
     places: &mut [Place],
@@ -167,7 +160,7 @@ impl<'a> GradientSlots<'a> {
         slot
     }
 
-    pub(super) fn operator(&mut self, op: &Operator, needed: &[bool]) -> GradientPlan {
+    pub(super) fn operator<T: Real>(&mut self, op: &Operator<T>, needed: &[bool]) -> GradientPlan {
         let output = match self.of_value[op.output] {
             Some(slot) => slot,
             None => self.begin(op.output),

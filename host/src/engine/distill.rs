@@ -3,7 +3,7 @@
 use super::lane::Batch;
 use super::loss::{Loss, LossSum};
 use super::real::Real;
-use super::{EngineError, EngineOf, StepList};
+use super::{EngineError, EngineOf};
 
 /// How much a student listens to its teacher (Hinton, Vinyals & Dean 2015, section 2).
 ///
@@ -43,10 +43,7 @@ impl<T: Real> EngineOf<T> {
     /// [`EngineError::Batch`] or [`EngineError::Len`].
     pub fn logits(&mut self, x: &[T], batch: usize) -> Result<&[T], EngineError> {
         self.check_input(x, batch)?;
-        self.begin(batch);
-        self.inference_factors();
-        self.run(StepList::Eval, &Batch::unlabelled(x, batch));
-        Ok(self.collect(self.plan.logits, x, batch))
+        Ok(self.infer(self.plan.logits, x, batch))
     }
 
     /// As [`loss_and_gradients`](Self::loss_and_gradients), with the loss of [`Distillation`].

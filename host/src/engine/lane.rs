@@ -1,16 +1,21 @@
 //! A share of the batch with buffers of its own, and the steps that it takes over them.
 
+mod backward;
+mod forward;
+
 use super::aligned::Aligned;
+use super::attention;
 use super::batch_norm::{Factors, Moments};
-use super::buffers::{Place, Target};
+use super::buffers::Place;
 use super::distill::Teacher;
-use super::elementwise;
-use super::gemm::Into;
+use super::dropout::Randomness;
+use super::kernel::{Constant, Kernel};
 use super::loss::{self, LossSum};
+use super::objective::Objective;
 use super::plan::{Plan, Step};
-use super::quantized::{Buffers, Quantized};
+use super::quantized::Quantized;
 use super::real::Real;
-use super::resolve::{Constant, Kernel};
+use super::threads::Threads;
 use pulp::Arch;
 use std::ops::Range;
 
@@ -22,27 +27,37 @@ pub(super) struct Batch<'a, T> {
     /// Empty where no loss is asked for.
     pub(super) labels: &'a [u32],
     pub(super) teacher: Option<Teacher<'a, T>>,
+    /// What a network over nodes is trained for.
+    pub(super) objective: Option<&'a Objective<'a, T>>,
+    /// What dropout depends on; at inference none.
+    pub(super) random: Option<Randomness>,
 }
 
 impl<'a, T> Batch<'a, T> {
     pub(super) fn unlabelled(x: &'a [T], len: usize) -> Self {
-        Self { len, x, labels: &[], teacher: None }
+        Self { len, x, labels: &[], teacher: None, objective: None, random: None }
     }
 
     pub(super) fn labelled(x: &'a [T], labels: &'a [u32]) -> Self {
-        Self { len: labels.len(), x, labels, teacher: None }
+        Self { labels, ..Self::unlabelled(x, labels.len()) }
     }
 }
 
 /// What all lanes read during a phase.
 pub(super) struct Shared<'a, T> {
     pub(super) arch: Arch,
-    pub(super) plan: &'a Plan,
+    /// Those that a kernel may use: the caller's alone where threads run whole lanes.
+    pub(super) threads: &'a Threads,
+    pub(super) plan: &'a Plan<T>,
     pub(super) parameters: &'a [T],
     pub(super) buffers: &'a [T],
     pub(super) factors: &'a [Factors<T>],
     pub(super) batch: &'a Batch<'a, T>,
     pub(super) quantized: Option<&'a Quantized<T>>,
+    /// Whether what [`Plan::fixed`] operators computed last still holds.
+    pub(super) fresh: bool,
+    /// What every edge counts, where edges have weights.
+    pub(super) edges: Option<&'a [T]>,
 }
 
 impl<'a, T> Shared<'a, T> {
@@ -54,6 +69,14 @@ impl<'a, T> Shared<'a, T> {
     }
 }
 
+/// What forward steps leave for the way back, besides their outputs.
+struct Memory<T> {
+    /// By max-pool index: the tap of each maximum.
+    taps: Vec<Vec<u32>>,
+    /// By attention index.
+    attention: Vec<attention::Memory<T>>,
+}
+
 /// Buffers of one lane.
 pub(super) struct Lane<T> {
     /// Samples of the batch that this lane holds in the current step.
@@ -61,12 +84,13 @@ pub(super) struct Lane<T> {
     /// By tensor index; empty for tensors that are no value or lie in the workspace.
     values: Vec<Aligned<T>>,
     slots: Vec<Aligned<T>>,
-    /// By max-pool index: the tap of each maximum.
-    taps: Vec<Vec<u32>>,
+    memory: Memory<T>,
     /// This lane's share of the gradient of every parameter.
     pub(super) partial: Aligned<T>,
     /// By batch-norm index.
     pub(super) moments: Vec<Moments>,
+    /// The gradients of the weights of edges, where they have such.
+    pub(super) edge_gradients: Vec<T>,
     pub(super) loss: LossSum,
     /// By tensor index, where scales are learned: by what each output moves when its scale does.
     factors: Vec<Vec<T>>,
@@ -81,7 +105,7 @@ pub(super) struct Workspace<T> {
 }
 
 impl<T: Real> Workspace<T> {
-    pub(super) fn new(plan: &Plan, lane_samples: usize) -> Self {
+    pub(super) fn new(plan: &Plan<T>, lane_samples: usize) -> Self {
         let zeros = |(i, len): (usize, &usize)| Aligned::zeros(len * plan.tile_samples().min(lane_samples), i + 3);
         Self {
             values: plan.workspace_lens.iter().enumerate().map(zeros).collect(),
@@ -118,14 +142,15 @@ impl Tile {
 }
 
 impl<T: Real> Lane<T> {
-    pub(super) fn new(plan: &Plan, samples: usize, parameters: usize) -> Self {
+    pub(super) fn new(plan: &Plan<T>, samples: usize, parameters: usize) -> Self {
         let mut lane = Self {
             samples: 0..0,
             values: plan.value_lens.iter().map(|_| Aligned::default()).collect(),
             slots: plan.slot_lens.iter().enumerate().map(|(i, len)| Aligned::zeros(len * samples, i)).collect(),
-            taps: vec![Vec::new(); plan.max_pools],
+            memory: Memory { taps: Vec::new(), attention: Vec::new() },
             partial: Aligned::zeros(parameters, 0),
             moments: vec![Moments::new(0); plan.batch_norms],
+            edge_gradients: Vec::new(),
             loss: LossSum::default(),
             factors: Vec::new(),
         };
@@ -136,7 +161,9 @@ impl<T: Real> Lane<T> {
             }
             match &op.kernel {
                 Kernel::BatchNorm { op, index, .. } => lane.moments[*index] = Moments::new(op.channels),
-                Kernel::MaxPool { index, .. } => lane.taps[*index] = vec![0; len],
+                // In the order of their indices.
+                Kernel::MaxPool { .. } => lane.memory.taps.push(vec![0; len]),
+                Kernel::Attention { op, .. } => lane.memory.attention.push(op.memory()),
                 _ => {}
             }
         }
@@ -144,7 +171,7 @@ impl<T: Real> Lane<T> {
     }
 
     /// Makes room for what learned scales need of every operator's output.
-    pub(super) fn factors_for(&mut self, plan: &Plan, samples: usize) {
+    pub(super) fn factors_for(&mut self, plan: &Plan<T>, samples: usize) {
         if self.factors.is_empty() {
             self.factors = vec![Vec::new(); plan.value_lens.len()];
             for op in &plan.operators {
@@ -153,10 +180,15 @@ impl<T: Real> Lane<T> {
         }
     }
 
-    /// Forgets what the last step summed up.
-    pub(super) fn reset(&mut self) {
-        self.partial.fill(T::ZERO);
-        self.loss = LossSum::default();
+    /// Forgets the gradients that the last step summed up.
+    pub(super) fn forget_gradients(&mut self, plan: &Plan<T>) {
+        plan.sums.iter().for_each(|range| self.partial[range.clone()].fill(T::ZERO));
+        self.edge_gradients.fill(T::ZERO);
+    }
+
+    /// The gradient of the loss by the scores, from outside.
+    pub(super) fn set_gradient(&mut self, plan: &Plan<T>, gradient: &[T]) {
+        self.slots[plan.logits_slot][..gradient.len()].copy_from_slice(gradient);
     }
 
     /// All steps over the first tile, then over the second, and so on.
@@ -178,7 +210,7 @@ impl<T: Real> Lane<T> {
     }
 
     /// A value that is kept in the lane, for all its samples.
-    pub(super) fn value(&self, plan: &Plan, value: usize) -> &[T] {
+    pub(super) fn value(&self, plan: &Plan<T>, value: usize) -> &[T] {
         &self.values[value][..self.samples.len() * plan.value_lens[value]]
     }
 
@@ -191,12 +223,18 @@ impl<T: Real> Lane<T> {
         }
     }
 
-    fn loss(&mut self, shared: &Shared<'_, T>, workspace: &Workspace<T>, step: Step, tile: Tile) {
+    fn loss(&mut self, shared: &Shared<'_, T>, workspace: &mut Workspace<T>, step: Step, tile: Tile) {
         let (plan, batch) = (shared.plan, shared.batch);
-        let classes = plan.value_lens[plan.logits];
+        let classes = plan.classes;
         let values = Values { shared, lane: &self.values, workspace: &workspace.values, first: self.samples.start };
         let logits = values.of(plan.logits, tile);
         let samples = Tile { first: self.samples.start + tile.first, ..tile };
+        if let Some(objective) = batch.objective {
+            let gradient = &mut self.slots[plan.logits_slot][..logits.len()];
+            let probabilities = &mut workspace.scratch[..logits.len()];
+            self.loss = objective.loss_and_gradient(classes, logits, probabilities, gradient);
+            return;
+        }
         let labels = &batch.labels[samples.range(1)];
         if matches!(step, Step::LossGradient) {
             let start = tile.first * plan.slot_lens[plan.logits_slot];
@@ -226,147 +264,6 @@ impl<T: Real> Lane<T> {
             op.gradient_sums(shared.arch, &shared.factors[*index], x, dy, moments);
         }
     }
-
-    fn forward(&mut self, shared: &Shared<'_, T>, workspace: &mut Workspace<T>, i: usize, tile: Tile) {
-        let operator = &shared.plan.operators[i];
-        let (place, len) = (shared.plan.places[operator.output], shared.plan.value_lens[operator.output]);
-        let home = match place {
-            Place::Lane => &mut self.values[operator.output],
-            Place::Workspace(buffer) => &mut workspace.values[buffer],
-        };
-        let mut output = std::mem::take(home);
-        let y = &mut output[tile.at(place).range(len)];
-        let values = Values { shared, lane: &self.values, workspace: &workspace.values, first: self.samples.start };
-        let read = |i: usize| values.of(operator.inputs[i], tile);
-        let (arch, x) = (shared.arch, read(0));
-        let optional = |bias: &Option<Constant>| bias.as_ref().map(|b| shared.constant(b));
-        let float = |y: &mut [T], scratch: &mut [T], taps: &mut [Vec<u32>]| match &operator.kernel {
-            Kernel::Conv2d { op, w, bias } => {
-                op.forward(arch, x, shared.constant(w), optional(bias), scratch, y);
-            }
-            Kernel::Depthwise { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
-            Kernel::Dense { op, w, bias } => op.forward(arch, x, shared.constant(w), optional(bias), y),
-            Kernel::BatchNorm { op, index, .. } => op.forward(arch, &shared.factors[*index], x, y),
-            Kernel::Activation(activation) => elementwise::activation(arch, *activation, x, y),
-            Kernel::Unary(op) => op.forward(arch, x, y),
-            Kernel::Add(activation) => elementwise::add(arch, *activation, x, read(1), y),
-            Kernel::Pairwise { op, b } => op.forward(arch, x, optional(b).unwrap_or_else(|| read(1)), y),
-            Kernel::Movement(op) => {
-                op.fill_border(y);
-                (0..operator.inputs.len()).for_each(|i| op.forward(i, read(i), y));
-            }
-            Kernel::MaxPool { op, index } => op.max(arch, x, y, &mut taps[*index][tile.range(y.len() / tile.len)]),
-            Kernel::AveragePool(op) => op.average(arch, x, y),
-            Kernel::Softmax { classes } => loss::softmax(*classes, x, y),
-        };
-        let (scratch, taps) = (&mut workspace.scratch, &mut self.taps);
-        match shared.quantized.filter(|quantized| !quantized.selects(i)) {
-            None => float(y, scratch, taps),
-            Some(quantized) => {
-                if quantized.wants_float(i) {
-                    float(y, scratch, taps);
-                }
-                let factors = self.factors.get_mut(operator.output).map(|f| &mut f[tile.range(len)]);
-                let buffers = Buffers { codes: &mut workspace.codes, scratch, factors };
-                quantized.forward(arch, operator, i, tile.len, |value| values.of(value, tile), buffers, y);
-            }
-        }
-        match place {
-            Place::Lane => self.values[operator.output] = output,
-            Place::Workspace(buffer) => workspace.values[buffer] = output,
-        }
-    }
-
-    fn backward(&mut self, shared: &Shared<'_, T>, workspace: &mut Workspace<T>, i: usize, tile: Tile) {
-        let (plan, arch) = (shared.plan, shared.arch);
-        let (operator, gradient) = (&plan.operators[i], &plan.gradients[i]);
-        let mut output = std::mem::take(&mut self.slots[gradient.output]);
-        let y_len = tile.len * plan.value_lens[operator.output];
-        let dy = &mut output[tile.first * plan.slot_lens[gradient.output]..][..y_len];
-
-        let values = Values { shared, lane: &self.values, workspace: &workspace.values, first: self.samples.start };
-        let read = |i: usize| values.of(operator.inputs[i], tile);
-        let (x, y) = (read(0), values.of(operator.output, tile));
-        let (slots, scratch, partial) = (&mut self.slots, &mut workspace.scratch, &mut self.partial);
-        if let Some(quantized) = shared.quantized {
-            let factors = self.factors.get(operator.output).map_or(&[][..], |f| &f[tile.range(y_len / tile.len)]);
-            quantized.backward(arch, i, y, factors, dy, partial);
-        }
-        // The slot of an operand, for operators whose input gradient is not in place.
-        let mut target_of = |operand: usize, write: &mut dyn FnMut(Into, &mut [T])| {
-            if let Some(Target { slot, into }) = gradient.targets[operand] {
-                let start = tile.first * plan.slot_lens[slot];
-                write(into, &mut slots[slot][start..][..tile.len * plan.value_lens[operator.inputs[operand]]]);
-            }
-        };
-        let mut target = |write: &mut dyn FnMut(Into, &mut [T])| target_of(0, write);
-        match &operator.kernel {
-            Kernel::Conv2d { op, w, bias } => {
-                elementwise::mask(arch, op.activation, y, dy);
-                bias_gradient(arch, bias, dy, partial);
-                if let Constant::Parameter(range) = w {
-                    op.weight_gradient(x, dy, scratch, &mut partial[range.clone()]);
-                }
-                target(&mut |into, dx| op.input_gradient(arch, shared.constant(w), dy, scratch, into, dx));
-            }
-            Kernel::Depthwise { op, w, bias } => {
-                elementwise::mask(arch, op.activation, y, dy);
-                bias_gradient(arch, bias, dy, partial);
-                if let Constant::Parameter(range) = w {
-                    op.weight_gradient(arch, x, dy, &mut partial[range.clone()]);
-                }
-                target(&mut |into, dx| op.input_gradient(arch, shared.constant(w), dy, into, dx));
-            }
-            Kernel::Dense { op, w, bias } => {
-                elementwise::mask(arch, op.activation, y, dy);
-                bias_gradient(arch, bias, dy, partial);
-                if let Constant::Parameter(range) = w {
-                    op.weight_gradient(x, dy, &mut partial[range.clone()]);
-                }
-                target(&mut |into, dx| op.input_gradient(shared.constant(w), dy, into, dx));
-            }
-            Kernel::MaxPool { op, index } => {
-                let taps = &self.taps[*index][tile.range(y_len / tile.len)];
-                target(&mut |into, dx| op.max_gradient(arch, dy, taps, into, dx));
-            }
-            Kernel::AveragePool(op) => target(&mut |into, dx| op.average_gradient(arch, dy, into, dx)),
-            Kernel::BatchNorm { op, index, .. } => op.input_gradient(arch, &shared.factors[*index], x, dy),
-            Kernel::Activation(activation) | Kernel::Add(activation) => elementwise::mask(arch, *activation, y, dy),
-            Kernel::Unary(op) => op.gradient(arch, x, y, dy),
-            Kernel::Pairwise { op, b } => {
-                elementwise::mask(arch, op.activation, y, dy);
-                let second = b.as_ref().map_or_else(|| read(1), |b| shared.constant(b));
-                target_of(0, &mut |into, da| op.first_gradient(arch, dy, second, into, da));
-                match b {
-                    Some(Constant::Parameter(range)) => op.second_gradient(arch, dy, x, &mut partial[range.clone()]),
-                    Some(Constant::Buffer(_)) => {}
-                    None => target_of(1, &mut |into, db| {
-                        if into == Into::Write {
-                            db.fill(T::ZERO);
-                        }
-                        op.second_gradient(arch, dy, x, db);
-                    }),
-                }
-            }
-            Kernel::Movement(op) => {
-                for i in 0..operator.inputs.len() {
-                    target_of(i, &mut |into, dx| op.gradient(arch, i, dy, into, dx));
-                }
-            }
-            Kernel::Softmax { classes } => loss::softmax_gradient(*classes, y, dy),
-        }
-        if operator.kernel.gradient_is_in_place() {
-            for &Target { slot, into } in gradient.targets.iter().flatten() {
-                let start = tile.first * plan.slot_lens[slot];
-                match into {
-                    Into::Write if slot == gradient.output => {}
-                    Into::Add if slot == gradient.output => elementwise::double(arch, dy),
-                    _ => elementwise::deliver(arch, dy, into, &mut self.slots[slot][start..start + y_len]),
-                }
-            }
-        }
-        self.slots[gradient.output] = output;
-    }
 }
 
 /// Every value that a step can read.
@@ -381,20 +278,16 @@ struct Values<'a, T> {
 impl<'a, T> Values<'a, T> {
     /// The tile's part of a value; the graph's input comes from the caller.
     fn of(&self, value: usize, tile: Tile) -> &'a [T] {
-        let (plan, place) = (self.shared.plan, self.shared.plan.places[value]);
+        let (plan, batch) = (self.shared.plan, self.shared.batch);
+        let value = if batch.random.is_some() { value } else { plan.at_inference[value] };
+        let place = plan.places[value];
         let range = tile.at(place).range(plan.value_lens[value]);
         match place {
-            _ if value == plan.input => {
-                &self.shared.batch.x[Tile { first: self.first + tile.first, ..tile }.range(plan.value_lens[value])]
+            _ if Some(value) == plan.input => {
+                &batch.x[Tile { first: self.first + tile.first, ..tile }.range(plan.value_lens[value])]
             }
             Place::Lane => &self.lane[value][range],
             Place::Workspace(buffer) => &self.workspace[buffer][range],
         }
-    }
-}
-
-fn bias_gradient<T: Real>(arch: Arch, bias: &Option<Constant>, dy: &[T], partial: &mut [T]) {
-    if let Some(Constant::Parameter(range)) = bias {
-        elementwise::column_sums(arch, dy, &mut partial[range.clone()]);
     }
 }

@@ -22,9 +22,9 @@ mod prepare;
 use super::EngineOf;
 use super::aligned::Aligned;
 use super::error::EngineError;
+use super::kernel::{Kernel, Operator};
 use super::plan::Plan;
 use super::real::Real;
-use super::resolve::{Kernel, Operator};
 use super::simd::vectorize;
 use crate::graph::eval::Value;
 use crate::graph::lower::{Lowered, Scaling};
@@ -78,7 +78,7 @@ enum Forward<T> {
     /// As a float operator: it selects among the values of its input.
     Select,
     /// By a float product of codes.
-    Product { kernel: Kernel, w: Vec<T>, bias: Vec<i32>, lowered: Lowered },
+    Product { kernel: Kernel<T>, w: Vec<T>, bias: Vec<i32>, lowered: Lowered },
     /// By core, from the values that stand for these operands of the node.
     Core { node: usize, lowered: Lowered, operands: Vec<(TensorId, usize)> },
 }
@@ -161,13 +161,14 @@ impl<T: Real> EngineOf<T> {
             self.lanes.iter_mut().for_each(|lane| lane.factors_for(&self.plan, samples));
         }
         self.quantized = Some(quantized);
+        self.fresh = false;
         Ok(())
     }
 }
 
 impl<T: Real> Quantized<T> {
     /// Elements a sample of the largest input whose codes are multiplied.
-    fn codes_len(&self, plan: &Plan) -> usize {
+    fn codes_len(&self, plan: &Plan<T>) -> usize {
         let products = plan.operators.iter().zip(&self.operators);
         let products = products.filter(|(_, q)| matches!(q.forward, Forward::Product { .. }));
         products.map(|(op, _)| plan.value_lens[op.inputs[0]]).max().unwrap_or(0)
@@ -199,7 +200,7 @@ impl<T: Real> Quantized<T> {
     pub(super) fn forward<'a>(
         &self,
         arch: Arch,
-        operator: &Operator,
+        operator: &Operator<T>,
         i: usize,
         samples: usize,
         read: impl Fn(usize) -> &'a [T],

@@ -1,121 +1,31 @@
 //! From graph nodes to operators with proved geometry and located constants; everything that can be refused is, here.
 
+mod nodes;
+
 use super::batch_norm::BatchNorm;
 use super::conv2d::Conv2d;
 use super::dense::Dense;
 use super::depthwise::Depthwise;
 use super::error::EngineError;
+use super::kernel::{Constant, Kernel, Operator};
 use super::movement::Movement;
 use super::pairwise::{Arithmetic, Pairwise};
 use super::pool::Pool;
+use super::real::Real;
 use super::unary::Unary;
 use super::window::Grid;
 use crate::graph::{Activation, Data, Graph, Node, Op, Padding, Role, Sliding, TensorId};
 use crate::ops;
 use std::ops::Range;
 
-/// Where a constant operand lies.
-#[derive(Debug, Clone)]
-pub(super) enum Constant {
-    /// In the flat vector of trained values.
-    Parameter(Range<usize>),
-    /// In the flat vector of buffers; has no gradient.
-    Buffer(Range<usize>),
-}
-
-/// What an operator computes, and with which constants.
-#[derive(Debug, Clone)]
-pub(super) enum Kernel {
-    Conv2d {
-        op: Conv2d,
-        w: Constant,
-        bias: Option<Constant>,
-    },
-    Depthwise {
-        op: Depthwise,
-        w: Constant,
-        bias: Option<Constant>,
-    },
-    Dense {
-        op: Dense,
-        w: Constant,
-        bias: Option<Constant>,
-    },
-    BatchNorm {
-        op: BatchNorm,
-        index: usize,
-        gamma: Constant,
-        beta: Constant,
-        mean: Range<usize>,
-        var: Range<usize>,
-    },
-    Activation(Activation),
-    Unary(Unary),
-    Add(Activation),
-    /// `b` is the second operand, where it is constant.
-    Pairwise {
-        op: Pairwise,
-        b: Option<Constant>,
-    },
-    Movement(Movement),
-    MaxPool {
-        op: Pool,
-        index: usize,
-    },
-    AveragePool(Pool),
-    Softmax {
-        classes: usize,
-    },
-}
-
-impl Kernel {
-    /// Whether the gradient of the input may take the place of the output's.
-    pub(super) fn gradient_is_in_place(&self) -> bool {
-        match self {
-            Self::BatchNorm { .. } | Self::Activation(_) | Self::Unary(_) | Self::Add(_) | Self::Softmax { .. } => true,
-            Self::Conv2d { .. } | Self::Depthwise { .. } | Self::Dense { .. } | Self::Pairwise { .. } => false,
-            Self::Movement(_) | Self::MaxPool { .. } | Self::AveragePool(_) => false,
-        }
-    }
-
-    /// Whether any constant of this operator is trained.
-    pub(super) fn is_trained(&self) -> bool {
-        let trained = |c: &Constant| matches!(c, Constant::Parameter(_));
-        match self {
-            Self::Conv2d { w, bias, .. } | Self::Depthwise { w, bias, .. } | Self::Dense { w, bias, .. } => {
-                trained(w) || bias.as_ref().is_some_and(trained)
-            }
-            Self::Pairwise { b, .. } => b.as_ref().is_some_and(trained),
-            Self::BatchNorm { gamma, beta, .. } => trained(gamma) || trained(beta),
-            _ => false,
-        }
-    }
-
-    /// Elements of scratch that one sample needs.
-    pub(super) fn scratch_len(&self) -> usize {
-        if let Self::Conv2d { op, .. } = self { op.scratch_len() } else { 0 }
-    }
-}
-
-/// A kernel between values, which are named by the tensor that first held them (reshapes are only other names).
-#[derive(Debug, Clone)]
-pub(super) struct Operator {
-    /// Its place among the graph's nodes.
-    pub(super) node: usize,
-    pub(super) kernel: Kernel,
-    /// Operands that are no constants.
-    pub(super) inputs: Vec<usize>,
-    pub(super) output: usize,
-}
-
 /// The operators that lead to the graph's output, in order.
-pub(super) struct Resolved {
-    pub(super) operators: Vec<Operator>,
-    pub(super) input: usize,
+pub(super) struct Resolved<T> {
+    pub(super) operators: Vec<Operator<T>>,
+    /// None where the network has its data in it: one sample, whose rows are nodes.
+    pub(super) input: Option<usize>,
     pub(super) output: usize,
-    /// Number of [`Kernel::BatchNorm`] and [`Kernel::MaxPool`] among the operators.
+    /// Number of [`Kernel::BatchNorm`] among the operators.
     pub(super) batch_norms: usize,
-    pub(super) max_pools: usize,
 }
 
 /// Ranges of all tensors of `role` in one flat vector, in graph order.
@@ -139,17 +49,22 @@ struct Resolver<'a> {
     value_of: Vec<Option<usize>>,
     batch_norms: usize,
     max_pools: usize,
+    attentions: usize,
+    dropouts: usize,
 }
 
 /// Checks the whole graph and resolves its operators.
-pub(super) fn resolve(
+pub(super) fn resolve<T: Real>(
     graph: &Graph,
     parameters: &[(TensorId, Range<usize>)],
     buffers: &[(TensorId, Range<usize>)],
-) -> Result<Resolved, EngineError> {
+) -> Result<Resolved<T>, EngineError> {
     check_tensors(graph)?;
-    let &[input] = graph.inputs.as_slice() else {
-        return Err(EngineError::Ends { what: "input", count: graph.inputs.len() });
+    let has_features = graph.nodes.iter().any(|node| node.op.is::<ops::SparseDense>());
+    let input = match graph.inputs.as_slice() {
+        &[input] => Some(input),
+        [] if has_features => None,
+        inputs => return Err(EngineError::Ends { what: "input", count: inputs.len() }),
     };
     let &[output] = graph.outputs.as_slice() else {
         return Err(EngineError::Ends { what: "output", count: graph.outputs.len() });
@@ -157,8 +72,11 @@ pub(super) fn resolve(
     graph.validate()?;
 
     let value_of = vec![None; graph.tensors.len()];
-    let mut resolver = Resolver { graph, parameters, buffers, value_of, batch_norms: 0, max_pools: 0 };
-    resolver.value_of[input.0] = Some(input.0);
+    let mut resolver =
+        Resolver { graph, parameters, buffers, value_of, batch_norms: 0, max_pools: 0, attentions: 0, dropouts: 0 };
+    if let Some(input) = input {
+        resolver.value_of[input.0] = Some(input.0);
+    }
     let live = live_nodes(graph, output);
     let mut operators = Vec::new();
     for (n, (node, live)) in graph.nodes.iter().zip(live).enumerate() {
@@ -173,8 +91,8 @@ pub(super) fn resolve(
         let (tensor, what) = (graph[output].name.clone(), "the graph's output is computed by no operator".into());
         return Err(EngineError::Tensor { tensor, what });
     };
-    let Resolver { batch_norms, max_pools, .. } = resolver;
-    Ok(Resolved { operators, input: input.0, output: value, batch_norms, max_pools })
+    let input = input.map(|input| input.0);
+    Ok(Resolved { operators, input, output: value, batch_norms: resolver.batch_norms })
 }
 
 fn check_tensors(graph: &Graph) -> Result<(), EngineError> {
@@ -223,7 +141,7 @@ fn refuse(node: &Node, what: String) -> EngineError {
 
 impl Resolver<'_> {
     /// The operator of a node, or `None` if its output is only another name for its input.
-    fn node(&mut self, n: usize, node: &Node) -> Result<Option<Operator>, EngineError> {
+    fn node<T: Real>(&mut self, n: usize, node: &Node) -> Result<Option<Operator<T>>, EngineError> {
         if matches!(node.op, Op::Reshape(_) | Op::Clamp(ops::Clamp(Activation::None))) {
             self.value_of[node.output.0] = Some(self.value(node, 0)?);
             return Ok(None);
@@ -234,6 +152,7 @@ impl Resolver<'_> {
                 if self.is_value(node, b) { vec![a, b] } else { vec![a] }
             }
             Op::Concat(_) => (0..node.inputs.len()).collect(),
+            Op::SparseDense(_) => Vec::new(),
             _ => vec![0],
         };
         let inputs = operands.into_iter().map(|operand| self.value(node, operand)).collect::<Result<_, _>>()?;
@@ -242,11 +161,14 @@ impl Resolver<'_> {
         Ok(Some(Operator { node: n, kernel, inputs, output: node.output.0 }))
     }
 
-    fn kernel(&mut self, node: &Node) -> Result<Kernel, EngineError> {
+    fn kernel<T: Real>(&mut self, node: &Node) -> Result<Kernel<T>, EngineError> {
         let shape = |i: usize| self.graph[node.inputs[i]].shape.as_slice();
         let last = |i: usize| shape(i).last().copied().unwrap_or(1);
         let biased = || Ok::<_, EngineError>((self.constant(node, 1)?, self.optional(node, 2)?));
         Ok(match node.op {
+            Op::Conv2d(_) | Op::SparseDense(_) | Op::Propagate(_) | Op::Dropout(_) if self.is_over_nodes() => {
+                self.kernel_over_nodes(node)?
+            }
             Op::Conv2d(ops::Conv2d { ref sliding, activation }) => {
                 let (w, bias) = biased()?;
                 let grid = grid(node, sliding, shape(0), &shape(1)[1..3])?;
@@ -313,7 +235,12 @@ impl Resolver<'_> {
         })
     }
 
-    fn pairwise(&self, node: &Node, arithmetic: Arithmetic, activation: Activation) -> Result<Kernel, EngineError> {
+    fn pairwise<T: Real>(
+        &self,
+        node: &Node,
+        arithmetic: Arithmetic,
+        activation: Activation,
+    ) -> Result<Kernel<T>, EngineError> {
         let [a, b] = self.pair(node)?;
         let len = |operand: usize| self.graph[node.inputs[operand]].element_count();
         if arithmetic == Arithmetic::Add && self.is_value(node, b) && len(a) == len(b) {

@@ -4,6 +4,7 @@ mod determinism;
 mod distill;
 mod gradients;
 mod imported;
+mod nodes;
 mod quantized;
 mod refusals;
 mod semantics;

@@ -4,9 +4,9 @@ use super::super::conv2d::Conv2d;
 use super::super::dense::Dense;
 use super::super::depthwise::Depthwise;
 use super::super::error::EngineError;
+use super::super::kernel::{Kernel, Operator};
 use super::super::plan::Plan;
 use super::super::real::Real;
-use super::super::resolve::{Kernel, Operator};
 use super::super::{Aligned, Parameter};
 use super::{Codes, Forward, LearnedScale, Quantized, QuantizedOperator, QuantizedWeights};
 use crate::graph::lower::{Lowered, Scaling, clamp_codes};
@@ -20,7 +20,7 @@ const LARGEST_SHIFT: i8 = 30;
 
 impl<T: Real> Quantized<T> {
     pub(super) fn new(
-        plan: &Plan,
+        plan: &Plan<T>,
         parameters: &[Parameter],
         values: &[T],
         integer: &Graph,
@@ -91,8 +91,8 @@ fn fill_reals<T: Real>(integer: &Graph, id: TensorId, quant: &Quant, to: &mut [T
 }
 
 fn operator_of<T: Real>(
-    plan: &Plan,
-    operator: &Operator,
+    plan: &Plan<T>,
+    operator: &Operator<T>,
     integer: &Graph,
     root: &[usize],
     step_of: &impl Fn(TensorId) -> Option<Range<usize>>,
@@ -139,7 +139,7 @@ fn operator_of<T: Real>(
 }
 
 /// The float product alone: core adds the bias and clamps.
-fn without_clamp(kernel: &Kernel) -> Kernel {
+fn without_clamp<T: Real>(kernel: &Kernel<T>) -> Kernel<T> {
     let mut kernel = kernel.clone();
     match &mut kernel {
         Kernel::Conv2d { op: Conv2d { activation, .. }, .. }

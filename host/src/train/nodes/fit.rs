@@ -1,8 +1,7 @@
 //! The epochs of one network over one graph: a step on all training nodes, then a look at all others.
 
 use super::NodeTask;
-use crate::engine::Slots;
-use crate::engine::nodes::{NodeEngine, NodeTeacher, Objective, Randomness, softmax};
+use crate::engine::{Engine, NodeTeacher, Objective, Options, Randomness, Slots, softmax};
 use crate::graph::Graph;
 use crate::recipe::Optimizer;
 use crate::train::{Phase, TrainError};
@@ -100,7 +99,7 @@ impl Fit<'_> {
         phase: Phase,
         tell: &mut dyn FnMut(&NodeEpoch),
     ) -> Result<Fitted, TrainError> {
-        let mut engine = NodeEngine::new(graph, self.threads)?;
+        let mut engine = Engine::new(graph, Options { batch: 1, threads: self.threads })?;
         let objective = Objective { labels: &task.labels, rows: &task.train, teacher: self.teacher };
         let slots = self.optimizer.name.slots(&self.optimizer.hyper(self.optimizer.lr));
         let mut slots = Slots::new(slots, engine.values().len());
@@ -110,12 +109,12 @@ impl Fit<'_> {
             let started = Instant::now();
             let lr = self.optimizer.schedule.rate(self.optimizer.lr, schedule::progress(epoch as u32, self.epochs));
             let randomness = Randomness { seed: self.seed, step: epoch as u64 };
-            let loss = engine.loss_and_gradients(&objective, randomness)?;
+            let loss = engine.loss_and_gradients_of_nodes(&objective, randomness)?.mean;
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { phase, epoch, step: epoch as u32, loss, lr, lambda: 0.0 });
             }
             self.step(&mut engine, &mut slots, lr, epoch)?;
-            let logits = engine.logits();
+            let logits = engine.logits(&[], 1)?;
             let val_accuracy = task.accuracy(logits, &task.val);
             if val_accuracy >= best.val_accuracy {
                 best = Best { epoch, val_accuracy, logits: logits.to_vec(), ..best };
@@ -129,7 +128,7 @@ impl Fit<'_> {
             }
         }
         if self.epochs == 0 {
-            best.logits = engine.logits().to_vec();
+            best.logits = engine.logits(&[], 1)?.to_vec();
             best.values.copy_from_slice(engine.values());
             best.val_accuracy = task.accuracy(&best.logits, &task.val);
         }
@@ -142,7 +141,7 @@ impl Fit<'_> {
     }
 
     /// The optimizer's step, then what holds weights at zero.
-    fn step(&self, engine: &mut NodeEngine, slots: &mut Slots, lr: f64, epoch: usize) -> Result<(), TrainError> {
+    fn step(&self, engine: &mut Engine, slots: &mut Slots, lr: f64, epoch: usize) -> Result<(), TrainError> {
         let t = NonZeroU32::new(epoch as u32).unwrap_or(NonZeroU32::MIN);
         let (rule, hyper) = (self.optimizer.name, self.optimizer.hyper(lr));
         engine.update(slots, |values, gradients, slots| rule.step(&hyper, values, gradients, slots, t))?;

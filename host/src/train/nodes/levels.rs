@@ -1,7 +1,7 @@
 //! One level of sparsity: which edges and how many weights stay, and the network trained with what is left.
 
 use super::{Fit, Fitted, NodeTask, Weights};
-use crate::engine::nodes::NodeTeacher;
+use crate::engine::NodeTeacher;
 use crate::graph::{Graph, GraphError};
 use crate::sparsify::teddy::{self, DropUnit, EdgeOrder, EdgeRanks};
 use crate::train::{Phase, TrainError};

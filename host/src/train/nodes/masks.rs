@@ -1,7 +1,7 @@
 //! UGS (Chen et al. 2021): masks on edges and weights that are trained beside the weights, cut a little each round.
 
 use super::{Fit, Fitted, NodeTask, Weights};
-use crate::engine::nodes::{NodeEngine, Objective, Randomness};
+use crate::engine::{Engine, Objective, Options, Randomness};
 use crate::graph::{Graph, GraphError};
 use crate::sparsify::teddy::{EDGES_A_LEVEL, WEIGHTS_A_LEVEL};
 use crate::train::{Phase, TrainError};
@@ -89,7 +89,7 @@ fn train_masks(
     fit: Fit<'_>,
     round: u32,
 ) -> Result<(Vec<f32>, Vec<f32>), TrainError> {
-    let mut engine = NodeEngine::new(graph, fit.threads)?;
+    let mut engine = Engine::new(graph, Options { batch: 1, threads: fit.threads })?;
     let loops = task.input.adjacency.csr().self_loops();
     let mut rng = ChaCha8Rng::seed_from_u64(fit.seed);
     rng.set_stream(u64::from(round));
@@ -116,14 +116,14 @@ fn train_masks(
         engine.values_mut().iter_mut().zip(product).for_each(|(value, product)| *value = product);
         engine.edge_mask().into_iter().for_each(|mask| mask.values.copy_from_slice(&edge_mask));
         if epoch > 1 {
-            let val_accuracy = task.accuracy(engine.logits(), &task.val);
+            let val_accuracy = task.accuracy(engine.logits(&[], 1)?, &task.val);
             if val_accuracy >= best.0 {
                 best = (val_accuracy, edge_mask.clone(), weight_mask.clone());
             }
         }
         // Away from the steps of retraining.
         let randomness = Randomness { seed: fit.seed, step: u64::from(round) << 32 | epoch as u64 };
-        let loss = engine.loss_and_gradients(&objective, randomness)?;
+        let loss = engine.loss_and_gradients_of_nodes(&objective, randomness)?.mean;
         if !loss.is_finite() {
             let (phase, step, lr) = (Phase::Ramp, epoch as u32, adam.lr);
             return Err(TrainError::Diverged { phase, epoch, step, loss, lr, lambda: 0.0 });

@@ -3,7 +3,7 @@
 use super::{
     Edges, Fit, Fitted, Masked, NodeEpoch, NodeTask, Teacher, WeightRule, Weights, iterative_masks, prune, train_level,
 };
-use crate::engine::nodes::NodeEngine;
+use crate::engine::{Engine, Options};
 use crate::graph::{Adjacency, Graph, GraphError};
 use crate::io::atomic;
 use crate::recipe::{GraphMethod, GraphOptions, Recipe};
@@ -162,7 +162,7 @@ fn row(phase: Phase, epoch: &NodeEpoch) -> EpochRow {
 
 /// A trained network as [`Fitted`], without its epochs.
 fn as_it_is(graph: Graph, task: &NodeTask, threads: usize) -> Result<Fitted, TrainError> {
-    let logits = NodeEngine::new(&graph, threads)?.logits().to_vec();
+    let logits = Engine::new(&graph, Options { batch: 1, threads })?.logits(&[], 1)?.to_vec();
     let [val_accuracy, test_accuracy] = [&task.val, &task.test].map(|nodes| task.accuracy(&logits, nodes));
     Ok(Fitted { graph, epoch: 0, val_accuracy, test_accuracy, logits, epochs: Vec::new() })
 }

@@ -5,8 +5,7 @@
 //! layer is frozen, its rows are divided by their length, and the next one learns from them. Layers vote.
 
 use super::NodeTask;
-use crate::engine::Slots;
-use crate::engine::nodes::{NodeEngine, Randomness};
+use crate::engine::{Engine, Options, Slots};
 use crate::graph::{Activation, Adjacency, Features, Graph, GraphError, Propagation, Worth};
 use crate::ops;
 use crate::train::TrainError;
@@ -110,7 +109,8 @@ impl SingleForward {
         let classes = task.input.classes;
         let bound = (6.0 / (features.width() + width) as f32).sqrt();
         let initial = (0..features.width() * width).map(|_| (uniform(rng) * 2.0 - 1.0) * bound).collect();
-        let mut engine = NodeEngine::new(&on.network(features, width, initial)?, self.threads)?;
+        let mut engine =
+            Engine::new(&on.network(features, width, initial)?, Options { batch: 1, threads: self.threads })?;
         let labels: Vec<u32> = task.train.iter().map(|node| task.labels[*node as usize]).collect();
         let mut scratch = vec![0.0; classes];
         let mut d_hidden = vec![0.0; task.train.len() * width];
@@ -119,7 +119,7 @@ impl SingleForward {
         let adam = Adam { lr: self.lr, decay: Decay::Coupled(self.weight_decay), ..Adam::default() };
         let mut slots = Slots::new(adam.slots(), engine.values().len());
         for epoch in 1..=self.epochs {
-            let output = engine.logits();
+            let output = engine.logits(&[], 1)?;
             let hidden: Vec<f32> = task.train.iter().flat_map(|node| row(output, *node, width)).copied().collect();
             let anchors = &output[nodes * width..];
             let outputs = Outputs { hidden: &hidden, anchors, width, temperature: 1.0 };
@@ -129,11 +129,11 @@ impl SingleForward {
             for (node, d) in task.train.iter().zip(d_hidden.chunks_exact(width)) {
                 gradient[*node as usize * width..][..width].copy_from_slice(d);
             }
-            engine.gradients_from(&gradient, Randomness { seed: self.seed, step: epoch as u64 })?;
+            engine.gradients_from(&gradient)?;
             let t = NonZeroU32::new(epoch as u32).unwrap_or(NonZeroU32::MIN);
             engine.update(&mut slots, |values, gradients, slots| adam.step(values, gradients, slots, t))?;
             if epoch % self.every.max(1) == 0 {
-                let accuracy = self.accuracy(on, engine.logits(), votes, &task.val)?;
+                let accuracy = self.accuracy(on, engine.logits(&[], 1)?, votes, &task.val)?;
                 idle += 1;
                 if accuracy > best.0 {
                     best = (accuracy, epoch, engine.values().to_vec());
@@ -146,7 +146,7 @@ impl SingleForward {
         }
         let (val_accuracy, epoch, values) = best;
         engine.values_mut().copy_from_slice(&values);
-        let output = engine.logits().to_vec();
+        let output = engine.logits(&[], 1)?.to_vec();
         let test_accuracy = self.accuracy(on, &output, votes, &task.test)?;
         let all = Outputs { hidden: &[], anchors: &output[nodes * width..], width, temperature: 1.0 };
         all.vote(&output[..nodes * width], &mut scratch, votes).map_err(core_error)?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// edges their node has.
 ///
 /// ```
-/// use niwaki::engine::nodes::Convergent;
+/// use niwaki::engine::Convergent;
 /// use niwaki::graph::Adjacency;
 /// use std::sync::Arc;
 ///

@@ -1,10 +1,10 @@
 //! Sums over neighbours with factors on both sides: GCN, GIN's sum and SAGE's mean, and each one's transpose.
 
-use super::super::elementwise::{Clamp, for_channel_blocks};
-use super::super::gemm::Into;
-use super::super::real::Real;
-use super::super::simd::vectorize;
-use super::pool::Pool;
+use super::elementwise::{Clamp, for_channel_blocks};
+use super::gemm::Into;
+use super::real::Real;
+use super::simd::vectorize;
+use super::threads::Threads;
 use crate::graph::{Activation, Adjacency, Propagation};
 use pulp::Arch;
 
@@ -60,18 +60,18 @@ impl Rows {
 
 /// `y_i = left_i (Σ_j m_ij right_j x_j + own right_i x_i)`
 #[derive(Debug, Clone)]
-pub(super) struct Gather<T> {
+pub(super) struct Propagate<T> {
     rows: Rows,
     /// The transpose, and where its entries lie in `rows`; none where they are the same and no mask tells them apart.
     transposed: (Rows, Vec<u32>),
     left: Vec<T>,
     right: Vec<T>,
     /// What a node itself counts, where that is not trained.
-    pub(super) own: T,
+    own: T,
     pub(super) rule: Propagation,
 }
 
-/// One direction of a [`Gather`].
+/// One direction of a [`Propagate`].
 struct Pass<'a, T> {
     rows: &'a Rows,
     /// By entry.
@@ -83,7 +83,7 @@ struct Pass<'a, T> {
     own: T,
 }
 
-impl<T: Real> Gather<T> {
+impl<T: Real> Propagate<T> {
     pub(super) fn new(graph: &Adjacency, rule: Propagation) -> Self {
         let rows = Rows::of(graph, !matches!(rule, Propagation::Gcn));
         let degrees = || (0..rows.count()).map(|row| rows.range(row).len() as f64);
@@ -100,6 +100,11 @@ impl<T: Real> Gather<T> {
         Self { transposed, rows, left, right, own, rule }
     }
 
+    /// What a node itself counts: `1 + eps` where there is one.
+    pub(super) fn own(&self, eps: Option<&[T]>) -> T {
+        eps.and_then(|eps| eps.first()).map_or(self.own, |eps| T::ONE + *eps)
+    }
+
     /// Entries that a mask has.
     pub(super) fn entries(&self) -> usize {
         self.rows.columns.len()
@@ -110,7 +115,7 @@ impl<T: Real> Gather<T> {
     pub(super) fn forward(
         &self,
         arch: Arch,
-        pool: &Pool,
+        threads: &Threads,
         mask: Option<&[T]>,
         own: T,
         activation: Activation,
@@ -118,7 +123,7 @@ impl<T: Real> Gather<T> {
         y: &mut [T],
     ) {
         let pass = Pass { rows: &self.rows, mask, order: None, left: &self.left, right: &self.right, own };
-        pass.run(arch, pool, Clamp::new(activation), Into::Write, x, y);
+        pass.run(arch, threads, Clamp::new(activation), Into::Write, x, y);
     }
 
     /// `dx = Gᵀ dy` or `dx += Gᵀ dy`
@@ -126,7 +131,7 @@ impl<T: Real> Gather<T> {
     pub(super) fn input_gradient(
         &self,
         arch: Arch,
-        pool: &Pool,
+        threads: &Threads,
         mask: Option<&[T]>,
         own: T,
         dy: &[T],
@@ -135,7 +140,7 @@ impl<T: Real> Gather<T> {
     ) {
         let (rows, order) = (&self.transposed.0, Some(&self.transposed.1[..]));
         let pass = Pass { rows, mask, order, left: &self.right, right: &self.left, own };
-        pass.run(arch, pool, Clamp::new(Activation::None), into, dy, dx);
+        pass.run(arch, threads, Clamp::new(Activation::None), into, dy, dx);
     }
 
     /// Adds the gradient of every entry of the mask: `left_i right_j ⟨dy_i, x_j⟩`.
@@ -182,9 +187,9 @@ pub(super) fn lanes_dot<T: Real>(a: &[T], b: &[T]) -> T {
 }
 
 impl<T: Real> Pass<'_, T> {
-    fn run(&self, arch: Arch, pool: &Pool, clamp: Clamp<T>, into: Into, x: &[T], y: &mut [T]) {
+    fn run(&self, arch: Arch, threads: &Threads, clamp: Clamp<T>, into: Into, x: &[T], y: &mut [T]) {
         let width = y.len() / self.rows.count();
-        pool.rows(y, width, |start, part| self.run_part(arch, clamp, into, start / width, width, x, part));
+        threads.rows(y, width, |start, part| self.run_part(arch, clamp, into, start / width, width, x, part));
     }
 
     /// Rows from `first` on.

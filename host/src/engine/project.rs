@@ -1,7 +1,7 @@
 //! core's projection onto at most so many nonzero values, in parts that threads share.
 
-use super::NodeEngineOf;
-use super::pool::{PARTS, Pool};
+use super::EngineOf;
+use super::threads::{PARTS, Threads};
 
 /// Bits of a magnitude by pass, highest first: `(shift, width)`. A float's sign is none of them.
 const PASSES: [(u32, u32); 3] = [(20, 11), (10, 10), (0, 10)];
@@ -19,15 +19,15 @@ fn magnitude(value: f32) -> u32 {
     value.to_bits() & (u32::MAX >> 1)
 }
 
-impl NodeEngineOf<f32> {
+impl EngineOf<f32> {
     /// Zeroes the `zeros` parameters of smallest magnitude: `niwaki_core::teddy::project_l0`, bit for bit.
     pub fn project_l0(&mut self, zeros: usize) {
         self.fresh = false;
-        project(&self.pool, &mut self.values, zeros);
+        project(&self.threads, &mut self.values, zeros);
     }
 }
 
-fn project(pool: &Pool, values: &mut [f32], zeros: usize) {
+fn project(threads: &Threads, values: &mut [f32], zeros: usize) {
     if zeros == 0 || values.is_empty() {
         return;
     }
@@ -37,7 +37,7 @@ fn project(pool: &Pool, values: &mut [f32], zeros: usize) {
     let (mut prefix, mut rank) = (0_u32, zeros);
     for (shift, width) in PASSES {
         let above = shift + width;
-        pool.parts(&mut parts, 1, |_, parts| {
+        threads.parts(&mut parts, 1, |_, parts| {
             for Part { values, counts, .. } in parts {
                 counts.fill(0);
                 for key in values.iter().map(|value| magnitude(*value)) {
@@ -67,7 +67,7 @@ fn project(pool: &Pool, values: &mut [f32], zeros: usize) {
         part.ties = rank.min(part.counts[digit] as usize);
         rank -= part.ties;
     }
-    pool.parts(&mut parts, 1, |_, parts| {
+    threads.parts(&mut parts, 1, |_, parts| {
         for Part { values, ties, .. } in parts {
             for value in values.iter_mut() {
                 let key = magnitude(*value);
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn every_number_of_zeros_has_the_bits_of_core() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let pools = [1, 3].map(|threads| Pool::new(threads).expect("threads"));
+        let each = [1, 3].map(|threads| Threads::new(threads).expect("threads"));
         for len in [1, 15, 16, 17, 1000, 40_000] {
             // Any bits but NaN, and many that are equal.
             let mut value = |_| match rng.next_u32() {
@@ -101,9 +101,9 @@ mod tests {
             for zeros in [0, 1, len / 7, len / 2, len * 9 / 10, len, len + 3] {
                 let mut expected = values.clone();
                 niwaki_core::teddy::project_l0(&mut [&mut expected], zeros);
-                for pool in &pools {
+                for threads in &each {
                     let mut got = values.clone();
-                    project(pool, &mut got, zeros);
+                    project(threads, &mut got, zeros);
                     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
                     assert!(bits(&got) == bits(&expected), "{zeros} of {len}");
                 }

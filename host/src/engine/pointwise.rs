@@ -1,25 +1,33 @@
-//! A dense layer on every node.
+//! A dense layer on every node: a convolution of one tap whose positions are nodes.
 
-use super::super::elementwise::{bias_activation, column_sums};
-use super::super::gemm::{Into, Matrix, gemm};
-use super::super::real::Real;
-use super::pool::{PARTS, Pool};
+use super::elementwise::bias_activation;
+use super::gemm::{Into, Matrix, gemm};
+use super::real::Real;
+use super::threads::{PARTS, Threads};
 use crate::graph::Activation;
 use pulp::Arch;
 
 /// `y = clamp(x wᵀ + bias)` with `x: [nodes, inputs]`, `w: [outputs, inputs]`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Linear {
+pub(super) struct Pointwise {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     pub(super) activation: Activation,
 }
 
-impl Linear {
-    pub(super) fn forward<T: Real>(&self, arch: Arch, pool: &Pool, x: &[T], w: &[T], bias: Option<&[T]>, y: &mut [T]) {
+impl Pointwise {
+    pub(super) fn forward<T: Real>(
+        &self,
+        arch: Arch,
+        threads: &Threads,
+        x: &[T],
+        w: &[T],
+        bias: Option<&[T]>,
+        y: &mut [T],
+    ) {
         let Self { inputs, outputs, activation } = *self;
         let w = Matrix::new(w, outputs, inputs).t();
-        pool.rows(y, outputs, |start, part| {
+        threads.rows(y, outputs, |start, part| {
             let (first, rows) = (start / outputs, part.len() / outputs);
             let x = Matrix::new(&x[first * inputs..(first + rows) * inputs], rows, inputs);
             gemm(x, w, Into::Write, part);
@@ -28,10 +36,10 @@ impl Linear {
     }
 
     /// `dx = dy w` or `dx += dy w`
-    pub(super) fn input_gradient<T: Real>(&self, pool: &Pool, w: &[T], dy: &[T], into: Into, dx: &mut [T]) {
+    pub(super) fn input_gradient<T: Real>(&self, threads: &Threads, w: &[T], dy: &[T], into: Into, dx: &mut [T]) {
         let Self { inputs, outputs, .. } = *self;
         let w = Matrix::new(w, outputs, inputs);
-        pool.rows(dx, inputs, |start, part| {
+        threads.rows(dx, inputs, |start, part| {
             let (first, rows) = (start / inputs, part.len() / inputs);
             let dy = Matrix::new(&dy[first * outputs..(first + rows) * outputs], rows, outputs);
             gemm(dy, w, into, part);
@@ -39,13 +47,20 @@ impl Linear {
     }
 
     /// Adds `dyᵀ x`. `scratch` has [`scratch_len`](Self::scratch_len) elements.
-    pub(super) fn weight_gradient<T: Real>(&self, pool: &Pool, x: &[T], dy: &[T], scratch: &mut [T], dw: &mut [T]) {
+    pub(super) fn weight_gradient<T: Real>(
+        &self,
+        threads: &Threads,
+        x: &[T],
+        dy: &[T],
+        scratch: &mut [T],
+        dw: &mut [T],
+    ) {
         let Self { inputs, outputs, .. } = *self;
         let nodes = x.len() / inputs;
         let rows = nodes.div_ceil(PARTS);
         let len = inputs * outputs;
         let used = nodes.div_ceil(rows);
-        pool.parts(&mut scratch[..used * len], len, |start, part| {
+        threads.parts(&mut scratch[..used * len], len, |start, part| {
             let first = start / len * rows;
             let last = nodes.min(first + rows);
             let dy = Matrix::new(&dy[first * outputs..last * outputs], last - first, outputs);
@@ -62,10 +77,5 @@ impl Linear {
     /// Elements of scratch for the gradient of the weights.
     pub(super) fn scratch_len(&self) -> usize {
         PARTS * self.inputs * self.outputs
-    }
-
-    /// Adds the gradient of the bias.
-    pub(super) fn bias_gradient<T: Real>(arch: Arch, dy: &[T], dbias: &mut [T]) {
-        column_sums(arch, dy, dbias);
     }
 }

@@ -1,17 +1,38 @@
 //! Threads over rows: cut into the same parts whatever their number, so that results do not depend on it.
 
-use super::super::EngineError;
+use super::EngineError;
 use rayon::prelude::*;
 
 /// Parts that rows are cut into.
 pub(super) const PARTS: usize = 16;
 
-/// Threads that share the rows, or the caller's alone.
-pub(super) struct Pool(Option<rayon::ThreadPool>);
+/// Threads that share the work, or the caller's alone.
+pub(super) struct Threads(Option<rayon::ThreadPool>);
 
-impl Pool {
+impl Threads {
+    /// The caller's thread alone.
+    pub(super) const ALONE: &'static Self = &Self(None);
+
     pub(super) fn new(threads: usize) -> Result<Self, EngineError> {
-        Ok(Self(if threads > 1 { Some(super::super::start_threads(threads)?) } else { None }))
+        if threads == 1 {
+            return Ok(Self(None));
+        }
+        let name = |i| format!("engine-{i}");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
+        pool.map(|pool| Self(Some(pool))).map_err(|e| EngineError::Threads { threads, what: e.to_string() })
+    }
+
+    /// The threads that there are besides the caller's.
+    pub(super) fn pool(&self) -> Option<&rayon::ThreadPool> {
+        self.0.as_ref()
+    }
+
+    /// Calls `work(first element, part)` for parts of `data` whose elements do not depend on each other.
+    pub(super) fn elements<T: Send>(&self, data: &mut [T], work: impl Fn(usize, &mut [T]) + Sync) {
+        match self.0 {
+            Some(_) => self.rows(data, 1, work),
+            None => work(0, data),
+        }
     }
 
     /// Calls `work(first element, part)` for the parts of `data`, which hold whole rows of `width` elements.
@@ -23,7 +44,7 @@ impl Pool {
     /// Calls `work(first element, part)` for parts of `len` elements.
     pub(super) fn parts<T: Send>(&self, data: &mut [T], len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
         match &self.0 {
-            Some(pool) => pool.install(|| {
+            Some(threads) => threads.install(|| {
                 let parts = data.par_chunks_mut(len).enumerate().with_max_len(1);
                 parts.for_each(|(part, data)| work(part * len, data));
             }),

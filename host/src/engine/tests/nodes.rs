@@ -1,7 +1,6 @@
 //! Gradients against central differences, outputs against the graph's own evaluation, bits against thread counts.
 
-use super::{NodeEngineOf, NodeTeacher, Objective, Randomness};
-use crate::engine::Real;
+use crate::engine::{EngineOf, NodeTeacher, Objective, Options, Randomness, Real, softmax};
 use crate::graph::{Activation, Adjacency, Features, Graph, Op, Padding, Propagation, Sliding, TensorId, Worth};
 use crate::ops;
 use rand_chacha::{
@@ -149,8 +148,8 @@ fn networks(rule: Propagation, symmetric: bool) -> [Graph; 2] {
 const RULES: [Propagation; 4] =
     [Propagation::Gcn, Propagation::Sum, Propagation::Mean, Propagation::Attention { heads: 4, slope: 0.2 }];
 
-fn engine<T: Real>(graph: &Graph, threads: usize) -> NodeEngineOf<T> {
-    NodeEngineOf::new(graph, threads).expect("the test's graph can be trained")
+fn engine<T: Real>(graph: &Graph, threads: usize) -> EngineOf<T> {
+    EngineOf::new(graph, Options { batch: 1, threads }).expect("the test's graph can be trained")
 }
 
 fn relative_error(got: &[f64], want: &[f64]) -> f64 {
@@ -184,11 +183,11 @@ fn gradients_are_the_differences_of_the_loss() {
         for (symmetric, teacher, graph) in cases {
             let objective = Objective { labels: &labels, rows: &rows, teacher };
             let mut engine = engine::<f64>(&graph, 1);
-            engine.loss_and_gradients(&objective, STEP).expect("fits");
+            engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits").mean;
             let gradients = engine.gradients().to_vec();
             let mut loss_at = |at: usize, step: f64| {
                 engine.values_mut()[at] += step;
-                let loss = engine.loss_and_gradients(&objective, STEP).expect("fits");
+                let loss = engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits").mean;
                 engine.values_mut()[at] -= step;
                 loss
             };
@@ -212,17 +211,17 @@ fn gradients_of_edge_weights_are_the_differences_of_the_loss() {
     let x = net.linear(x, CLASSES, Activation::None);
     let x = net.propagate(Propagation::Gcn, x, Activation::None);
     let graph = net.finish(x);
-    let mut engine = NodeEngineOf::<f64>::new(&graph, 1).expect("the test's graph can be trained");
+    let mut engine = engine::<f64>(&graph, 1);
     let edges = Net::new(11, true).adjacency;
     let others = edges.edges() - edges.csr().self_loops();
     assert!(engine.set_edge_mask(Some(vec![1.0; others + 1])).is_err());
     engine.set_edge_mask(Some((0..others).map(|at| 0.5 + at as f64 / others as f64).collect())).expect("one an edge");
-    engine.loss_and_gradients(&objective, STEP).expect("fits");
+    engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits").mean;
     let gradients = engine.edge_mask().expect("set").gradients.clone();
     let step = tolerance::DIFFERENCE_STEP;
     let mut loss_at = |at: usize, step: f64| {
         engine.edge_mask().expect("set").values[at] += step;
-        let loss = engine.loss_and_gradients(&objective, STEP).expect("fits");
+        let loss = engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits").mean;
         engine.edge_mask().expect("set").values[at] -= step;
         loss
     };
@@ -235,7 +234,8 @@ fn gradients_of_edge_weights_are_the_differences_of_the_loss() {
 fn inference_is_what_the_definitions_evaluate() {
     for (rule, graph) in RULES.into_iter().flat_map(|rule| networks(rule, false).map(|graph| (rule, graph))) {
         let expected: Vec<f64> = graph.predict(&[]).expect("evaluates").into_iter().map(f64::from).collect();
-        let got: Vec<f64> = engine::<f32>(&graph, 1).logits().iter().map(|y| f64::from(*y)).collect();
+        let got: Vec<f64> =
+            engine::<f32>(&graph, 1).logits(&[], 1).expect("fits").iter().map(|y| f64::from(*y)).collect();
         let error = relative_error(&got, &expected);
         assert!(error < tolerance::F32_OUTPUT, "{rule:?}: {error}");
     }
@@ -249,9 +249,9 @@ fn a_step_has_the_same_bits_for_any_number_of_threads_and_after_an_inference() {
         let bits = |threads: usize, look: bool| {
             let mut engine = engine::<f32>(&graph, threads);
             if look {
-                engine.logits();
+                engine.logits(&[], 1).expect("fits");
             }
-            engine.loss_and_gradients(&objective, STEP).expect("fits");
+            engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits").mean;
             engine.gradients().iter().map(|g| g.to_bits()).collect::<Vec<_>>()
         };
         assert!(bits(1, false) == bits(3, true), "{rule:?}");
@@ -266,21 +266,53 @@ fn a_student_that_answers_as_its_teacher_learns_nothing_from_it() {
     let graph = net.finish(y);
     let mut engine = engine::<f64>(&graph, 1);
     let mut answers = vec![0.0; NODES * CLASSES];
-    super::softmax(CLASSES, engine.logits(), &mut answers);
+    softmax(CLASSES, engine.logits(&[], 1).expect("fits"), &mut answers);
     let teacher = Some(NodeTeacher { probabilities: &answers, weight: 10.0 });
-    let loss = engine.loss_and_gradients(&Objective { labels: &labels(), rows: &[], teacher }, STEP).expect("fits");
+    let loss = engine
+        .loss_and_gradients_of_nodes(&Objective { labels: &labels(), rows: &[], teacher }, STEP)
+        .expect("fits")
+        .mean;
     assert_eq!((loss, engine.gradients().iter().all(|g| *g == 0.0)), (0.0, true));
 }
 
 #[test]
+fn a_final_softmax_is_part_of_the_loss_over_nodes_too() {
+    let (labels, rows) = (labels(), [2, 3, 8]);
+    let objective = Objective { labels: &labels, rows: &rows, teacher: None };
+    let gradients = |head: bool| {
+        let mut net = Net::new(11, true);
+        let x = net.features(CLASSES, Activation::None);
+        let y = net.propagate(Propagation::Gcn, x, Activation::None);
+        let y = if head { net.push(ops::Softmax, &[y]) } else { y };
+        let mut engine = engine::<f64>(&net.finish(y), 1);
+        let loss = engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits");
+        (loss, engine.gradients().to_vec())
+    };
+    assert_eq!(gradients(true), gradients(false));
+}
+
+#[test]
 fn what_cannot_be_trained_over_nodes_is_refused_by_name() {
+    let refusal = |graph: &Graph| {
+        EngineOf::<f32>::new(graph, Options { batch: 1, threads: 1 }).err().expect("refused").to_string()
+    };
     let mut net = Net::new(1, true);
     let x = net.features(CLASSES, Activation::None);
-    let y = net.push(ops::Softmax, &[x]);
-    let refused = NodeEngineOf::<f32>::new(&net.finish(y), 1).err().expect("refused").to_string();
-    assert!(refused.contains("softmax"), "{refused}");
-    let graph = network(Propagation::Gcn, true);
+    let Op::SparseDense(op) = net.graph.nodes[0].op.clone() else { panic!("the features come first") };
+    let w = net.graph.nodes[0].inputs[0];
+    let again = net.push(op, &[w]);
+    let y = net.push(ops::Add { activation: Activation::None }, &[x, again]);
+    let refused = refusal(&net.finish(y));
+    assert!(refused.contains("its weights may not be shared"), "{refused}");
+    let mut net = Net::new(1, true);
+    let x = net.features(CLASSES, Activation::None);
+    let w = net.parameter("wide", &[CLASSES, 3, 1, CLASSES]);
+    let y = net.push(ops::Conv2d { sliding: Sliding::unit(Padding::Same), activation: Activation::None }, &[x, w]);
+    let refused = refusal(&net.finish(y));
+    assert!(refused.contains("1x1 taps"), "{refused}");
     let labels = labels();
     let wrong = Objective { labels: &labels, rows: &[99], teacher: None };
-    assert!(engine::<f32>(&graph, 1).loss_and_gradients(&wrong, STEP).is_err());
+    let mut engine = engine::<f32>(&network(Propagation::Gcn, true), 1);
+    assert!(engine.loss_and_gradients_of_nodes(&wrong, STEP).is_err());
+    assert!(engine.gradients_from(&[0.0; NODES * CLASSES]).expect_err("refused").to_string().contains("dropout"));
 }

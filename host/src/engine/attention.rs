@@ -1,11 +1,11 @@
 //! GAT's softmax over the neighbours and the node itself, forward and backward.
 
-use super::super::elementwise::Clamp;
-use super::super::gemm::Into;
-use super::super::real::Real;
-use super::super::simd::vectorize;
-use super::gather::{Rows, lanes_dot};
-use super::pool::Pool;
+use super::elementwise::Clamp;
+use super::gemm::Into;
+use super::propagate::{Rows, lanes_dot};
+use super::real::Real;
+use super::simd::vectorize;
+use super::threads::Threads;
 use crate::graph::{Activation, Adjacency};
 use pulp::Arch;
 
@@ -50,10 +50,10 @@ impl<T: Real> Attention<T> {
     }
 
     /// `[node, head]`: products of a node's channels with a vector.
-    fn scores(&self, arch: Arch, pool: &Pool, x: &[T], by: &[T], scores: &mut [T]) {
+    fn scores(&self, arch: Arch, threads: &Threads, x: &[T], by: &[T], scores: &mut [T]) {
         let (width, heads) = (by.len(), self.heads);
         let part = width / heads;
-        pool.rows(scores, heads, |start, scores| {
+        threads.rows(scores, heads, |start, scores| {
             vectorize!(arch, {
                 for (x, scores) in x[start / heads * width..].chunks_exact(width).zip(scores.chunks_exact_mut(heads)) {
                     for ((x, by), score) in x.chunks_exact(part).zip(by.chunks_exact(part)).zip(scores) {
@@ -68,7 +68,7 @@ impl<T: Real> Attention<T> {
     pub(super) fn forward(
         &self,
         arch: Arch,
-        pool: &Pool,
+        threads: &Threads,
         source: &[T],
         target: &[T],
         activation: Activation,
@@ -77,8 +77,8 @@ impl<T: Real> Attention<T> {
         y: &mut [T],
     ) {
         let (width, heads) = (source.len(), self.heads);
-        self.scores(arch, pool, x, source, &mut memory.source);
-        self.scores(arch, pool, x, target, &mut memory.target);
+        self.scores(arch, threads, x, source, &mut memory.source);
+        self.scores(arch, threads, x, target, &mut memory.target);
         for row in 0..self.rows.count() {
             for head in 0..heads {
                 let own = memory.target[row * heads + head];
@@ -104,7 +104,7 @@ impl<T: Real> Attention<T> {
             }
         }
         let (weights, clamp, part) = (&memory.weights, Clamp::new(activation), width / heads);
-        pool.rows(y, width, |start, ys| {
+        threads.rows(y, width, |start, ys| {
             vectorize!(arch, {
                 for (row, y) in (start / width..).zip(ys.chunks_exact_mut(width)) {
                     y.fill(T::ZERO);
@@ -125,7 +125,7 @@ impl<T: Real> Attention<T> {
     pub(super) fn backward(
         &self,
         arch: Arch,
-        pool: &Pool,
+        threads: &Threads,
         (source, target): (&[T], &[T]),
         memory: &mut Memory<T>,
         x: &[T],
@@ -179,7 +179,7 @@ impl<T: Real> Attention<T> {
         }
         let Some(dx) = dx else { return };
         let (weights, d_source, d_target) = (&*weights, &*d_source, &*d_target);
-        pool.rows(dx, width, |start, dxs| {
+        threads.rows(dx, width, |start, dxs| {
             vectorize!(arch, {
                 for (node, dx) in (start / width..).zip(dxs.chunks_exact_mut(width)) {
                     if into == Into::Write {

@@ -1,10 +1,10 @@
 //! Constant sparse features times dense weights.
 
-use super::super::elementwise::{Clamp, for_channel_blocks};
-use super::super::real::Real;
-use super::super::simd::vectorize;
-use super::gather::Rows;
-use super::pool::Pool;
+use super::elementwise::{Clamp, for_channel_blocks};
+use super::propagate::Rows;
+use super::real::Real;
+use super::simd::vectorize;
+use super::threads::Threads;
 use crate::graph::{Activation, Features};
 use pulp::Arch;
 
@@ -28,10 +28,10 @@ impl<T: Real> SparseDense<T> {
         Self { rows, values, transposed, transposed_values, activation }
     }
 
-    pub(super) fn forward(&self, arch: Arch, pool: &Pool, w: &[T], bias: Option<&[T]>, y: &mut [T]) {
+    pub(super) fn forward(&self, arch: Arch, threads: &Threads, w: &[T], bias: Option<&[T]>, y: &mut [T]) {
         let width = y.len() / self.rows.count();
         let clamp = Clamp::new(self.activation);
-        pool.rows(y, width, |start, part| {
+        threads.rows(y, width, |start, part| {
             let first = start / width;
             let matrix = Sparse { rows: &self.rows, values: &self.values };
             vectorize!(
@@ -46,10 +46,10 @@ impl<T: Real> SparseDense<T> {
     }
 
     /// Writes `dw = Fᵀ dy`.
-    pub(super) fn weight_gradient(&self, arch: Arch, pool: &Pool, dy: &[T], dw: &mut [T]) {
+    pub(super) fn weight_gradient(&self, arch: Arch, threads: &Threads, dy: &[T], dw: &mut [T]) {
         let width = dy.len() / self.rows.count();
         let clamp = Clamp::new(Activation::None);
-        pool.rows(dw, width, |start, part| {
+        threads.rows(dw, width, |start, part| {
             let first = start / width;
             let matrix = Sparse { rows: &self.transposed, values: &self.transposed_values };
             vectorize!(

@@ -1,11 +1,11 @@
 //! The optimizer's step, in parts that threads share.
 
-use super::NodeEngineOf;
-use super::pool::PARTS;
+use super::EngineOf;
+use super::threads::PARTS;
 use crate::engine::Slots;
 use crate::engine::simd::vectorize;
 
-impl NodeEngineOf<f32> {
+impl EngineOf<f32> {
     /// Changes all values by their gradients, in parts that threads share: `change(values, gradients, slots)` sees the
     /// same part of each.
     ///
@@ -23,7 +23,7 @@ impl NodeEngineOf<f32> {
         let parts = self.values.chunks_mut(len).zip(self.gradients.chunks(len));
         let mut parts: Vec<_> = parts.map(|part| (part, part_of_slots(), Ok(()))).collect();
         let arch = self.arch;
-        self.pool.parts(&mut parts, 1, |_, part| {
+        self.threads.parts(&mut parts, 1, |_, part| {
             for ((values, gradients), slots, done) in part {
                 *done = vectorize!(arch, change(values, gradients, slots));
             }
