@@ -3,41 +3,48 @@
 use crate::recipe;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
-/// Appends `sample` to `batch`, moved by up to `train.shift` pixels along rows and columns (zeros move in) and, with
-/// `train.flip`, mirrored left to right in one of two cases.
-///
-/// # Shapes
-/// `sample: [H, W, C]` as `shape` says. Draws rows, columns, then the mirror; what is off draws no random number.
-pub(super) fn augmented(
-    sample: &[f32],
-    shape: &[usize],
-    train: &recipe::Train,
-    rng: &mut ChaCha8Rng,
-    batch: &mut Vec<f32>,
-) {
-    let &[rows, columns, channels] = shape else {
-        batch.extend_from_slice(sample);
-        return;
-    };
-    let limit = train.shift;
-    let mut draw = || match limit {
-        0 => 0,
-        _ => (rng.next_u32() % (2 * limit as u32 + 1)) as isize - limit as isize,
-    };
-    let (down, right) = (draw(), draw());
-    let mirror = train.flip && rng.next_u32() & 1 == 1;
-    if (down, right, mirror) == (0, 0, false) {
-        batch.extend_from_slice(sample);
-        return;
+/// How a training sample is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Move {
+    down: i8,
+    right: i8,
+    mirror: bool,
+}
+
+impl Move {
+    /// Up to `train.shift` pixels along rows and columns, and with `train.flip` mirrored left to right in one of two
+    /// cases. Draws rows, columns, then the mirror; what is off draws no random number, nor does a sample that is no
+    /// image `[H, W, C]`.
+    pub(super) fn draw(train: &recipe::Train, shape: &[usize], rng: &mut ChaCha8Rng) -> Self {
+        if shape.len() != 3 {
+            return Self::default();
+        }
+        let limit = train.shift;
+        let mut draw = || match limit {
+            0 => 0,
+            // A recipe shifts by 64 at most.
+            _ => ((rng.next_u32() % (2 * limit as u32 + 1)) as isize - limit as isize) as i8,
+        };
+        let (down, right) = (draw(), draw());
+        Self { down, right, mirror: train.flip && rng.next_u32() & 1 == 1 }
     }
-    for row in 0..rows {
-        let source = row.checked_add_signed(-down).filter(|&r| r < rows);
-        for column in 0..columns {
-            let from = column.checked_add_signed(-right).filter(|&c| c < columns);
-            let from = from.map(|c| if mirror { columns - 1 - c } else { c });
-            match source.zip(from) {
-                Some((r, c)) => batch.extend_from_slice(&sample[(r * columns + c) * channels..][..channels]),
-                None => batch.extend(std::iter::repeat_n(0.0, channels)),
+
+    /// Appends `sample: [H, W, C]` to `batch`, moved; zeros move in.
+    pub(super) fn apply(self, sample: &[f32], shape: &[usize], batch: &mut Vec<f32>) {
+        let Self { down, right, mirror } = self;
+        let (&[rows, columns, channels], true) = (shape, self != Self::default()) else {
+            batch.extend_from_slice(sample);
+            return;
+        };
+        for row in 0..rows {
+            let source = row.checked_add_signed(-isize::from(down)).filter(|&r| r < rows);
+            for column in 0..columns {
+                let from = column.checked_add_signed(-isize::from(right)).filter(|&c| c < columns);
+                let from = from.map(|c| if mirror { columns - 1 - c } else { c });
+                match source.zip(from) {
+                    Some((r, c)) => batch.extend_from_slice(&sample[(r * columns + c) * channels..][..channels]),
+                    None => batch.extend(std::iter::repeat_n(0.0, channels)),
+                }
             }
         }
     }
@@ -58,7 +65,7 @@ mod tests {
     fn changed(shift: usize, flip: bool, rng: &mut ChaCha8Rng) -> Vec<f32> {
         let mut batch = Vec::new();
         let train = recipe::Train { shift, flip, ..recipe::Train::default() };
-        augmented(&sample(), &SHAPE, &train, rng, &mut batch);
+        Move::draw(&train, &SHAPE, rng).apply(&sample(), &SHAPE, &mut batch);
         batch
     }
 

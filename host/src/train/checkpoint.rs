@@ -1,6 +1,6 @@
 //! The state of a run after an epoch: one file, replaced as a whole.
 
-use super::{EpochRow, Phase, TrainError, qat, weights};
+use super::{EpochRow, METRICS_FILE, Phase, TrainError, qat, weights};
 use crate::engine::Slots;
 use crate::graph::Graph;
 use crate::io::atomic::{self, WriteError};
@@ -41,6 +41,7 @@ pub(super) struct Checkpoint {
     /// The network before training: names and the sizes that nothing was pruned from.
     pub(super) initial: Graph,
     pub(super) graph: Graph,
+    /// The optimizer's state when the phase goes on.
     pub(super) slots: Slots,
     /// One byte a group, 1 for those that are left; empty where nothing was dropped yet.
     pub(super) alive: Vec<u8>,
@@ -61,11 +62,12 @@ impl Checkpoint {
         self.alive = Vec::new();
     }
 
-    pub(super) fn save(&self, path: &Path) -> Result<(), WriteError> {
+    /// Writes the run with the optimizer's state as it is.
+    pub(super) fn save(&self, slots: &Slots, path: &Path) -> Result<(), WriteError> {
         let mut tensors = weights::views(&self.graph);
-        let zeros = vec![0.0; self.slots.iter().map(|(_, values)| values.len()).max().unwrap_or(0)];
-        let missing = ALWAYS.into_iter().filter(|name| self.slots.get(name).is_none());
-        for (name, values) in self.slots.iter().chain(missing.map(|name| (name, &zeros[..]))) {
+        let zeros = vec![0.0; slots.iter().map(|(_, values)| values.len()).max().unwrap_or(0)];
+        let missing = ALWAYS.into_iter().filter(|name| slots.get(name).is_none());
+        for (name, values) in slots.iter().chain(missing.map(|name| (name, &zeros[..]))) {
             let bytes: &[u8] = bytemuck::cast_slice(values);
             let view = TensorView::new(Dtype::F32, vec![values.len()], bytes);
             tensors.extend(view.ok().map(|view| (format!("{SLOT}{name}"), view)));
@@ -110,6 +112,12 @@ impl Checkpoint {
         };
         parse().map(Some).map_err(|what| broken(format!("is no checkpoint of this run ({what})")))
     }
+}
+
+/// Writes the lines of [`METRICS_FILE`].
+pub(super) fn save_metrics(dir: &Path, epochs: &[EpochRow]) -> Result<(), WriteError> {
+    let lines = epochs.iter().filter_map(|row| serde_json::to_string(row).ok()).map(|line| line + "\n");
+    atomic::write(&dir.join(METRICS_FILE), lines.collect::<String>().as_bytes())
 }
 
 /// `graph` without the blocks whose additions are called `names`.

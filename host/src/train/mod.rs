@@ -6,14 +6,17 @@ pub mod weights;
 
 mod augment;
 mod checkpoint;
+mod epoch;
 mod phase;
 mod qat;
 mod run;
+mod samples;
 mod sparse;
 
 pub use checkpoint::CHECKPOINT_FILE;
 pub use phase::Phase;
 pub use qat::QAT_FILE;
+pub use run::Weights;
 
 use crate::data::{Dataset, Split};
 use crate::engine::{Engine, EngineError};
@@ -28,6 +31,7 @@ use crate::sparsify::wgsef::Prox;
 use checkpoint::Checkpoint;
 use niwaki_core::error::OptimError;
 use run::Run;
+use samples::Samples;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -211,55 +215,58 @@ pub fn train(
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Trained, TrainError> {
     let Options { threads, prox, meter, stop } = options;
-    let mut run = Run { recipe, data, dir, threads, stop, tell, teacher: None };
+    let mut run = Run { optimizer: &recipe.optimizer, stop, tell };
     let saved = Checkpoint::load(&dir.join(CHECKPOINT_FILE), &graph, &recipe.quantize)?;
-    let mut at = saved.unwrap_or_else(|| Checkpoint::start(graph));
+    let at = saved.unwrap_or_else(|| Checkpoint::start(graph));
+    let mut samples = Samples::new(recipe, data, dir, threads, at);
 
-    if at.progress.phase == Phase::Dense {
-        run.phase(&mut at, None, None)?;
-        weights::save(&dir.join(DENSE_FILE), &at.graph)?;
-    }
-    let dense = match at.progress.phase {
-        Phase::Dense => at.graph.clone(),
-        _ => weights::load(&dir.join(DENSE_FILE), &at.initial)?,
+    let dense = match samples.at.progress.phase {
+        Phase::Dense => {
+            samples.phase(&mut run, &mut Weights::Free)?;
+            weights::save(&dir.join(DENSE_FILE), &samples.at.graph)?;
+            samples.at.graph.clone()
+        }
+        _ => weights::load(&dir.join(DENSE_FILE), &samples.at.initial)?,
     };
     let sparse = match recipe.sparsity.method {
         Method::None => None,
-        _ => Some(pruned(&mut run, &mut at, &dense, prox, meter)?),
+        _ => Some(pruned(&mut run, &mut samples, &dense, prox, meter)?),
     };
     let last = sparse.as_ref().unwrap_or(&dense);
     let quantized = match recipe.quantize.qat_epochs {
         0 => None,
-        _ => Some(qat::train(&mut run, &mut at, last)?),
+        _ => Some(qat::train(&mut run, &mut samples, last)?),
     };
-    Ok(Trained { dense, sparse, quantized, epochs: at.progress.epochs })
+    Ok(Trained { dense, sparse, quantized, epochs: samples.at.progress.epochs })
 }
 
 /// The dense network after the ramp of a sparsity method, the cut and the repair, from where the run is.
 fn pruned(
     run: &mut Run<'_>,
-    at: &mut Checkpoint,
+    samples: &mut Samples<'_>,
     dense: &Graph,
     prox: Prox,
     meter: &mut dyn Meter,
 ) -> Result<Graph, TrainError> {
-    let file = run.dir.join(SPARSE_FILE);
-    if at.progress.phase == Phase::Qat {
-        return weights::load(&file, &at.pruned_structure()?);
+    let file = samples.dir.join(SPARSE_FILE);
+    if samples.at.progress.phase == Phase::Qat {
+        return weights::load(&file, &samples.at.pruned_structure()?);
     }
-    if at.progress.phase == Phase::Dense {
-        at.enter(Phase::Ramp);
+    if samples.at.progress.phase == Phase::Dense {
+        samples.at.enter(Phase::Ramp);
     }
-    if run.recipe.sparsity.distill > 0.0 {
-        run.teacher = Some(run.engine(dense)?);
+    if samples.recipe.sparsity.distill > 0.0 {
+        samples.teacher = Some(samples.engine(dense)?);
     }
-    if at.progress.phase == Phase::Ramp {
-        sparse::ramp(run, at, dense, prox, meter)?;
+    if samples.at.progress.phase == Phase::Ramp {
+        sparse::ramp(run, samples, dense, prox, meter)?;
     }
-    let mut held = sparse::held(run, at)?;
-    run.phase(at, held.as_mut(), None)?;
-    weights::save(&file, &at.graph)?;
-    Ok(at.graph.clone())
+    match sparse::held(samples)? {
+        Some(mut held) => samples.phase(run, &mut held)?,
+        None => samples.phase(run, &mut Weights::Free)?,
+    }
+    weights::save(&file, &samples.at.graph)?;
+    Ok(samples.at.graph.clone())
 }
 
 /// How well a network does on a split.

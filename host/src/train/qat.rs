@@ -6,10 +6,10 @@
 //! Each step rounds the weights it has into an integer network, goes forward in that and back through it as
 //! [`crate::engine::EngineOf::quantize`] says; the network of the last step's weights is the one that is exported.
 
-use super::checkpoint::Checkpoint;
-use super::run::Run;
+use super::run::{Around, Run, Step, Stepped};
+use super::samples::Samples;
 use super::{Phase, TrainError, weights};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Slots};
 use crate::graph::{Graph, TensorId};
 use crate::ops::Weights;
 use crate::quantize::{Quantize, QuantizeError, Scheme, folded, prepare, with_steps};
@@ -19,24 +19,46 @@ use crate::sparsify::options::Method;
 pub const QAT_FILE: &str = "qat.safetensors";
 
 /// What every step of the phase rounds with.
-pub(super) struct Rounding {
+struct Rounding {
     scheme: Scheme,
     steps: Vec<(TensorId, TensorId)>,
     /// Values that stay zero: weights that a sparsity method has dropped but that could not leave the network.
     held: Vec<usize>,
+    /// The float network of the engine's values.
+    float: Graph,
 }
 
 impl Rounding {
-    /// Lets `engine` compute with its values as they are rounded now; `graph` is the float network that it was made of.
-    pub(super) fn round(&self, engine: &mut Engine, graph: &mut Graph) -> Result<(), TrainError> {
-        engine.store(graph);
-        Ok(engine.quantize(&self.scheme.apply(graph)?, &self.steps)?)
+    /// Lets `engine` compute with its values as they are rounded now.
+    fn round(&mut self, engine: &mut Engine) -> Result<(), TrainError> {
+        engine.store(&mut self.float);
+        Ok(engine.quantize(&self.scheme.apply(&self.float)?, &self.steps)?)
     }
 
     /// Sets what was dropped back to zero in any flat vector of the engine.
-    pub(super) fn hold(&self, flat: &mut [f32]) {
+    fn hold(&self, flat: &mut [f32]) {
         for &i in &self.held {
             flat[i] = 0.0;
+        }
+    }
+}
+
+impl Around for Rounding {
+    fn begin(&mut self, engine: &mut Engine) -> Result<(), TrainError> {
+        self.round(engine)
+    }
+
+    fn update(&mut self, engine: &mut Engine, slots: &mut Slots, at: &Step<'_>) -> Result<Stepped, TrainError> {
+        at.optimize(engine, slots)?;
+        self.hold(engine.values_mut());
+        slots.flat_mut().into_iter().for_each(|slot| self.hold(slot));
+        // What is no number has no quantised value.
+        if engine.values().iter().any(|v| !v.is_finite()) {
+            return Ok(Stepped::Diverged);
+        }
+        match self.round(engine) {
+            Err(TrainError::Engine(_)) => Ok(Stepped::Diverged),
+            rounded => rounded.map(|()| Stepped::Done),
         }
     }
 }
@@ -48,33 +70,34 @@ pub(super) fn structure(graph: &Graph, options: &Quantize) -> Result<Graph, Quan
 }
 
 /// The phase from the trained network `float` on, or from where it was interrupted; the integer network.
-pub(super) fn train(run: &mut Run<'_>, at: &mut Checkpoint, float: &Graph) -> Result<Graph, TrainError> {
-    let options = &run.recipe.quantize;
-    let samples = options.samples.min(run.data.train.len());
-    let samples: Vec<&[f32]> = (0..samples).map(|i| run.data.train.sample(i)).collect();
-    let (mut start, mut scheme) = prepare(float, &samples, options)?;
+pub(super) fn train(run: &mut Run<'_>, samples: &mut Samples<'_>, float: &Graph) -> Result<Graph, TrainError> {
+    let (options, train) = (&samples.recipe.quantize, &samples.data.train);
+    let calibration = options.samples.min(train.len());
+    let calibration: Vec<&[f32]> = (0..calibration).map(|i| train.sample(i)).collect();
+    let (mut start, mut scheme) = prepare(float, &calibration, options)?;
     if options.lsq {
         scheme.learn_steps(&mut start);
     }
-    if at.progress.phase != Phase::Qat {
-        at.graph = start.clone();
-        at.enter(Phase::Qat);
+    if samples.at.progress.phase != Phase::Qat {
+        samples.at.graph = start.clone();
+        samples.at.enter(Phase::Qat);
     }
-    run.teacher = if options.qat_distill > 0.0 { Some(run.engine(float)?) } else { None };
-    let sparsity = &run.recipe.sparsity;
+    samples.teacher = if options.qat_distill > 0.0 { Some(samples.engine(float)?) } else { None };
+    let sparsity = &samples.recipe.sparsity;
     let dropped = sparsity.method != Method::None && !sparsity.groups.is_removed();
-    let held = if dropped { zeros(run, &start)? } else { Vec::new() };
-    let rounding = Rounding { steps: scheme.steps(&start), scheme, held };
-    run.phase(at, None, Some(&rounding))?;
-    weights::save(&run.dir.join(QAT_FILE), &at.graph)?;
-    Ok(rounding.scheme.apply(&at.graph)?)
+    let held = if dropped { zeros(samples, &start)? } else { Vec::new() };
+    let float = samples.at.graph.clone();
+    let mut rounding = Rounding { steps: scheme.steps(&start), scheme, held, float };
+    samples.phase(run, &mut rounding)?;
+    weights::save(&samples.dir.join(QAT_FILE), &samples.at.graph)?;
+    Ok(rounding.scheme.apply(&samples.at.graph)?)
 }
 
 /// The places of the layers' weights that are zero in the engine's flat vectors.
-fn zeros(run: &Run<'_>, graph: &Graph) -> Result<Vec<usize>, EngineError> {
+fn zeros(samples: &Samples<'_>, graph: &Graph) -> Result<Vec<usize>, EngineError> {
     let layers = graph.nodes.iter().filter(|n| n.op.rules().weights.is_some_and(Weights::gather));
     let weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
-    let engine = run.engine(graph)?;
+    let engine = samples.engine(graph)?;
     let ranges = engine.parameters().iter().filter(|p| weights.contains(&p.tensor));
     Ok(ranges.flat_map(|p| p.range.clone()).filter(|&i| engine.values()[i] == 0.0).collect())
 }

@@ -1,8 +1,10 @@
 //! From a dense network to a sparse one: the method's start, the choice at the end of its ramp, and the cut.
 
 use super::TrainError;
-use super::checkpoint::Checkpoint;
-use super::run::{Run, Sparse};
+use super::epoch::method_rng;
+use super::run::{Around, Run, Step, Stepped};
+use super::samples::Samples;
+use crate::engine::{Engine, Slots};
 use crate::graph::Graph;
 use crate::recipe::Recipe;
 use crate::sparsify::alive::Alive;
@@ -10,13 +12,59 @@ use crate::sparsify::allocate::{Global, Ranking, Spread, Uniform, choose};
 use crate::sparsify::cost::{Meter, group_weights};
 use crate::sparsify::distortion::{Calibration, Curves, Distortion};
 use crate::sparsify::family::{Families, Kept};
-use crate::sparsify::method::{self, AdamMetric, Start};
-use crate::sparsify::options::{Allocation, Method};
+use crate::sparsify::method::{self, AdamMetric, Method, Stage, Start, Update};
+use crate::sparsify::options::{self, Allocation};
 use crate::sparsify::wgsef::Prox;
 use niwaki_core::optim::SECOND_MOMENT;
 
 /// Training samples that distortions are measured with, the first ones.
 const CALIBRATION: usize = 512;
+
+/// Parameter groups, those of them that are left, and the method that chooses.
+pub(super) struct Sparse {
+    families: Families,
+    alive: Alive,
+    /// Ranks and empties groups; none once the choice is made.
+    method: Option<Box<dyn Method>>,
+    seed: u64,
+}
+
+impl Around for Sparse {
+    fn update(&mut self, engine: &mut Engine, slots: &mut Slots, at: &Step<'_>) -> Result<Stepped, TrainError> {
+        let Self { families, alive, method, seed } = self;
+        let mut update = Update::Optimizer;
+        if let Some(method) = method {
+            let (values, gradients) = engine.values_and_gradients_mut();
+            let mut stage = Stage { families, values, gradients, slots, alive, at: at.moment };
+            if at.is_first {
+                method.begin_epoch(&mut stage, &mut method_rng(*seed, at.moment.epoch))?;
+            }
+            update = method.before_step(&mut stage)?;
+        }
+        if update == Update::Optimizer {
+            at.optimize(engine, slots)?;
+        }
+        let (values, gradients) = engine.values_and_gradients_mut();
+        if let Some(method) = method {
+            method.after_step(&mut Stage { families, values, gradients, slots, alive, at: at.moment })?;
+        }
+        alive.hold(engine.values_mut());
+        slots.flat_mut().into_iter().for_each(|slot| alive.hold(slot));
+        Ok(Stepped::Done)
+    }
+
+    fn alive_groups(&mut self, values: &[f32]) -> Result<Option<usize>, TrainError> {
+        let mut alive = 0;
+        for family in &mut self.families.list {
+            alive += family.squares(values)?.iter().filter(|sum| **sum != 0.0).count();
+        }
+        Ok(Some(alive))
+    }
+
+    fn alive(&self) -> Option<Vec<u8>> {
+        Some(self.alive.to_bytes(&self.families))
+    }
+}
 
 /// What the choice of groups depends on besides the scores.
 pub(super) struct Chooser<'a> {
@@ -48,26 +96,26 @@ impl<'a> Chooser<'a> {
     /// The groups of `graph` that stay, by their scores.
     pub(super) fn choose(
         &mut self,
-        run: &Run<'_>,
+        samples: &Samples<'_>,
         families: &mut Families,
         scores: &[Vec<f64>],
         graph: &Graph,
     ) -> Result<Kept, TrainError> {
-        let options = &self.recipe.sparsity;
-        let ranking = Ranking::new(scores, &self.reference, &self.weights, options.multiple);
-        let allocation = match options.method {
-            Method::RateDistortion => Allocation::RateDistortion,
-            _ => options.allocation,
+        let sparsity = &self.recipe.sparsity;
+        let ranking = Ranking::new(scores, &self.reference, &self.weights, sparsity.multiple);
+        let allocation = match sparsity.method {
+            options::Method::RateDistortion => Allocation::RateDistortion,
+            _ => sparsity.allocation,
         };
-        let mut choose = |spread: &dyn Spread| choose(options, spread, &ranking, families, self.dense, self.meter);
+        let mut choose = |spread: &dyn Spread| choose(sparsity, spread, &ranking, families, self.dense, self.meter);
         let kept = match allocation {
             Allocation::Uniform => choose(&Uniform(&ranking)),
             Allocation::Global => choose(&Global(&ranking)),
             Allocation::RateDistortion => {
-                let (train, batch) = (&run.data.train, self.recipe.train.batch);
-                let samples = train.len().min(CALIBRATION);
-                let x = &train.x[..train.x.len() / train.len().max(1) * samples];
-                let calibration = Calibration { engine: &mut run.engine(graph)?, x, samples, batch };
+                let (train, batch) = (&samples.data.train, self.recipe.train.batch);
+                let count = train.len().min(CALIBRATION);
+                let x = &train.x[..train.x.len() / train.len().max(1) * count];
+                let calibration = Calibration { engine: &mut samples.engine(graph)?, x, samples: count, batch };
                 let curves = Curves::measure(calibration, families, &ranking, &self.weights)?;
                 choose(&Distortion { ranking: &ranking, curves: &curves })
             }
@@ -79,18 +127,18 @@ impl<'a> Chooser<'a> {
 /// The ramp of `recipe`'s method from the dense network on, or from where it was interrupted.
 pub(super) fn ramp(
     run: &mut Run<'_>,
-    at: &mut Checkpoint,
+    samples: &mut Samples<'_>,
     dense: &Graph,
     prox: Prox,
     meter: &mut dyn Meter,
 ) -> Result<(), TrainError> {
-    let recipe = run.recipe;
-    let engine = run.engine(dense)?;
+    let recipe = samples.recipe;
+    let engine = samples.engine(dense)?;
     let values = engine.values();
     let mut families = Families::new(dense, engine.parameters(), &recipe.sparsity)?;
     let mut chooser = Chooser::new(recipe, dense, &mut families, values, meter)?;
-    let scores = method::Method::scores(&mut crate::sparsify::magnitude::Magnitude, &mut families, values)?;
-    let kept = chooser.choose(run, &mut families, &scores, dense)?;
+    let scores = Method::scores(&mut crate::sparsify::magnitude::Magnitude, &mut families, values)?;
+    let kept = chooser.choose(samples, &mut families, &scores, dense)?;
     let optimizer = &recipe.optimizer;
     let adam = optimizer.name.slots(&optimizer.hyper(optimizer.lr)).contains(&SECOND_MOMENT);
     let start = Start {
@@ -103,25 +151,26 @@ pub(super) fn ramp(
         adam: adam.then_some(AdamMetric { beta2: optimizer.beta2, epsilon: optimizer.epsilon }),
     };
     let method = method::start(&recipe.sparsity, start)?;
-    let alive = match Alive::from_bytes(&families, &at.alive)? {
+    let alive = match Alive::from_bytes(&families, &samples.at.alive)? {
         Some(alive) => alive,
         None => Alive::new(&families, families.all())?,
     };
-    let mut sparse = Sparse { families, alive, method };
-    run.phase(at, Some(&mut sparse), None)?;
+    let mut sparse = Sparse { families, alive, method, seed: recipe.train.seed };
+    samples.phase(run, &mut sparse)?;
 
-    let Sparse { mut families, alive, method } = sparse;
-    let engine = run.engine(&at.graph)?;
+    let Sparse { mut families, alive, method, .. } = sparse;
+    let engine = samples.engine(&samples.at.graph)?;
     let values = engine.values();
     let kept = match method {
         // A ramp of no epochs has decided nothing.
         Some(method) if method.decides() && alive.is_masked() => alive.kept().clone(),
         Some(mut method) => {
             let scores = method.scores(&mut families, values)?;
-            chooser.choose(run, &mut families, &scores, &at.graph)?
+            chooser.choose(samples, &mut families, &scores, &samples.at.graph)?
         }
         None => families.all(),
     };
+    let at = &mut samples.at;
     at.graph = families.cut(&at.graph, &kept)?;
     at.progress.left_out = families.left_out(&kept);
     at.enter(super::Phase::Finetune);
@@ -132,15 +181,15 @@ pub(super) fn ramp(
 }
 
 /// What holds dropped weights at zero while the network is repaired; none where they have left the network.
-pub(super) fn held(run: &Run<'_>, at: &Checkpoint) -> Result<Option<Sparse>, TrainError> {
-    let options = &run.recipe.sparsity;
-    if options.groups.is_removed() || options.method == Method::None {
+pub(super) fn held(samples: &Samples<'_>) -> Result<Option<Sparse>, TrainError> {
+    let (at, sparsity) = (&samples.at, &samples.recipe.sparsity);
+    if sparsity.groups.is_removed() || sparsity.method == options::Method::None {
         return Ok(None);
     }
-    let engine = run.engine(&at.graph)?;
-    let families = Families::new(&at.graph, engine.parameters(), options)?;
+    let engine = samples.engine(&at.graph)?;
+    let families = Families::new(&at.graph, engine.parameters(), sparsity)?;
     let alive = Alive::from_bytes(&families, &at.alive)?;
-    Ok(alive.map(|alive| Sparse { families, alive, method: None }))
+    Ok(alive.map(|alive| Sparse { families, alive, method: None, seed: samples.recipe.train.seed }))
 }
 
 #[cfg(test)]

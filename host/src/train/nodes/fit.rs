@@ -1,28 +1,13 @@
 //! The epochs of one network over one graph: a step on all training nodes, then a look at all others.
 
 use super::NodeTask;
-use crate::engine::{Engine, NodeTeacher, Objective, Options, Randomness, Slots, softmax};
+use crate::engine::{Engine, EngineError, NodeTeacher, Objective, Options, Randomness, Slots, softmax};
 use crate::graph::Graph;
 use crate::recipe::Optimizer;
-use crate::train::{Phase, TrainError};
-use niwaki_core::schedule;
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
-
-/// What holds weights at zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weights<'a> {
-    /// Nothing.
-    Free,
-    /// After every step all but the largest are zeroed: this many are zero. The support may change.
-    Ball {
-        /// Zeros of all weights together.
-        zeros: usize,
-    },
-    /// Those that are marked stay, and no others ever come back.
-    Held(&'a [bool]),
-}
+use crate::train::epoch::{Draw, EpochPlan, Goal};
+use crate::train::run::{Around, Run, Task};
+use crate::train::{EpochRow, Event, Phase, TrainError, Weights};
+use std::sync::atomic::AtomicBool;
 
 /// How a network is trained.
 #[derive(Clone, Copy)]
@@ -43,19 +28,6 @@ pub struct Fit<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// One epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct NodeEpoch {
-    /// From 1.
-    pub epoch: usize,
-    /// The loss of its step.
-    pub loss: f64,
-    /// After the step, on the validation nodes.
-    pub val_accuracy: f64,
-    /// Wall-clock time.
-    pub seconds: f64,
-}
-
 /// A trained network, as it was after its best epoch: the last of those with the highest validation accuracy.
 #[derive(Debug, Clone)]
 pub struct Fitted {
@@ -70,7 +42,7 @@ pub struct Fitted {
     /// Then, on all nodes: `[nodes, classes]` before any softmax.
     pub logits: Vec<f32>,
     /// Every epoch.
-    pub epochs: Vec<NodeEpoch>,
+    pub epochs: Vec<EpochRow>,
 }
 
 impl Fitted {
@@ -97,64 +69,45 @@ impl Fit<'_> {
         graph: &Graph,
         task: &NodeTask,
         phase: Phase,
-        tell: &mut dyn FnMut(&NodeEpoch),
+        tell: &mut dyn FnMut(&EpochRow),
     ) -> Result<Fitted, TrainError> {
-        let mut engine = Engine::new(graph, Options { batch: 1, threads: self.threads })?;
-        let objective = Objective { labels: &task.labels, rows: &task.train, teacher: self.teacher };
-        let slots = self.optimizer.name.slots(&self.optimizer.hyper(self.optimizer.lr));
-        let mut slots = Slots::new(slots, engine.values().len());
-        let mut best = Best::none(engine.values().len());
-        let mut epochs = Vec::with_capacity(self.epochs);
-        for epoch in 1..=self.epochs {
-            let started = Instant::now();
-            let lr = self.optimizer.schedule.rate(self.optimizer.lr, schedule::progress(epoch as u32, self.epochs));
-            let randomness = Randomness { seed: self.seed, step: epoch as u64 };
-            let loss = engine.loss_and_gradients_of_nodes(&objective, randomness)?.mean;
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { phase, epoch, step: epoch as u32, loss, lr, lambda: 0.0 });
+        let Self { epochs, optimizer, seed, threads, teacher, mut weights, stop } = *self;
+        let mut engine = Engine::new(graph, Options { batch: 1, threads })?;
+        let objective = Objective { labels: &task.labels, rows: &task.train, teacher };
+        let best = Best { epoch: 0, val_accuracy: f64::NEG_INFINITY, values: Vec::new(), logits: Vec::new() };
+        let mut nodes = Nodes { task, objective, seed, logits: Vec::new(), best, epochs: Vec::with_capacity(epochs) };
+        let (lr, schedule) = (optimizer.lr, optimizer.schedule);
+        let goal = Goal { phase, epochs, done: 0, lr, schedule, lambda: 0.0, rising: 0 };
+        let mut tell = |event: Event<'_>| {
+            if let Event::Epoch(row) = event {
+                tell(row);
             }
-            self.step(&mut engine, &mut slots, lr, epoch)?;
-            let logits = engine.logits(&[], 1)?;
-            let val_accuracy = task.accuracy(logits, &task.val);
-            if val_accuracy >= best.val_accuracy {
-                best = Best { epoch, val_accuracy, logits: logits.to_vec(), ..best };
-                best.values.copy_from_slice(engine.values());
-            }
-            let row = NodeEpoch { epoch, loss, val_accuracy, seconds: started.elapsed().as_secs_f64() };
-            tell(&row);
-            epochs.push(row);
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(TrainError::Interrupted { phase, epoch: 0 });
-            }
+        };
+        let mut run = Run { optimizer, stop, tell: &mut tell };
+        run.phase(&mut nodes, &goal, &mut engine, &mut Slots::default(), &mut weights)?;
+        if epochs == 0 {
+            let accuracy = nodes.score(&mut engine)?;
+            nodes.keep_best(&engine, 0, accuracy);
         }
-        if self.epochs == 0 {
-            best.logits = engine.logits(&[], 1)?.to_vec();
-            best.values.copy_from_slice(engine.values());
-            best.val_accuracy = task.accuracy(&best.logits, &task.val);
-        }
-        engine.values_mut().copy_from_slice(&best.values);
+        let Nodes { best: Best { epoch, val_accuracy, values, logits }, epochs, .. } = nodes;
+        engine.values_mut().copy_from_slice(&values);
         let mut graph = graph.clone();
         engine.store(&mut graph);
-        let Best { epoch, val_accuracy, logits, .. } = best;
         let test_accuracy = task.accuracy(&logits, &task.test);
         Ok(Fitted { graph, epoch, val_accuracy, test_accuracy, logits, epochs })
     }
+}
 
-    /// The optimizer's step, then what holds weights at zero.
-    fn step(&self, engine: &mut Engine, slots: &mut Slots, lr: f64, epoch: usize) -> Result<(), TrainError> {
-        let t = NonZeroU32::new(epoch as u32).unwrap_or(NonZeroU32::MIN);
-        let (rule, hyper) = (self.optimizer.name, self.optimizer.hyper(lr));
-        engine.update(slots, |values, gradients, slots| rule.step(&hyper, values, gradients, slots, t))?;
-        match self.weights {
-            Weights::Free => {}
-            Weights::Ball { zeros } => engine.project_l0(zeros),
-            Weights::Held(kept) => {
-                let dropped = engine.values_mut().iter_mut().zip(kept).filter(|(_, kept)| !**kept);
-                dropped.for_each(|(value, _)| *value = 0.0);
-            }
-        }
-        Ok(())
-    }
+/// The task of one graph: every step sees all of its nodes, and of all epochs the best is kept.
+struct Nodes<'a> {
+    task: &'a NodeTask,
+    objective: Objective<'a, f32>,
+    /// Decides dropout.
+    seed: u64,
+    /// Of the last look at all nodes.
+    logits: Vec<f32>,
+    best: Best,
+    epochs: Vec<EpochRow>,
 }
 
 struct Best {
@@ -164,8 +117,49 @@ struct Best {
     logits: Vec<f32>,
 }
 
-impl Best {
-    fn none(values: usize) -> Self {
-        Self { epoch: 0, val_accuracy: f64::NEG_INFINITY, values: vec![0.0; values], logits: Vec::new() }
+impl Nodes<'_> {
+    fn keep_best(&mut self, engine: &Engine, epoch: usize, val_accuracy: f64) {
+        let Best { values, logits, .. } = &mut self.best;
+        for (kept, found) in [(values, engine.values()), (logits, &self.logits)] {
+            kept.clear();
+            kept.extend_from_slice(found);
+        }
+        (self.best.epoch, self.best.val_accuracy) = (epoch, val_accuracy);
+    }
+}
+
+impl Task for Nodes<'_> {
+    fn steps(&self) -> usize {
+        1
+    }
+
+    fn draw(&self, _phase: Phase, _epoch: usize) -> Draw {
+        Draw::default()
+    }
+
+    fn loss(&mut self, engine: &mut Engine, plan: &EpochPlan, step: usize) -> Result<(f64, usize), EngineError> {
+        let randomness = Randomness { seed: self.seed, step: plan.steps[step].number.into() };
+        Ok((engine.loss_and_gradients_of_nodes(&self.objective, randomness)?.mean, 1))
+    }
+
+    fn score(&mut self, engine: &mut Engine) -> Result<f64, EngineError> {
+        let logits = engine.logits(&[], 1)?;
+        self.logits.clear();
+        self.logits.extend_from_slice(logits);
+        Ok(self.task.accuracy(logits, &self.task.val))
+    }
+
+    fn keep(
+        &mut self,
+        engine: &mut Engine,
+        _slots: &Slots,
+        _around: &dyn Around,
+        row: &EpochRow,
+    ) -> Result<usize, TrainError> {
+        if row.val_accuracy >= self.best.val_accuracy {
+            self.keep_best(engine, row.epoch, row.val_accuracy);
+        }
+        self.epochs.push(row.clone());
+        Ok(0)
     }
 }

@@ -4,7 +4,7 @@ use super::{Fit, Fitted, NodeTask, Weights};
 use crate::engine::NodeTeacher;
 use crate::graph::{Graph, GraphError};
 use crate::sparsify::teddy::{self, DropUnit, EdgeOrder, EdgeRanks};
-use crate::train::{Phase, TrainError};
+use crate::train::{EpochRow, Phase, TrainError};
 use crate::zoo::{NodeEntry, NodeSizes};
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +79,7 @@ pub fn train_level(
     (rule, zero_ratio): (WeightRule, f64),
     teacher: Teacher<'_>,
     fit: Fit<'_>,
-    tell: &mut dyn FnMut(&super::NodeEpoch),
+    tell: &mut dyn FnMut(&EpochRow),
 ) -> Result<Fitted, TrainError> {
     let mut graph = entry.build(&pruned.input, sizes, fit.seed)?;
     let zeros = teddy::zero_count(graph.parameter_count(), zero_ratio);

@@ -9,7 +9,8 @@ mod single_forward;
 #[cfg(test)]
 mod tests;
 
-pub use fit::{Fit, Fitted, NodeEpoch, Weights};
+pub use super::run::Weights;
+pub use fit::{Fit, Fitted};
 pub use levels::{Edges, Teacher, WeightRule, prune, train_level};
 pub use masks::{Masked, iterative_masks};
 pub use run::{TrainedNodes, edge_list, nonzero_macs, train_nodes};

@@ -1,12 +1,10 @@
 //! A run over one graph in its folder: the dense network, then the sparse one; what is finished is not done again.
 
-use super::{
-    Edges, Fit, Fitted, Masked, NodeEpoch, NodeTask, Teacher, WeightRule, Weights, iterative_masks, prune, train_level,
-};
+use super::{Edges, Fit, Fitted, Masked, NodeTask, Teacher, WeightRule, Weights, iterative_masks, prune, train_level};
 use crate::engine::{Engine, Options};
 use crate::graph::{Adjacency, Graph, GraphError};
-use crate::io::atomic;
 use crate::recipe::{GraphMethod, GraphOptions, Recipe};
+use crate::train::checkpoint::save_metrics;
 use crate::train::{DENSE_FILE, EpochRow, Event, METRICS_FILE, Phase, SPARSE_FILE, TrainError, weights};
 use crate::zoo::{NodeEntry, NodeSizes, node_entry};
 use std::path::Path;
@@ -44,7 +42,7 @@ pub fn train_nodes(
         ))
     })?;
     let sizes = NodeSizes { hidden: options.hidden, layers: options.layers };
-    let run = Run { recipe, options: &options, network: (entry, sizes), dir, threads, stop };
+    let run = NodeRun { recipe, options: &options, network: (entry, sizes), dir, threads, stop };
     let mut epochs = Vec::new();
     let dense = run.dense(task, &mut epochs, tell)?;
     let sparse = match options.method {
@@ -55,11 +53,11 @@ pub fn train_nodes(
     if let Some((fitted, _)) = &sparse {
         weights::save(&dir.join(SPARSE_FILE), &fitted.graph)?;
     }
-    run.save_metrics(&epochs)?;
+    save_metrics(dir, &epochs)?;
     Ok(TrainedNodes { dense, sparse, epochs })
 }
 
-struct Run<'a> {
+struct NodeRun<'a> {
     recipe: &'a Recipe,
     options: &'a GraphOptions,
     network: (&'static NodeEntry, NodeSizes),
@@ -68,7 +66,7 @@ struct Run<'a> {
     stop: &'a AtomicBool,
 }
 
-impl Run<'_> {
+impl NodeRun<'_> {
     fn fit(&self) -> Fit<'_> {
         let Self { recipe, threads, stop, .. } = *self;
         let (epochs, optimizer, seed) = (recipe.train.epochs, &recipe.optimizer, recipe.train.seed);
@@ -77,11 +75,6 @@ impl Run<'_> {
 
     fn initial(&self, task: &NodeTask) -> Result<Graph, GraphError> {
         self.network.0.build(&task.input, self.network.1, self.recipe.train.seed)
-    }
-
-    fn save_metrics(&self, epochs: &[EpochRow]) -> Result<(), TrainError> {
-        let lines = epochs.iter().filter_map(|row| serde_json::to_string(row).ok()).map(|line| line + "\n");
-        Ok(atomic::write(&self.dir.join(METRICS_FILE), lines.collect::<String>().as_bytes())?)
     }
 
     /// The dense network, trained or as it lies in the folder.
@@ -103,11 +96,11 @@ impl Run<'_> {
             return as_it_is(graph, task, self.threads);
         }
         tell(Event::Phase { phase: Phase::Dense, epochs: total, done: 0 });
-        let fitted = self.fit().run(&initial, task, Phase::Dense, &mut |epoch| {
-            epochs.push(row(Phase::Dense, epoch));
-            epochs.last().into_iter().for_each(|row| tell(Event::Epoch(row)));
+        let fitted = self.fit().run(&initial, task, Phase::Dense, &mut |row| {
+            tell(Event::Epoch(row));
+            epochs.push(row.clone());
         })?;
-        self.save_metrics(epochs)?;
+        save_metrics(self.dir, epochs)?;
         weights::save(&path, &fitted.graph)?;
         Ok(fitted)
     }
@@ -132,9 +125,9 @@ impl Run<'_> {
         let probabilities = dense.probabilities(task.input.classes);
         let teacher = Teacher { dense, probabilities: &probabilities, weight: self.options.distill };
         tell(Event::Phase { phase: Phase::Finetune, epochs: self.recipe.train.epochs, done: 0 });
-        let fitted = train_level(self.network, &pruned, (rule, shares.weights), teacher, self.fit(), &mut |epoch| {
-            epochs.push(row(Phase::Finetune, epoch));
-            epochs.last().into_iter().for_each(|row| tell(Event::Epoch(row)));
+        let fitted = train_level(self.network, &pruned, (rule, shares.weights), teacher, self.fit(), &mut |row| {
+            tell(Event::Epoch(row));
+            epochs.push(row.clone());
         })?;
         Ok((fitted, pruned))
     }
@@ -146,18 +139,19 @@ impl Run<'_> {
         let mut last = None;
         let masked = Masked { rounds, ..Masked::default() };
         iterative_masks(self.network, task, masked, self.fit(), &mut |round, task, fitted| {
-            let (loss, seconds) = (fitted.epochs.last().map_or(0.0, |epoch| epoch.loss), fitted.seconds());
-            let round = NodeEpoch { epoch: round as usize, loss, val_accuracy: fitted.val_accuracy, seconds };
-            tell(Event::Epoch(&row(Phase::Finetune, &round)));
+            tell(Event::Epoch(&EpochRow {
+                phase: Phase::Finetune,
+                epoch: round as usize,
+                train_loss: fitted.epochs.last().map_or(0.0, |epoch| epoch.train_loss),
+                val_accuracy: fitted.val_accuracy,
+                lambda: None,
+                alive_groups: None,
+                seconds: fitted.seconds(),
+            }));
             last = Some((fitted.clone(), task.clone()));
         })?;
         last.ok_or_else(|| GraphError::Eval("no round of masks was run".into()).into())
     }
-}
-
-fn row(phase: Phase, epoch: &NodeEpoch) -> EpochRow {
-    let NodeEpoch { epoch, loss, val_accuracy, seconds } = *epoch;
-    EpochRow { phase, epoch, train_loss: loss, val_accuracy, lambda: None, alive_groups: None, seconds }
 }
 
 /// A trained network as [`Fitted`], without its epochs.
