@@ -96,7 +96,7 @@ fn every_recipe_is_called_after_its_data_network_and_method_and_its_network_fits
 
         seen += 1;
         if recipe.graph.is_some() {
-            assert!(zoo::node_entry(zoo_name).is_some(), "{name}");
+            assert!(zoo::by_name(zoo_name).is_some_and(zoo::Entry::is_over_nodes), "{name}");
             continue;
         }
         let input = if recipe.data.name == "digits" { [8, 8, 1] } else { [28, 28, 1] };

@@ -8,7 +8,7 @@ use crate::io::atomic;
 use crate::quantize::post_training;
 use crate::recipe::{EdgeUnit, GraphMethod, Recipe};
 use crate::report::{ArenaMap, OperatorRow, Stage};
-use crate::sparsify::teddy::{EdgeOrder, EdgeRanks, choose_edges};
+use crate::sparsify::teddy::{EdgeOrder, EdgeRanks, choose_edges, has_attention};
 use crate::train::nodes::{Fitted, NodeTask};
 use crate::tune;
 use niwaki_core::num::dequantize_i8;
@@ -122,7 +122,7 @@ fn network(recipe: &Recipe, whole: &NodeTask, fitted: &Fitted) -> Result<Network
         let int8 = post_training(&fitted.graph, &[&[]], recipe.quantize.calibration)?;
         return Ok(Network { int8, drop: 0, note: None });
     }
-    let attention = recipe.model.zoo.as_deref() == Some("gat");
+    let attention = has_attention(&fitted.graph);
     let ranks = EdgeRanks::new(&whole.input.adjacency, EdgeOrder::Degree, options.unit.into(), attention);
     let ranks = ranks.map_err(|error| GraphError::Eval(error.to_string()))?;
     let float = choose_edges(&fitted.graph, &whole.input.adjacency, &ranks)?;

@@ -17,12 +17,8 @@ pub(super) fn initial(recipe: &Recipe, data: &Dataset) -> Result<Graph, Pipeline
         imported(path)?
     } else {
         let name = model.zoo.as_deref().unwrap_or_default();
-        let network = zoo::by_name(name).ok_or_else(|| {
-            GraphError::Eval(match zoo::node_entry(name) {
-                Some(_) => format!("`{name}` is a network over graphs, and `{}` is samples", data.name),
-                None => format!("there is no network `{name}` in the zoo"),
-            })
-        })?;
+        let network =
+            zoo::by_name(name).ok_or_else(|| GraphError::Eval(format!("there is no network `{name}` in the zoo")))?;
         network.build(&data.input_shape, data.classes, recipe.train.seed)?
     };
     if let Some(path) = model.run.as_ref().or(model.import.as_ref()) {

@@ -196,10 +196,7 @@ impl Rule {
     pub(super) fn names(&self) -> Vec<&'static str> {
         match self {
             Self::OneOf(names) => names.to_vec(),
-            Self::Zoo => {
-                let nodes = zoo::NODE_ENTRIES.iter().map(|e| e.name);
-                zoo::ENTRIES.iter().map(|e| e.name).chain(nodes).collect()
-            }
+            Self::Zoo => zoo::ENTRIES.iter().map(|e| e.name).collect(),
             _ => Vec::new(),
         }
     }

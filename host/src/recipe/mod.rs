@@ -84,7 +84,7 @@ pub struct Data {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// A name in [`crate::zoo::ENTRIES`] or [`crate::zoo::NODE_ENTRIES`].
+    /// A name in [`crate::zoo::ENTRIES`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zoo: Option<String>,
     /// A `.tflite` file with a float network.

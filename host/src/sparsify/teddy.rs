@@ -35,6 +35,12 @@ impl Level {
     }
 }
 
+/// Whether a network attends over the edges of its graph: then self loops are scored as edges too.
+pub fn has_attention(network: &Graph) -> bool {
+    let attends = |op: &ops::Propagate| matches!(op.rule, Propagation::Attention { .. });
+    network.nodes.iter().filter_map(|node| node.op.get()).any(attends)
+}
+
 /// What edges are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EdgeOrder {

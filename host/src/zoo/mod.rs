@@ -4,10 +4,11 @@ mod layers;
 mod networks;
 mod nodes;
 
-use crate::graph::{Graph, GraphError};
+use crate::graph::{Graph, GraphError, TensorId};
 use layers::Init;
+use nodes::Net;
 
-pub use nodes::{NODE_ENTRIES, NodeEntry, NodeInput, NodeSizes, node_entry};
+pub use nodes::{NodeInput, NodeSizes};
 
 /// A network that recipes can name.
 pub struct Entry {
@@ -15,57 +16,114 @@ pub struct Entry {
     pub name: &'static str,
     /// One line for help texts.
     pub about: &'static str,
-    build: fn(&mut Init, &[usize], usize) -> Result<Graph, GraphError>,
+    network: Network,
+}
+
+/// How a network is built.
+enum Network {
+    /// For samples of a shape, into so many classes.
+    OfSamples(fn(&mut Init, &[usize], usize) -> Result<Graph, GraphError>),
+    /// Over the nodes of a graph.
+    OverNodes(fn(&mut Net<'_>, NodeSizes) -> Result<TensorId, GraphError>),
 }
 
 impl Entry {
+    /// Whether the network is over the nodes of a graph, and not for samples.
+    pub fn is_over_nodes(&self) -> bool {
+        matches!(self.network, Network::OverNodes(_))
+    }
+
     /// Builds the network for inputs of `input = [H, W, C]` and `classes` outputs.
     ///
     /// # Errors
-    /// [`GraphError::Shape`] when the input does not fit the network.
+    /// [`GraphError::Shape`] when the input does not fit the network; [`GraphError::Eval`] for a network over nodes.
     pub fn build(&self, input: &[usize], classes: usize, seed: u64) -> Result<Graph, GraphError> {
-        (self.build)(&mut Init::new(seed), input, classes)
+        match self.network {
+            Network::OfSamples(build) => build(&mut Init::new(seed), input, classes),
+            Network::OverNodes(_) => Err(GraphError::Eval(format!("`{}` is a network over graphs", self.name))),
+        }
+    }
+
+    /// Builds the network over a graph.
+    ///
+    /// # Errors
+    /// [`GraphError::Shape`] when graph and features have different numbers of nodes, or heads do not divide the channels;
+    /// [`GraphError::Eval`] for a network of samples.
+    pub fn build_over(&self, input: &NodeInput, sizes: NodeSizes, seed: u64) -> Result<Graph, GraphError> {
+        let Network::OverNodes(build) = self.network else {
+            return Err(GraphError::Eval(format!("`{}` is no network over graphs", self.name)));
+        };
+        let mut net = Net::new(input, seed);
+        let output = build(&mut net, sizes)?;
+        net.graph.outputs.push(output);
+        net.graph.validate()?;
+        Ok(net.graph)
     }
 }
 
-/// Every network of the zoo.
+/// Every network of the zoo, those of samples first.
 pub const ENTRIES: &[Entry] = &[
     Entry {
         name: "small-cnn",
         about: "three 3x3 convolutions (16, 32, 32 filters) and two max pools, for images of about 8x8 to 32x32",
-        build: networks::small_cnn,
+        network: Network::OfSamples(networks::small_cnn),
     },
     Entry {
         name: "ds-cnn",
         about: "convolution, four depthwise-separable blocks of 64 filters with batch norm (keyword spotting)",
-        build: networks::ds_cnn,
+        network: Network::OfSamples(networks::ds_cnn),
     },
     Entry {
         name: "tiny-resnet",
         about: "two residual blocks (16, 32 filters) with batch norm",
-        build: networks::tiny_resnet,
+        network: Network::OfSamples(networks::tiny_resnet),
     },
     Entry {
         name: "compact-cnn",
         about: "four convolutions (16, 32, 48, 64 filters) with batch norm, for images of about 28x28",
-        build: networks::compact_cnn,
+        network: Network::OfSamples(networks::compact_cnn),
     },
     Entry {
         name: "wide-cnn",
         about: "compact-cnn with twice the filters (32, 64, 96, 128), to be pruned",
-        build: networks::wide_cnn,
+        network: Network::OfSamples(networks::wide_cnn),
     },
     Entry {
         name: "ds-cnn-image",
         about: "convolution, three depthwise-separable blocks (64, 128, 128 filters) with batch norm, for images",
-        build: networks::ds_cnn_image,
+        network: Network::OfSamples(networks::ds_cnn_image),
     },
     Entry {
         name: "resnet-8",
         about: "three residual blocks (16, 32, 64 filters) with batch norm (image classification of MLPerf Tiny)",
-        build: networks::resnet_8,
+        network: Network::OfSamples(networks::resnet_8),
+    },
+    Entry {
+        name: "gcn",
+        about: "graph convolutions with dropout 0.5 (Kipf and Welling 2017)",
+        network: Network::OverNodes(nodes::gcn),
+    },
+    Entry {
+        name: "gat",
+        about: "attention over neighbours, 8 heads and 1 at the end, dropout 0.6 (Velickovic et al. 2018)",
+        network: Network::OverNodes(nodes::gat),
+    },
+    Entry {
+        name: "gin",
+        about: "sums over neighbours with trained eps (Xu et al. 2019)",
+        network: Network::OverNodes(nodes::gin),
+    },
+    Entry {
+        name: "sage",
+        about: "the node beside the mean of its neighbours, dropout 0.5 (Hamilton et al. 2017)",
+        network: Network::OverNodes(nodes::sage),
     },
 ];
+
+/// The networks of samples.
+pub fn of_samples() -> impl Iterator<Item = &'static Entry> {
+    ENTRIES.iter().filter(|entry| !entry.is_over_nodes())
+}
 
 /// The network called `name`.
 pub fn by_name(name: &str) -> Option<&'static Entry> {
@@ -78,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_network_is_valid_and_depends_on_the_seed_alone() {
-        for entry in ENTRIES {
+        for entry in of_samples() {
             let build = |seed| entry.build(&[16, 12, 3], 7, seed).expect("fits");
             let graph = build(1);
             graph.validate().expect("a network");
@@ -110,5 +168,10 @@ mod tests {
     fn an_input_without_channels_is_refused_by_shape() {
         let error = by_name("small-cnn").expect("in the zoo").build(&[64], 10, 1).expect_err("no image");
         assert!(error.to_string().contains("conv2d `conv1`: x must be [H, W, C] (input shapes [[64]"), "{error}");
+    }
+    #[test]
+    fn a_network_of_the_other_kind_is_refused_by_name() {
+        let error = by_name("gcn").expect("in the zoo").build(&[8, 8, 1], 10, 1).expect_err("no samples");
+        assert!(error.to_string().contains("`gcn` is a network over graphs"), "{error}");
     }
 }

@@ -28,52 +28,9 @@ pub struct NodeSizes {
     pub layers: usize,
 }
 
-/// A network that recipes can name.
-pub struct NodeEntry {
-    /// The name in `[model] zoo = "…"`.
-    pub name: &'static str,
-    /// One line for help texts.
-    pub about: &'static str,
-    build: fn(&mut Net<'_>, NodeSizes) -> Result<TensorId, GraphError>,
-}
-
-impl NodeEntry {
-    /// Builds the network.
-    ///
-    /// # Errors
-    /// [`GraphError::Shape`] when graph and features have different numbers of nodes, or heads do not divide the channels.
-    pub fn build(&self, input: &NodeInput, sizes: NodeSizes, seed: u64) -> Result<Graph, GraphError> {
-        let mut net = Net { graph: Graph::default(), init: Init::new(seed), input };
-        let output = (self.build)(&mut net, sizes)?;
-        net.graph.outputs.push(output);
-        net.graph.validate()?;
-        Ok(net.graph)
-    }
-}
-
-/// Every network over graphs.
-pub const NODE_ENTRIES: &[NodeEntry] = &[
-    NodeEntry { name: "gcn", about: "graph convolutions with dropout 0.5 (Kipf and Welling 2017)", build: gcn },
-    NodeEntry {
-        name: "gat",
-        about: "attention over neighbours, 8 heads and 1 at the end, dropout 0.6 (Velickovic et al. 2018)",
-        build: gat,
-    },
-    NodeEntry { name: "gin", about: "sums over neighbours with trained eps (Xu et al. 2019)", build: gin },
-    NodeEntry {
-        name: "sage",
-        about: "the node beside the mean of its neighbours, dropout 0.5 (Hamilton et al. 2017)",
-        build: sage,
-    },
-];
-
-/// The network over graphs called `name`.
-pub fn node_entry(name: &str) -> Option<&'static NodeEntry> {
-    NODE_ENTRIES.iter().find(|entry| entry.name == name)
-}
-
-struct Net<'a> {
-    graph: Graph,
+/// A network that is being built.
+pub(super) struct Net<'a> {
+    pub(super) graph: Graph,
     init: Init,
     input: &'a NodeInput,
 }
@@ -96,7 +53,11 @@ impl Spread {
     }
 }
 
-impl Net<'_> {
+impl<'a> Net<'a> {
+    pub(super) fn new(input: &'a NodeInput, seed: u64) -> Self {
+        Self { graph: Graph::default(), init: Init::new(seed), input }
+    }
+
     fn channels(&self, x: TensorId) -> usize {
         self.graph[x].shape[2]
     }
@@ -168,7 +129,7 @@ fn layer(net: &Net<'_>, sizes: NodeSizes, at: usize) -> (usize, Activation) {
     if at + 1 < sizes.layers { (sizes.hidden, Activation::Relu) } else { (net.input.classes, Activation::None) }
 }
 
-fn gcn(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
+pub(super) fn gcn(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
     let mut x = None;
     for at in 0..sizes.layers.max(2) {
         let (outputs, activation) = layer(net, sizes, at);
@@ -190,7 +151,7 @@ fn gcn(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
     x.ok_or_else(|| GraphError::Eval("a network has layers".into()))
 }
 
-fn gat(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
+pub(super) fn gat(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
     let mut x = None;
     for at in 0..sizes.layers.max(2) {
         let (outputs, activation) = layer(net, sizes, at);
@@ -212,7 +173,7 @@ fn gat(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
 }
 
 /// ReLU after every layer, the last one too; the answer is the mean of that and a dense layer on the first.
-fn gin(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
+pub(super) fn gin(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
     let (mut x, mut first) = (None, None);
     for at in 0..sizes.layers.max(2) {
         let (outputs, _) = layer(net, sizes, at);
@@ -231,7 +192,7 @@ fn gin(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
 }
 
 /// `W x_i + V mean_j x_j + b`
-fn sage(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
+pub(super) fn sage(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
     let mut x = None;
     for at in 0..sizes.layers.max(2) {
         let (outputs, activation) = layer(net, sizes, at);
@@ -248,6 +209,7 @@ fn sage(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zoo::{ENTRIES, by_name};
 
     fn input() -> NodeInput {
         let edges = (0..9).flat_map(|node| [(node, node + 1), (node + 1, node)]);
@@ -258,9 +220,9 @@ mod tests {
 
     #[test]
     fn every_network_is_valid_at_every_depth_and_depends_on_the_seed_alone() {
-        for entry in NODE_ENTRIES {
+        for entry in ENTRIES.iter().filter(|entry| entry.is_over_nodes()) {
             for layers in [2, 3, 5] {
-                let build = |seed| entry.build(&input(), NodeSizes { hidden: 16, layers }, seed).expect("fits");
+                let build = |seed| entry.build_over(&input(), NodeSizes { hidden: 16, layers }, seed).expect("fits");
                 let graph = build(1);
                 assert_eq!(graph[graph.outputs[0]].shape, [10, 1, 3], "{} of {layers} layers", entry.name);
                 assert_eq!(graph, build(1));
@@ -273,7 +235,7 @@ mod tests {
     fn the_numbers_of_parameters_are_those_of_the_specification() {
         let parameters = |name: &str| {
             let sizes = NodeSizes { hidden: 16, layers: 2 };
-            node_entry(name).expect("in the zoo").build(&input(), sizes, 1).expect("fits").parameter_count()
+            by_name(name).expect("in the zoo").build_over(&input(), sizes, 1).expect("fits").parameter_count()
         };
         assert_eq!(parameters("gcn"), 6 * 16 + 16 * 3);
         assert_eq!(parameters("gin"), 6 * 16 + 16 * 3 + 16 * 3 + 2);

@@ -119,7 +119,7 @@ fn operators_of_the_format() -> Result<(), Box<dyn Error>> {
 }
 
 fn networks_of_the_zoo() -> Result<(), Box<dyn Error>> {
-    for entry in zoo::ENTRIES {
+    for entry in zoo::of_samples() {
         let name = format!("zoo {}", entry.name);
         // Batch norm is refused until it is folded.
         for_targets(&format!("{name} f32 as trained"), &trainable(entry.name, &[16, 12, 3], 7, 1)?)?;

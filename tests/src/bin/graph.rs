@@ -7,13 +7,13 @@
 use niwaki::data::graph;
 use niwaki::graph::Adjacency;
 use niwaki::recipe::{Optimizer, OptimizerName, Schedule};
-use niwaki::sparsify::teddy::{DropUnit, Level};
+use niwaki::sparsify::teddy::{DropUnit, Level, has_attention};
 use niwaki::train::Phase;
 use niwaki::train::nodes::{
     Edges, Fit, Fitted, Masked, NodeTask, SingleForward, Teacher, WeightRule, Weights, iterative_masks, prune,
     train_level,
 };
-use niwaki::zoo::{NodeEntry, NodeSizes, node_entry};
+use niwaki::zoo::{self, Entry, NodeSizes};
 use niwaki_core::graph::Csr;
 use niwaki_core::teddy::{self, Scores};
 use rand_chacha::{
@@ -117,7 +117,7 @@ fn edges(options: &BTreeMap<String, String>) -> Outcome {
 struct Bench<'a> {
     options: &'a BTreeMap<String, String>,
     task: NodeTask,
-    network: (&'static NodeEntry, NodeSizes),
+    network: (&'static Entry, NodeSizes),
     optimizer: Optimizer,
     epochs: usize,
     threads: usize,
@@ -131,7 +131,7 @@ impl<'a> Bench<'a> {
         let dir = options.get("dir").map(PathBuf::from);
         let task = NodeTask::new(&graph::load(&name, dir.as_deref())?)?;
         let network: String = option(options, "network", "gcn".into())?;
-        let entry = node_entry(&network).ok_or_else(|| format!("no network `{network}`"))?;
+        let entry = zoo::by_name(&network).ok_or_else(|| format!("no network `{network}`"))?;
         let sizes = NodeSizes { hidden: option(options, "hidden", 512)?, layers: 2 };
         let optimizer = Optimizer {
             name: OptimizerName::Adam,
@@ -151,7 +151,7 @@ impl<'a> Bench<'a> {
 
     fn dense(&self, seed: u64) -> Result<Fitted, Box<dyn Error>> {
         let (entry, sizes) = self.network;
-        let graph = entry.build(&self.task.input, sizes, seed)?;
+        let graph = entry.build_over(&self.task.input, sizes, seed)?;
         Ok(self.fit(seed).run(&graph, &self.task, Phase::Dense, &mut |_| ())?)
     }
 
@@ -162,7 +162,7 @@ impl<'a> Bench<'a> {
         dense: &Fitted,
         seed: u64,
     ) -> Result<Fitted, Box<dyn Error>> {
-        let attention = self.network.0.name == "gat";
+        let attention = has_attention(&dense.graph);
         let pruned = prune(&self.task, edges, DropUnit::Pair, level.edges, attention, seed)?;
         let probabilities = dense.probabilities(self.task.input.classes);
         let teacher = Teacher { dense, probabilities: &probabilities, weight: lambda };
@@ -199,7 +199,7 @@ impl<'a> Bench<'a> {
             let task = self.task.with_random_split(seed);
             let started = Instant::now();
             let entry = self.network.0;
-            let graph = entry.build(&task.input, NodeSizes { hidden, layers }, seed)?;
+            let graph = entry.build_over(&task.input, NodeSizes { hidden, layers }, seed)?;
             let fitted = self.fit(seed).run(&graph, &task, Phase::Dense, &mut |_| ())?;
             let middle = started.elapsed().as_secs_f64();
             let how = SingleForward { hidden, layers, seed, threads: self.threads, ..SingleForward::default() };

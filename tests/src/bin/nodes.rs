@@ -13,10 +13,10 @@ use niwaki::hardware::Isa;
 use niwaki::io::AlignedBytes;
 use niwaki::quantize::{Calibration, post_training};
 use niwaki::recipe::{Optimizer, OptimizerName, Schedule};
-use niwaki::sparsify::teddy::{DropUnit, EdgeOrder, EdgeRanks, Level, choose_edges};
+use niwaki::sparsify::teddy::{DropUnit, EdgeOrder, EdgeRanks, Level, choose_edges, has_attention};
 use niwaki::train::Phase;
 use niwaki::train::nodes::{Edges, Fit, Fitted, NodeTask, Teacher, WeightRule, Weights, prune, train_level};
-use niwaki::zoo::{NodeEntry, NodeSizes, node_entry};
+use niwaki::zoo::{self, Entry, NodeSizes};
 use niwaki_core::format::Model;
 use std::{collections::BTreeMap, error::Error, path::PathBuf, process::ExitCode, sync::atomic::AtomicBool};
 
@@ -30,7 +30,7 @@ static GO: AtomicBool = AtomicBool::new(false);
 struct Bench {
     options: BTreeMap<String, String>,
     task: NodeTask,
-    network: (&'static NodeEntry, NodeSizes),
+    network: (&'static Entry, NodeSizes),
     optimizer: Optimizer,
 }
 
@@ -62,7 +62,7 @@ impl Bench {
         let name: String = option(&options, "data", "cora")?;
         let task = NodeTask::new(&graph::load(&name, options.get("dir").map(PathBuf::from).as_deref())?)?;
         let network: String = option(&options, "network", "gcn")?;
-        let entry = node_entry(&network).ok_or_else(|| format!("no network `{network}`"))?;
+        let entry = zoo::by_name(&network).ok_or_else(|| format!("no network `{network}`"))?;
         let sizes = NodeSizes { hidden: option(&options, "hidden", "16")?, layers: 2 };
         let optimizer = Optimizer {
             name: OptimizerName::Adam,
@@ -85,7 +85,7 @@ impl Bench {
             weights: Weights::Free,
             stop: &GO,
         };
-        let initial = self.network.0.build(&self.task.input, self.network.1, seed)?;
+        let initial = self.network.0.build_over(&self.task.input, self.network.1, seed)?;
         let dense = fit().run(&initial, &self.task, Phase::Dense, &mut |_| ())?;
         self.report("dense", &self.task, &dense)?;
         let levels: String = option(&self.options, "levels", "5,10,15,20")?;
@@ -105,7 +105,7 @@ impl Bench {
     /// One network with all edges, of which some go at run time.
     fn choosing(&self, name: &str, fitted: &Fitted) -> Outcome<()> {
         let adjacency = &self.task.input.adjacency;
-        let ranks = EdgeRanks::new(adjacency, EdgeOrder::Degree, DropUnit::Pair, self.network.0.name == "gat")?;
+        let ranks = EdgeRanks::new(adjacency, EdgeOrder::Degree, DropUnit::Pair, has_attention(&fitted.graph))?;
         let float = choose_edges(&fitted.graph, adjacency, &ranks)?;
         let drops = [0, 5, 10, 15, 20].map(|level| ranks.drop_count(Level::of(level).edges).min(ranks.count()));
         let samples = drops.map(|drop| [drop as f32]);

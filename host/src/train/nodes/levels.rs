@@ -5,7 +5,7 @@ use crate::engine::NodeTeacher;
 use crate::graph::{Graph, GraphError};
 use crate::sparsify::teddy::{self, DropUnit, EdgeOrder, EdgeRanks};
 use crate::train::{EpochRow, Phase, TrainError};
-use crate::zoo::{NodeEntry, NodeSizes};
+use crate::zoo::{Entry, NodeSizes};
 use serde::{Deserialize, Serialize};
 
 /// Which edges go.
@@ -74,14 +74,14 @@ pub fn prune(
 /// # Errors
 /// [`TrainError`].
 pub fn train_level(
-    (entry, sizes): (&NodeEntry, NodeSizes),
+    (entry, sizes): (&Entry, NodeSizes),
     pruned: &NodeTask,
     (rule, zero_ratio): (WeightRule, f64),
     teacher: Teacher<'_>,
     fit: Fit<'_>,
     tell: &mut dyn FnMut(&EpochRow),
 ) -> Result<Fitted, TrainError> {
-    let mut graph = entry.build(&pruned.input, sizes, fit.seed)?;
+    let mut graph = entry.build_over(&pruned.input, sizes, fit.seed)?;
     let zeros = teddy::zero_count(graph.parameter_count(), zero_ratio);
     let kept = largest(&teacher.dense.graph, zeros);
     let weights = match rule {

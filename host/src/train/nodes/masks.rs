@@ -5,7 +5,7 @@ use crate::engine::{Engine, Objective, Options, Randomness};
 use crate::graph::{Graph, GraphError};
 use crate::sparsify::teddy::{EDGES_A_LEVEL, WEIGHTS_A_LEVEL};
 use crate::train::{Phase, TrainError};
-use crate::zoo::{NodeEntry, NodeSizes};
+use crate::zoo::{Entry, NodeSizes};
 use niwaki_core::optim::{Decay, Optimizer, adam::Adam};
 use niwaki_core::real::Real;
 use niwaki_core::select::Cut;
@@ -42,21 +42,21 @@ impl Default for Masked {
 /// # Errors
 /// [`TrainError`].
 pub fn iterative_masks(
-    (entry, sizes): (&NodeEntry, NodeSizes),
+    (entry, sizes): (&Entry, NodeSizes),
     task: &NodeTask,
     masked: Masked,
     fit: Fit<'_>,
     done: &mut dyn FnMut(u32, &NodeTask, &Fitted),
 ) -> Result<(), TrainError> {
     let mut task = task.clone();
-    let count = entry.build(&task.input, sizes, fit.seed)?.parameter_count();
+    let count = entry.build_over(&task.input, sizes, fit.seed)?.parameter_count();
     let mut kept = vec![true; count];
     for round in 1..=masked.rounds {
-        let graph = entry.build(&task.input, sizes, fit.seed)?;
+        let graph = entry.build_over(&task.input, sizes, fit.seed)?;
         let (edges, weights) = train_masks(&graph, &task, &kept, masked, fit, round)?;
         cut_weights(&mut kept, &weights);
         task = cut_edges(&task, &edges)?;
-        let graph = entry.build(&task.input, sizes, fit.seed)?;
+        let graph = entry.build_over(&task.input, sizes, fit.seed)?;
         let graph = held(graph, &kept);
         let fitted = Fit { weights: Weights::Held(&kept), teacher: None, ..fit }.run(
             &graph,

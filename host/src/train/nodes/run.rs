@@ -4,9 +4,10 @@ use super::{Edges, Fit, Fitted, Masked, NodeTask, Teacher, WeightRule, Weights, 
 use crate::engine::{Engine, Options};
 use crate::graph::{Adjacency, Graph, GraphError};
 use crate::recipe::{GraphMethod, GraphOptions, Recipe};
+use crate::sparsify::teddy::has_attention;
 use crate::train::checkpoint::save_metrics;
 use crate::train::{DENSE_FILE, EpochRow, Event, METRICS_FILE, Phase, SPARSE_FILE, TrainError, weights};
-use crate::zoo::{NodeEntry, NodeSizes, node_entry};
+use crate::zoo::{self, Entry, NodeSizes};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -36,7 +37,7 @@ pub fn train_nodes(
 ) -> Result<TrainedNodes, TrainError> {
     let options = recipe.graph.clone().unwrap_or_default();
     let name = recipe.model.zoo.as_deref().unwrap_or_default();
-    let entry = node_entry(name).ok_or_else(|| {
+    let entry = zoo::by_name(name).filter(|entry| entry.is_over_nodes()).ok_or_else(|| {
         GraphError::Eval(format!(
             "`{name}` is no network over graphs; [model] zoo = \"gcn\", \"gat\", \"gin\" or \"sage\""
         ))
@@ -60,7 +61,7 @@ pub fn train_nodes(
 struct NodeRun<'a> {
     recipe: &'a Recipe,
     options: &'a GraphOptions,
-    network: (&'static NodeEntry, NodeSizes),
+    network: (&'static Entry, NodeSizes),
     dir: &'a Path,
     threads: usize,
     stop: &'a AtomicBool,
@@ -74,7 +75,7 @@ impl NodeRun<'_> {
     }
 
     fn initial(&self, task: &NodeTask) -> Result<Graph, GraphError> {
-        self.network.0.build(&task.input, self.network.1, self.recipe.train.seed)
+        self.network.0.build_over(&task.input, self.network.1, self.recipe.train.seed)
     }
 
     /// The dense network, trained or as it lies in the folder.
@@ -119,7 +120,7 @@ impl NodeRun<'_> {
             _ => Edges::Teddy,
         };
         let rule = if method == GraphMethod::Magnitude { WeightRule::Magnitude } else { WeightRule::Projected };
-        let attention = self.network.0.name == "gat";
+        let attention = has_attention(&dense.graph);
         let seed = self.recipe.train.seed;
         let pruned = prune(task, edges, self.options.unit.into(), shares.edges, attention, seed)?;
         let probabilities = dense.probabilities(task.input.classes);

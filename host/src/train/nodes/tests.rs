@@ -6,7 +6,7 @@ use crate::recipe::{Optimizer, OptimizerName, Schedule};
 use crate::sparsify::teddy::DropUnit;
 use crate::sparsify::teddy::Level;
 use crate::train::Phase;
-use crate::zoo::{NodeSizes, node_entry};
+use crate::zoo::{self, NodeSizes};
 use std::sync::atomic::AtomicBool;
 
 static GO: AtomicBool = AtomicBool::new(false);
@@ -22,7 +22,7 @@ fn fit(optimizer: &Optimizer) -> Fit<'_> {
 }
 
 fn dense(task: &NodeTask, network: &str) -> Fitted {
-    let graph = node_entry(network).expect("in the zoo").build(&task.input, SIZES, 1).expect("fits");
+    let graph = zoo::by_name(network).expect("in the zoo").build_over(&task.input, SIZES, 1).expect("fits");
     fit(&optimizer()).run(&graph, task, Phase::Dense, &mut |_| ()).expect("trains")
 }
 
@@ -42,7 +42,7 @@ fn a_level_has_as_few_edges_and_weights_as_it_says_and_the_same_bits_every_time(
     let dense = dense(&task, "gcn");
     let (optimizer, probabilities) = (optimizer(), dense.probabilities(2));
     let teacher = Teacher { dense: &dense, probabilities: &probabilities, weight: 10.0 };
-    let network = (node_entry("gcn").expect("in the zoo"), SIZES);
+    let network = (zoo::by_name("gcn").expect("in the zoo"), SIZES);
     let level = Level::of(20);
     let pruned = prune(&task, Edges::Teddy, DropUnit::Pair, level.edges, false, 1).expect("symmetric");
     assert_eq!((pruned.input.adjacency.edges(), pruned.input.adjacency.is_symmetric()), (156 - 2 * 50, true));
@@ -66,7 +66,7 @@ fn a_level_has_as_few_edges_and_weights_as_it_says_and_the_same_bits_every_time(
 fn rounds_of_masks_leave_a_twentieth_fewer_edges_each() {
     let task = NodeTask::new(&karate()).expect("a graph");
     let optimizer = optimizer();
-    let network = (node_entry("gcn").expect("in the zoo"), SIZES);
+    let network = (zoo::by_name("gcn").expect("in the zoo"), SIZES);
     let mut edges = vec![156];
     let masked = Masked { rounds: 3, ..Masked::default() };
     let fit = Fit { epochs: 20, ..fit(&optimizer) };
@@ -80,7 +80,7 @@ fn rounds_of_masks_leave_a_twentieth_fewer_edges_each() {
     })
     .expect("trains");
     assert_eq!(edges, [156, 156 - 6, 150 - 6, 144 - 6]);
-    let gat = (node_entry("gat").expect("in the zoo"), SIZES);
+    let gat = (zoo::by_name("gat").expect("in the zoo"), SIZES);
     let refused = iterative_masks(gat, &task, masked, fit, &mut |_, _, _| ()).expect_err("no masks").to_string();
     assert!(refused.contains("choose gcn, gin or sage"), "{refused}");
 }
