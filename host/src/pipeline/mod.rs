@@ -1,33 +1,32 @@
 //! A run from recipe to report: train, cut, quantise, export, measure; every result lands in the run's folder.
 
 pub mod compare;
-mod deploy;
 mod describe;
+mod error;
 mod fit;
 pub mod imported;
+mod measure;
 mod meter;
 pub mod nodes;
+mod samples;
 pub mod score;
 mod source;
 
-use crate::chip::{self, Chip, ChipError, Cost};
-use crate::data::{self, DataError, Dataset};
-use crate::engine::{Engine, EngineError, Options as EngineOptions};
+pub use error::PipelineError;
+
+use crate::chip::{self, Chip, Cost};
+use crate::data;
 use crate::export::ExportError;
-use crate::graph::{Graph, GraphError};
+use crate::graph::Graph;
 use crate::hardware::Isa;
-use crate::io::AlignedBytes;
-use crate::io::atomic::{self, WriteError};
+use crate::io::{AlignedBytes, atomic};
 use crate::plan::Arena;
-use crate::quantize::QuantizeError;
 use crate::recipe::Recipe;
-use crate::report::{Report, ReportError, Stage};
-use crate::sparsify::{SparsifyError, cost, cost::Meter, wgsef::Prox};
-use crate::train::{self, Phase, TrainError};
+use crate::report::{Report, Stage};
+use crate::train;
 use crate::tune::{TuneError, export_planned, write_planned};
-use meter::ChipMeter;
-use niwaki_kernels::{DeviceKind, Gpu, GpuError};
-use std::path::{Path, PathBuf};
+use measure::Measured;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -35,57 +34,6 @@ use std::time::Instant;
 pub const RECIPE_FILE: &str = "recipe.toml";
 /// The exported model, in a run's folder.
 pub const MODEL_FILE: &str = "model.niwaki";
-
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each variant is the error of the step that it is named after")]
-pub enum PipelineError {
-    #[error(transparent)]
-    Data(#[from] DataError),
-    #[error(transparent)]
-    Graph(#[from] GraphError),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Quantize(#[from] QuantizeError),
-    #[error(transparent)]
-    Sparsify(#[from] SparsifyError),
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    #[error(transparent)]
-    Tune(#[from] TuneError),
-    #[error(transparent)]
-    Chip(#[from] ChipError),
-    #[error(transparent)]
-    Gpu(#[from] GpuError),
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    #[error("{}: cannot be created: {source}", path.display())]
-    Folder { path: PathBuf, source: std::io::Error },
-    #[error("instructions cannot be counted: {why}; or compare by another cost: --unit macs, or `[compare] unit`")]
-    NoInstructions { why: String },
-    #[error(
-        "{source}\nwhat was trained is in {}: the same command with --set target.flash=..., target.ram=... or \
-         target.instructions=... goes on from there", dir.display()
-    )]
-    Limits { dir: PathBuf, source: TuneError },
-    #[error("networks over graphs are trained on the CPU: leave --device out")]
-    GraphDevice,
-    #[error("stopped after {done} of {of} cells; the same command goes on from there")]
-    Stopped { done: usize, of: usize },
-    #[error("{}: {what}", path.display())]
-    Source { path: PathBuf, what: String },
-    #[error(
-        "{} holds a run with another recipe ({difference}); give --out another folder, or delete that one",
-        path.display()
-    )]
-    OtherRecipe { path: PathBuf, difference: String },
-}
 
 /// Where tensors are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -155,123 +103,11 @@ pub struct Finished {
 pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Finished, PipelineError> {
     let started = Instant::now();
     open_folder(options.dir, recipe)?;
-    if data::known::by_name(&recipe.data.name)?.kind == data::known::Kind::Graph {
-        return nodes::run(recipe, options, tell);
-    }
-    let data = data::load(&recipe.data.name, recipe.data.dir.as_deref())?;
-    let initial = source::initial(recipe, &data)?;
-    let mut meter = ChipMeter::new(recipe, &data);
-    let (prox, meter): (_, &mut dyn Meter) = (prox(options.device)?, &mut meter);
-    let training = train::Options { threads: options.threads, prox, meter, stop: options.stop };
-    let trained = train::train(recipe, initial, &data, options.dir, training, &mut |e| tell(Event::Train(e)))?;
-
-    let mut stages = Vec::new();
-    let mut finish = |stage: Stage, tell: &mut dyn FnMut(Event<'_>)| {
-        tell(Event::Stage(&stage));
-        stages.push(stage);
-    };
-    let dense_seconds = trained.seconds(|p| p == Phase::Dense);
-    finish(float_stage("dense-f32", &trained.dense, recipe, &data, options.threads, dense_seconds)?, tell);
-    if let Some(sparse) = &trained.sparse {
-        let seconds = trained.seconds(|p| matches!(p, Phase::Ramp | Phase::Finetune));
-        finish(float_stage("sparse-f32", sparse, recipe, &data, options.threads, seconds)?, tell);
-    }
-
-    let at = Instant::now();
-    let (quantized, four_bits) = match &trained.quantized {
-        Some(quantized) => (quantized.clone(), Vec::new()),
-        None => {
-            let samples = recipe.quantize.samples.min(data.train.len());
-            let samples: Vec<&[f32]> = (0..samples).map(|i| data.train.sample(i)).collect();
-            fit::fitted(trained.last(), &samples, recipe)?
-        }
-    };
-    let (file, arena) = match planned(&quantized, recipe, options.dir) {
-        Err(error @ PipelineError::Limits { .. }) if options.keep_limits => return Err(error),
-        Err(PipelineError::Limits { .. }) => planned(&quantized, &without_limits(recipe), options.dir)?,
-        exported => exported?,
-    };
-    let test = score::inputs(&quantized, &data.test)?;
-    let outputs = chip::run(Chip::Host, &file, &test, &mut |_| ())?.outputs;
-    let int8 = Stage {
-        name: "int8-host".into(),
-        accuracy: score::accuracy(&quantized, &outputs, &data.test.y),
-        params: quantized.parameter_count() as u64,
-        macs: quantized.macs() as u64,
-        model_bytes: Some(file.len() as u64),
-        arena_bytes: Some(arena.bytes as u64),
-        seconds: at.elapsed().as_secs_f64() + trained.seconds(|p| p == Phase::Qat),
-        ..Stage::default()
-    };
-    finish(int8.clone(), tell);
-
-    let at = Instant::now();
-    let mut chip_missing = None;
-    let mut cost = None;
-    let mut bytes_equal = None;
-    if let Some(chip) = options.chip {
-        let on = &test[..options.chip_inputs.map_or(test.len(), |n| n.min(test.len()))];
-        match chip::run(chip, &file, on, &mut |step| tell(Event::Chip(step))) {
-            Ok(measured) => {
-                bytes_equal = Some(measured.outputs == outputs[..on.len()]);
-                let est_cycles = match test.first() {
-                    Some(input) => chip::estimate_cycles(chip, &file, input, &mut |step| tell(Event::Chip(step)))?,
-                    None => None,
-                };
-                let on_chip = Stage {
-                    name: format!("int8-{chip}"),
-                    accuracy: if on.len() < test.len() {
-                        int8.accuracy
-                    } else {
-                        score::accuracy(&quantized, &measured.outputs, &data.test.y)
-                    },
-                    instructions: measured.cost.as_ref().map(|c| c.instructions),
-                    est_cycles: est_cycles.map(|estimate| estimate.cycles),
-                    arena_bytes: measured.cost.as_ref().map(|c| c.arena_bytes),
-                    stack_bytes: measured.cost.as_ref().map(|c| c.stack_bytes),
-                    code_bytes: measured.cost.as_ref().map(|c| c.code_bytes),
-                    seconds: at.elapsed().as_secs_f64(),
-                    ..int8
-                };
-                finish(on_chip, tell);
-                cost = measured.cost;
-            }
-            Err(error @ ChipError::Missing { .. }) => chip_missing = Some(error.to_string()),
-            Err(error) => return Err(error.into()),
-        }
-    }
-
-    let val = chip::run(Chip::Host, &file, &score::inputs(&quantized, &data.val)?, &mut |_| ())?.outputs;
-    let mut report = Report {
-        title: format!("{} on {}", recipe.model.name(), recipe.data.name),
-        dataset: recipe.data.name.clone(),
-        model: recipe.model.name(),
-        seed: recipe.train.seed,
-        stages,
-        operators: describe::operators(&quantized, cost.as_ref()),
-        arena: describe::arena_map(&quantized, &arena),
-        training: trained.epochs,
-        bytes_equal,
-        graph: None,
-        notes: describe::over_budget(&recipe.target, &file, &arena, cost.as_ref()),
-    };
-    if !four_bits.is_empty() {
-        let names = four_bits.join(", ");
-        report.notes.push(format!("The flash asks for four bits in the weights of {names}; all others have eight."));
-    }
-    report.notes.extend(chip_missing.clone());
-    if let Some(n) = options.chip_inputs.filter(|&n| n < test.len() && bytes_equal.is_some()) {
-        let of = test.len();
-        report.notes.push(format!("The chip ran the first {n} of {of} test inputs; accuracy is counted on the host."));
-    }
+    let is_graph = data::known::by_name(&recipe.data.name)?.kind == data::known::Kind::Graph;
+    let of = if is_graph { nodes::run } else { samples::run };
+    let Measured { report, val_accuracy, cost, chip_missing } = of(recipe, &options, tell)?;
     report.save(options.dir)?;
-    Ok(Finished {
-        val_accuracy: score::accuracy(&quantized, &val, &data.val.y),
-        cost,
-        chip_missing,
-        seconds: started.elapsed().as_secs_f64(),
-        report,
-    })
+    Ok(Finished { report, val_accuracy, cost, chip_missing, seconds: started.elapsed().as_secs_f64() })
 }
 
 /// Exports `graph` with the layouts that cost least on the recipe's chip within its limits, to [`MODEL_FILE`] in `dir` with
@@ -328,37 +164,4 @@ fn is_same_run(found: &Recipe, recipe: &Recipe) -> bool {
     let mut found = without_limits(found);
     found.target.least = recipe.target.least;
     found == without_limits(recipe)
-}
-
-fn prox(device: Device) -> Result<Prox, GpuError> {
-    let gpu = |kind| Ok(Prox::Gpu(Box::new(Gpu::open(kind)?)));
-    match device {
-        Device::Auto | Device::Cpu => Ok(Prox::Cpu),
-        Device::Cuda => gpu(DeviceKind::Cuda),
-        Device::Vulkan => gpu(DeviceKind::Vulkan),
-    }
-}
-
-fn float_stage(
-    name: &str,
-    graph: &Graph,
-    recipe: &Recipe,
-    data: &Dataset,
-    threads: usize,
-    seconds: f64,
-) -> Result<Stage, PipelineError> {
-    let batch = recipe.train.batch;
-    let mut engine = Engine::new(graph, EngineOptions { batch, threads })?;
-    let score = train::evaluate(&mut engine, &data.test, batch)?;
-    Ok(Stage {
-        name: name.into(),
-        accuracy: score.accuracy,
-        loss: Some(score.loss),
-        params: graph.parameter_count() as u64,
-        macs: graph.macs() as u64,
-        nonzero_macs: Some(cost::macs(graph).round() as u64),
-        model_bytes: Some(4 * graph.parameter_count() as u64),
-        seconds,
-        ..Stage::default()
-    })
 }
