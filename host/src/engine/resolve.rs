@@ -1,6 +1,7 @@
 //! From graph nodes to operators with proved geometry and located constants; everything that can be refused is, here.
 
 mod nodes;
+mod pairwise;
 
 use super::batch_norm::BatchNorm;
 use super::conv2d::Conv2d;
@@ -9,7 +10,7 @@ use super::depthwise::Depthwise;
 use super::error::EngineError;
 use super::kernel::{Constant, Kernel, Operator};
 use super::movement::Movement;
-use super::pairwise::{Arithmetic, Pairwise};
+use super::pairwise::Arithmetic;
 use super::pool::Pool;
 use super::real::Real;
 use super::unary::Unary;
@@ -233,43 +234,6 @@ impl Resolver<'_> {
             Op::Reshape(_) => return Err(refuse(node, "a reshape computes nothing".into())),
             _ => return Err(refuse(node, "it cannot be trained".into())),
         })
-    }
-
-    fn pairwise<T: Real>(
-        &self,
-        node: &Node,
-        arithmetic: Arithmetic,
-        activation: Activation,
-    ) -> Result<Kernel<T>, EngineError> {
-        let [a, b] = self.pair(node)?;
-        let len = |operand: usize| self.graph[node.inputs[operand]].element_count();
-        if arithmetic == Arithmetic::Add && self.is_value(node, b) && len(a) == len(b) {
-            return Ok(Kernel::Add(activation));
-        }
-        let op = Pairwise { arithmetic, len: len(a), period: len(b), activation };
-        let b = if self.is_value(node, b) { None } else { Some(self.constant(node, b)?) };
-        Ok(Kernel::Pairwise { op, b })
-    }
-
-    /// The operands of a sum, difference or product: first the one that is as large as the output, then the one that
-    /// may be constant or repeat.
-    fn pair(&self, node: &Node) -> Result<[usize; 2], EngineError> {
-        let operand = |i: usize| &self.graph[node.inputs[i]];
-        let smaller = operand(0).element_count() < operand(1).element_count();
-        let [a, b] = if smaller || !self.is_value(node, 0) { [1, 0] } else { [0, 1] };
-        let (large, small) = (operand(a), operand(b));
-        if a == 1 && node.op.is::<ops::Sub>() {
-            return Err(refuse(node, format!("`{}`, less than the output or constant, must come second", small.name)));
-        }
-        let ones = small.shape.iter().take_while(|&&size| size == 1).count();
-        if !large.shape.ends_with(&small.shape[ones..]) {
-            let what = format!(
-                "operand {b}, `{}` of shape {:?}, must repeat along leading axes of {:?} only",
-                small.name, small.shape, large.shape
-            );
-            return Err(refuse(node, what));
-        }
-        Ok([a, b])
     }
 
     fn is_value(&self, node: &Node, operand: usize) -> bool {

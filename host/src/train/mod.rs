@@ -7,6 +7,7 @@ pub mod weights;
 mod augment;
 mod checkpoint;
 mod epoch;
+mod error;
 mod phase;
 mod qat;
 mod run;
@@ -14,26 +15,23 @@ mod samples;
 mod sparse;
 
 pub use checkpoint::CHECKPOINT_FILE;
+pub use error::TrainError;
 pub use phase::Phase;
 pub use qat::QAT_FILE;
 pub use run::Weights;
 
 use crate::data::{Dataset, Split};
 use crate::engine::{Engine, EngineError};
-use crate::graph::{Graph, GraphError};
-use crate::io::atomic::WriteError;
-use crate::quantize::QuantizeError;
+use crate::graph::Graph;
 use crate::recipe::Recipe;
-use crate::sparsify::SparsifyError;
 use crate::sparsify::cost::Meter;
 use crate::sparsify::options::Method;
 use crate::sparsify::wgsef::Prox;
 use checkpoint::Checkpoint;
-use niwaki_core::error::OptimError;
 use run::Run;
 use samples::Samples;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 /// Weights of the dense network in a run folder.
@@ -42,74 +40,6 @@ pub const DENSE_FILE: &str = "dense.safetensors";
 pub const METRICS_FILE: &str = "metrics.jsonl";
 /// Weights of the pruned network in a run folder.
 pub const SPARSE_FILE: &str = "sparse.safetensors";
-
-/// Why training ended early.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// A network that cannot be built or changed.
-    #[error(transparent)]
-    Graph(#[from] GraphError),
-    /// The engine refused the network or a batch.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The network cannot be quantised.
-    #[error(transparent)]
-    Quantize(#[from] QuantizeError),
-    /// The network could not be made sparse.
-    #[error(transparent)]
-    Sparsify(#[from] SparsifyError),
-    /// An optimizer step was refused.
-    #[error(transparent)]
-    Optim(#[from] OptimError),
-    /// A file could not be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// A file of the run folder cannot be used.
-    #[error("{}: {what}; delete it to start this run again", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// The loss stopped being a number.
-    #[error(
-        "the loss became {loss} in the {phase} phase, epoch {epoch}, step {step}: the run diverged; lower optimizer.lr \
-         (now {lr:e}){}", also_lower(*phase, *lambda)
-    )]
-    Diverged {
-        /// Phase.
-        phase: Phase,
-        /// Epoch in the phase, from 1.
-        epoch: usize,
-        /// Step in the phase, from 1.
-        step: u32,
-        /// The loss.
-        loss: f64,
-        /// Learning rate of the step.
-        lr: f64,
-        /// Penalty of the step.
-        lambda: f64,
-    },
-    /// The caller asked to stop.
-    #[error("stopped after {phase} epoch {epoch}; the same command goes on from there")]
-    Interrupted {
-        /// Phase.
-        phase: Phase,
-        /// Epochs of the phase that are saved.
-        epoch: usize,
-    },
-}
-
-/// What else a diverged run may lower.
-fn also_lower(phase: Phase, lambda: f64) -> String {
-    match phase {
-        Phase::Qat => " or quantize.qat_lr".into(),
-        _ if lambda > 0.0 => format!(" or sparsity.lambda (now {lambda:e})"),
-        _ => String::new(),
-    }
-}
 
 /// One epoch, as `metrics.jsonl` has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,48 @@
+//! Sums, differences and products of two operands, of which one may be constant or repeat.
+
+use super::{Resolver, refuse};
+use crate::engine::error::EngineError;
+use crate::engine::kernel::Kernel;
+use crate::engine::pairwise::{Arithmetic, Pairwise};
+use crate::engine::real::Real;
+use crate::graph::{Activation, Node};
+use crate::ops;
+
+impl Resolver<'_> {
+    pub(super) fn pairwise<T: Real>(
+        &self,
+        node: &Node,
+        arithmetic: Arithmetic,
+        activation: Activation,
+    ) -> Result<Kernel<T>, EngineError> {
+        let [a, b] = self.pair(node)?;
+        let len = |operand: usize| self.graph[node.inputs[operand]].element_count();
+        if arithmetic == Arithmetic::Add && self.is_value(node, b) && len(a) == len(b) {
+            return Ok(Kernel::Add(activation));
+        }
+        let op = Pairwise { arithmetic, len: len(a), period: len(b), activation };
+        let b = if self.is_value(node, b) { None } else { Some(self.constant(node, b)?) };
+        Ok(Kernel::Pairwise { op, b })
+    }
+
+    /// The operands of a sum, difference or product: first the one that is as large as the output, then the one that
+    /// may be constant or repeat.
+    pub(super) fn pair(&self, node: &Node) -> Result<[usize; 2], EngineError> {
+        let operand = |i: usize| &self.graph[node.inputs[i]];
+        let smaller = operand(0).element_count() < operand(1).element_count();
+        let [a, b] = if smaller || !self.is_value(node, 0) { [1, 0] } else { [0, 1] };
+        let (large, small) = (operand(a), operand(b));
+        if a == 1 && node.op.is::<ops::Sub>() {
+            return Err(refuse(node, format!("`{}`, less than the output or constant, must come second", small.name)));
+        }
+        let ones = small.shape.iter().take_while(|&&size| size == 1).count();
+        if !large.shape.ends_with(&small.shape[ones..]) {
+            let what = format!(
+                "operand {b}, `{}` of shape {:?}, must repeat along leading axes of {:?} only",
+                small.name, small.shape, large.shape
+            );
+            return Err(refuse(node, what));
+        }
+        Ok([a, b])
+    }
+}
