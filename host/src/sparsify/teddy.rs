@@ -2,6 +2,7 @@
 
 use super::SparsifyError;
 use crate::graph::{Adjacency, Graph, Propagation, Quant, TensorId};
+use crate::ops;
 use crate::ops::{KeepEdges, Propagate};
 use niwaki_core::error::GraphError;
 use niwaki_core::format::DType;
