@@ -12,7 +12,7 @@ use pulp::Arch;
 /// One attention layer: [`niwaki_core::graph::propagate::attention`].
 #[derive(Debug, Clone)]
 pub(super) struct Attention<T> {
-    /// The neighbours without self loops, each node behind its own.
+    /// The neighbours without self loops, each node after its own.
     rows: Rows,
     transposed: (Rows, Vec<u32>),
     heads: usize,
@@ -120,21 +120,9 @@ impl<T: Real> Attention<T> {
         });
     }
 
-    /// Gradients of the input and, added, of both vectors.
-    #[expect(clippy::too_many_arguments, reason = "operands in the order of the definition")]
-    pub(super) fn backward(
-        &self,
-        arch: Arch,
-        threads: &Threads,
-        (source, target): (&[T], &[T]),
-        memory: &mut Memory<T>,
-        x: &[T],
-        dy: &[T],
-        into: Into,
-        dx: Option<&mut [T]>,
-        (dsource, dtarget): (&mut [T], &mut [T]),
-    ) {
-        let (width, heads) = (source.len(), self.heads);
+    /// The gradients of all scores: of each entry's, in place of its slope, and summed by node, in place of the scores.
+    fn score_gradients(&self, arch: Arch, memory: &mut Memory<T>, x: &[T], dy: &[T]) {
+        let (width, heads) = (dy.len() / self.rows.count(), self.heads);
         let part = width / heads;
         let Memory { weights, slopes, source: d_source, target: d_target } = memory;
         // The gradient of each entry's score takes the place of its slope.
@@ -170,6 +158,26 @@ impl<T: Real> Attention<T> {
                 d_source[node * heads + head] = sum;
             }
         }
+    }
+
+    /// Gradients of the input and, added, of both vectors.
+    #[expect(clippy::too_many_arguments, reason = "operands in the order of the definition")]
+    pub(super) fn backward(
+        &self,
+        arch: Arch,
+        threads: &Threads,
+        (source, target): (&[T], &[T]),
+        memory: &mut Memory<T>,
+        x: &[T],
+        dy: &[T],
+        into: Into,
+        dx: Option<&mut [T]>,
+        (dsource, dtarget): (&mut [T], &mut [T]),
+    ) {
+        let (width, heads) = (source.len(), self.heads);
+        let part = width / heads;
+        self.score_gradients(arch, memory, x, dy);
+        let Memory { weights, source: d_source, target: d_target, .. } = memory;
         for (scores, gradient) in [(&*d_source, dsource), (&*d_target, dtarget)] {
             vectorize!(arch, {
                 for (x, scores) in x.chunks_exact(width).zip(scores.chunks_exact(heads)) {
@@ -179,6 +187,7 @@ impl<T: Real> Attention<T> {
         }
         let Some(dx) = dx else { return };
         let (weights, d_source, d_target) = (&*weights, &*d_source, &*d_target);
+        let (columns, order) = &self.transposed;
         threads.rows(dx, width, |start, dxs| {
             vectorize!(arch, {
                 for (node, dx) in (start / width..).zip(dxs.chunks_exact_mut(width)) {

@@ -12,9 +12,9 @@ use crate::ops;
 use niwaki_core::format::DType;
 use pulp::Arch;
 
-/// `len` elements of an operand that lie one behind the other in the output too.
+/// `len` elements of an operand that follow each other in the output too.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct Stretch {
     from: usize,
     to: usize,
     len: usize,
@@ -25,7 +25,7 @@ struct Run {
 struct Operand {
     len: usize,
     /// By ascending place in the output.
-    runs: Vec<Run>,
+    runs: Vec<Stretch>,
 }
 
 /// One sample's movement.
@@ -72,7 +72,7 @@ impl Movement {
             }
             match operands[operand].runs.last_mut() {
                 Some(run) if (run.from + run.len, run.to + run.len) == (from, to) => run.len += 1,
-                _ => operands[operand].runs.push(Run { from, to, len: 1 }),
+                _ => operands[operand].runs.push(Stretch { from, to, len: 1 }),
             }
         }
         Ok(Self { operands, output_len, border })

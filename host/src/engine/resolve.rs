@@ -1,12 +1,9 @@
 //! From graph nodes to operators with proved geometry and located constants; everything that can be refused is, here.
 
+mod layers;
 mod nodes;
 mod pairwise;
 
-use super::batch_norm::BatchNorm;
-use super::conv2d::Conv2d;
-use super::dense::Dense;
-use super::depthwise::Depthwise;
 use super::error::EngineError;
 use super::kernel::{Constant, Kernel, Operator};
 use super::movement::Movement;
@@ -165,40 +162,11 @@ impl Resolver<'_> {
     fn kernel<T: Real>(&mut self, node: &Node) -> Result<Kernel<T>, EngineError> {
         let shape = |i: usize| self.graph[node.inputs[i]].shape.as_slice();
         let last = |i: usize| shape(i).last().copied().unwrap_or(1);
-        let biased = || Ok::<_, EngineError>((self.constant(node, 1)?, self.optional(node, 2)?));
         Ok(match node.op {
             Op::Conv2d(_) | Op::SparseDense(_) | Op::Propagate(_) | Op::Dropout(_) if self.is_over_nodes() => {
                 self.kernel_over_nodes(node)?
             }
-            Op::Conv2d(ops::Conv2d { ref sliding, activation }) => {
-                let (w, bias) = biased()?;
-                let grid = grid(node, sliding, shape(0), &shape(1)[1..3])?;
-                let op = Conv2d { grid, channels: last(0), filters: shape(1)[0], activation };
-                Kernel::Conv2d { op, w, bias }
-            }
-            Op::DepthwiseConv2d(ops::DepthwiseConv2d { ref sliding, activation }) => {
-                let (w, bias) = biased()?;
-                let grid = grid(node, sliding, shape(0), &shape(1)[..2])?;
-                let op = Depthwise { grid, channels: last(0), multiplier: last(1) / last(0), activation };
-                Kernel::Depthwise { op, w, bias }
-            }
-            Op::Dense(ops::Dense { activation }) => {
-                let (w, bias) = biased()?;
-                let op = Dense { inputs: last(1), outputs: shape(1)[0], activation };
-                Kernel::Dense { op, w, bias }
-            }
-            Op::BatchNorm(ops::BatchNorm { epsilon, momentum, activation }) => {
-                let (epsilon, momentum) = (f64::from(epsilon), f64::from(momentum));
-                let op = BatchNorm { channels: last(0), epsilon, momentum, activation };
-                let (gamma, beta) = (self.constant(node, 1)?, self.constant(node, 2)?);
-                let (Constant::Buffer(mean), Constant::Buffer(var)) =
-                    (self.constant(node, 3)?, self.constant(node, 4)?)
-                else {
-                    return Err(refuse(node, "its running statistics must be buffers, not parameters".into()));
-                };
-                self.batch_norms += 1;
-                Kernel::BatchNorm { op, index: self.batch_norms - 1, gamma, beta, mean, var }
-            }
+            Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_) | Op::BatchNorm(_) => self.layer(node)?,
             Op::MaxPool2d(ops::MaxPool2d { kernel, ref sliding }) => {
                 let op = Pool { grid: grid(node, sliding, shape(0), &kernel)?, channels: last(0) };
                 self.max_pools += 1;

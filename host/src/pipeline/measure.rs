@@ -83,35 +83,20 @@ pub(super) fn measure(
     };
     found.stage(int8.clone(), tell);
 
-    let at = Instant::now();
-    let on_chip = &inputs[..options.chip_inputs.map_or(inputs.len(), |n| n.min(inputs.len()))];
-    let is_part = on_chip.len() < inputs.len();
+    let part = &inputs[..options.chip_inputs.map_or(inputs.len(), |n| n.min(inputs.len()))];
+    let is_part = part.len() < inputs.len();
     let (mut chip_missing, mut cost, mut bytes_equal) = (None, None, None);
     if let Some(chip) = options.chip {
-        match chip::run(chip, file, on_chip, &mut |step| tell(Event::Chip(step))) {
-            Ok(OnChip { outputs: there, cost: measured, .. }) => {
-                bytes_equal = Some(there == outputs[..on_chip.len()]);
-                let estimate = match inputs.first() {
-                    Some(input) => chip::estimate_cycles(chip, file, input, &mut |step| tell(Event::Chip(step)))?,
-                    None => None,
-                };
-                let of = |field: fn(&Cost) -> u64| measured.as_ref().map(field);
-                let stage = Stage {
-                    name: format!("int8-{chip}"),
-                    accuracy: if is_part { int8.accuracy } else { scores.test(model, &there) },
-                    instructions: of(|c| c.instructions),
-                    est_cycles: estimate.map(|estimate| estimate.cycles),
-                    arena_bytes: of(|c| c.arena_bytes),
-                    stack_bytes: of(|c| c.stack_bytes),
-                    code_bytes: of(|c| c.code_bytes),
-                    seconds: at.elapsed().as_secs_f64(),
-                    ..int8
-                };
-                found.stage(stage, tell);
-                cost = measured;
+        match on_chip(chip, model, part, tell) {
+            Ok((stage, measured)) => {
+                bytes_equal = Some(measured.outputs == outputs[..part.len()]);
+                let accuracy = if is_part { int8.accuracy } else { scores.test(model, &measured.outputs) };
+                let Stage { model_bytes, params, macs, .. } = int8;
+                found.stage(Stage { accuracy, model_bytes, params, macs, ..stage }, tell);
+                cost = measured.cost;
             }
-            Err(error @ ChipError::Missing { .. }) => chip_missing = Some(error.to_string()),
-            Err(error) => return Err(error.into()),
+            Err(PipelineError::Chip(error @ ChipError::Missing { .. })) => chip_missing = Some(error.to_string()),
+            Err(error) => return Err(error),
         }
     }
     let val_accuracy = scores.val(model, &outputs)?;
@@ -120,7 +105,7 @@ pub(super) fn measure(
     notes.extend(more);
     notes.extend(chip_missing.clone());
     if is_part && bytes_equal.is_some() {
-        let (n, of) = (on_chip.len(), inputs.len());
+        let (n, of) = (part.len(), inputs.len());
         notes.push(format!("The chip ran the first {n} of {of} test inputs; accuracy is counted on the host."));
     }
     let report = Report {
@@ -137,4 +122,31 @@ pub(super) fn measure(
         notes,
     };
     Ok(Measured { report, val_accuracy, cost, chip_missing })
+}
+
+/// What the model costs on `chip`, as a stage without its scores.
+fn on_chip(
+    chip: Chip,
+    model: &Model,
+    inputs: &[Vec<u8>],
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<(Stage, OnChip), PipelineError> {
+    let at = Instant::now();
+    let measured = chip::run(chip, &model.file, inputs, &mut |step| tell(Event::Chip(step)))?;
+    let estimate = match model.inputs.first() {
+        Some(input) => chip::estimate_cycles(chip, &model.file, input, &mut |step| tell(Event::Chip(step)))?,
+        None => None,
+    };
+    let of = |field: fn(&Cost) -> u64| measured.cost.as_ref().map(field);
+    let stage = Stage {
+        name: format!("int8-{chip}"),
+        instructions: of(|c| c.instructions),
+        est_cycles: estimate.map(|estimate| estimate.cycles),
+        arena_bytes: of(|c| c.arena_bytes),
+        stack_bytes: of(|c| c.stack_bytes),
+        code_bytes: of(|c| c.code_bytes),
+        seconds: at.elapsed().as_secs_f64(),
+        ..Stage::default()
+    };
+    Ok((stage, measured))
 }

@@ -80,6 +80,53 @@ fn held(mut graph: Graph, kept: &[bool]) -> Graph {
     graph
 }
 
+/// What a round trains, and the moments of each.
+struct Trained {
+    weights: Vec<f32>,
+    weight_mask: Vec<f32>,
+    edge_mask: Vec<f32>,
+    states: [[Vec<f32>; 2]; 3],
+}
+
+/// The steps of weights and of masks.
+struct Rules {
+    masked: Masked,
+    weights: Adam,
+    masks: Adam,
+}
+
+impl Trained {
+    /// Gives the engine the masked weights and the weights of the edges.
+    fn show(&self, engine: &mut Engine) {
+        let product = self.weights.iter().zip(&self.weight_mask).map(|(w, m)| w * m);
+        engine.values_mut().iter_mut().zip(product).for_each(|(value, product)| *value = product);
+        engine.edge_mask().into_iter().for_each(|mask| mask.values.copy_from_slice(&self.edge_mask));
+    }
+
+    /// One step of all three from the engine's gradients; masks of what was dropped stay at zero.
+    fn step(&mut self, engine: &mut Engine, kept: &[bool], rules: &Rules, t: NonZeroU32) -> Result<(), TrainError> {
+        let Self { weights, weight_mask, edge_mask, states } = self;
+        let Rules { masked, weights: of_weights, masks: of_masks } = rules;
+        let gradients = engine.gradients();
+        let of_mask = |(((g, w), m), on): (((&f32, &f32), &f32), &bool)| {
+            if *on { g * w + masked.weight_penalty as f32 * m.signum() } else { 0.0 }
+        };
+        let d_masks: Vec<f32> = gradients.iter().zip(&*weights).zip(&*weight_mask).zip(kept).map(of_mask).collect();
+        let d_weights: Vec<f32> = gradients.iter().zip(&*weight_mask).map(|(g, m)| g * m).collect();
+        let d_edges: Vec<f32> = engine.edge_mask().map_or_else(Vec::new, |mask| {
+            let pairs = mask.gradients.iter().zip(&*edge_mask);
+            pairs.map(|(g, m)| g + masked.edge_penalty as f32 * m.signum()).collect()
+        });
+        let all =
+            [(weights, d_weights, of_weights), (&mut *weight_mask, d_masks, of_masks), (edge_mask, d_edges, of_masks)];
+        for ((values, gradients, rule), [m, v]) in all.into_iter().zip(states) {
+            rule.step(values, &gradients, &mut [m, v], t)?;
+        }
+        weight_mask.iter_mut().zip(kept).filter(|(_, on)| !**on).for_each(|(mask, _)| *mask = 0.0);
+        Ok(())
+    }
+}
+
 /// Both masks as they were at the best epoch: of edges that are no self loops, and of weights.
 fn train_masks(
     graph: &Graph,
@@ -103,22 +150,22 @@ fn train_masks(
     let lens = [edges, edges - loops];
     let len = lens.into_iter().find(|len| engine.set_edge_mask(Some(vec![1.0; *len])).is_ok());
     let len = len.ok_or_else(|| GraphError::Eval("attention has no masks of edges; choose gcn, gin or sage".into()))?;
-    let mut edge_mask: Vec<f32> = (0..len).map(|_| noisy(true)).collect();
-    let mut weight_mask: Vec<f32> = kept.iter().map(|on| noisy(*on)).collect();
-    let mut weights = engine.values().to_vec();
-    let mut states = [weights.len(), weight_mask.len(), len].map(|len| [vec![0.0; len], vec![0.0; len]]);
+    let edge_mask: Vec<f32> = (0..len).map(|_| noisy(true)).collect();
+    let weight_mask: Vec<f32> = kept.iter().map(|on| noisy(*on)).collect();
+    let weights = engine.values().to_vec();
+    let states = [weights.len(), weight_mask.len(), len].map(|len| [vec![0.0; len], vec![0.0; len]]);
+    let mut trained = Trained { weights, weight_mask, edge_mask, states };
     let objective = Objective { labels: &task.labels, rows: &task.train, teacher: None };
-    let mut best = (f64::NEG_INFINITY, edge_mask.clone(), weight_mask.clone());
+    let mut best = (f64::NEG_INFINITY, trained.edge_mask.clone(), trained.weight_mask.clone());
     let adam = Adam { lr: fit.optimizer.lr, ..Adam::default() };
-    let decayed = Adam { decay: Decay::Coupled(fit.optimizer.weight_decay), ..adam };
+    let rules =
+        Rules { masked, weights: Adam { decay: Decay::Coupled(fit.optimizer.weight_decay), ..adam }, masks: adam };
     for epoch in 1..=fit.epochs {
-        let product = weights.iter().zip(&weight_mask).map(|(w, m)| w * m);
-        engine.values_mut().iter_mut().zip(product).for_each(|(value, product)| *value = product);
-        engine.edge_mask().into_iter().for_each(|mask| mask.values.copy_from_slice(&edge_mask));
+        trained.show(&mut engine);
         if epoch > 1 {
             let val_accuracy = task.accuracy(engine.logits(&[], 1)?, &task.val);
             if val_accuracy >= best.0 {
-                best = (val_accuracy, edge_mask.clone(), weight_mask.clone());
+                best = (val_accuracy, trained.edge_mask.clone(), trained.weight_mask.clone());
             }
         }
         // Away from the steps of retraining.
@@ -129,22 +176,7 @@ fn train_masks(
             return Err(TrainError::Diverged { phase, epoch, step, loss, lr, lambda: 0.0 });
         }
         let t = NonZeroU32::new(epoch as u32).unwrap_or(NonZeroU32::MIN);
-        let gradients = engine.gradients();
-        let of_mask = |(((g, w), m), on): (((&f32, &f32), &f32), &bool)| {
-            if *on { g * w + masked.weight_penalty as f32 * m.signum() } else { 0.0 }
-        };
-        let d_masks: Vec<f32> = gradients.iter().zip(&weights).zip(&weight_mask).zip(kept).map(of_mask).collect();
-        let d_weights: Vec<f32> = gradients.iter().zip(&weight_mask).map(|(g, m)| g * m).collect();
-        let d_edges: Vec<f32> = engine.edge_mask().map_or_else(Vec::new, |mask| {
-            let pairs = mask.gradients.iter().zip(&edge_mask);
-            pairs.map(|(g, m)| g + masked.edge_penalty as f32 * m.signum()).collect()
-        });
-        let all =
-            [(&mut weights, d_weights, &decayed), (&mut weight_mask, d_masks, &adam), (&mut edge_mask, d_edges, &adam)];
-        for ((values, gradients, rule), [m, v]) in all.into_iter().zip(&mut states) {
-            rule.step(values, &gradients, &mut [m, v], t)?;
-        }
-        weight_mask.iter_mut().zip(kept).filter(|(_, on)| !**on).for_each(|(mask, _)| *mask = 0.0);
+        trained.step(&mut engine, kept, &rules, t)?;
         if fit.stop.load(Ordering::Relaxed) {
             return Err(TrainError::Interrupted { phase: Phase::Ramp, epoch: 0 });
         }
