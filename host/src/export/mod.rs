@@ -1,7 +1,6 @@
 //! A graph as a `.niwaki` file: all planning done, everything aligned, verified by core before it is handed out.
 
 mod compress;
-mod elementwise;
 mod layout;
 mod nodes;
 pub mod read;
@@ -14,16 +13,15 @@ pub use layout::{Constant, Layout, PLAIN, PackedLayer, pack_layer};
 pub use nodes::{is_over_graph, query};
 
 use crate::graph::lower::{Lowered, Scaling};
-use crate::graph::{Data, Graph, GraphError, Node, Op, Role, TensorId};
-use crate::ops;
+use crate::graph::{Data, Graph, GraphError, Node, Role, TensorId};
 use crate::plan::{Arena, Memory, Placement};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::{
     ALIGN, DType, HEADER_BYTES, Header, Model, NONE, OperatorRecord, Params, TENSOR_BYTES, TensorRecord, crc32,
 };
-use niwaki_core::kernels::{Clamp, Pool2d};
+
 use niwaki_core::num::Rounding;
-use niwaki_core::ops::{self as core_ops, Constants, Op as CoreOp, OpCode, StoredClamp, write};
+use niwaki_core::ops::{self as core_ops, Op as CoreOp, OpCode, StoredClamp, write};
 use nodes::Choice;
 
 /// Why a graph cannot become a file.
@@ -255,10 +253,9 @@ impl File<'_> {
         let mut record = if self.is_on_demand(id) {
             record(tensor.element, 2, &tensor.shape, 0)?
         } else {
-            let placement =
-                self.arena.placements[id.0].filter(|_| tensor.role == Role::Activation).ok_or_else(|| {
-                    GraphError::Eval(format!("tensor `{}` is used as an activation but is a constant", tensor.name))
-                })?;
+            let placement = self.arena.placements[id.0]
+                .filter(|_| tensor.role == Role::Activation)
+                .ok_or_else(|| GraphError::Constant { tensor: tensor.name.clone() })?;
             record(tensor.element, 0, &tensor.shape, placement.offset)?
         };
         if let Some(q) = &tensor.quant {
@@ -310,65 +307,19 @@ impl File<'_> {
             return self.nodes(node, nodes, scratch);
         }
         let mut params = Params::default();
+        let op = lowered.write(graph[node.output].element, &mut params);
         let mut inputs = vec![self.operand(node.inputs[0])?];
-        let op = match lowered {
-            Lowered::Conv2d(op, _) => {
-                write::convolution(&mut params, &op.window);
-                CoreOp::Conv2d
-            }
-            Lowered::DepthwiseConv2d(op, _) => {
-                write::convolution(&mut params, &op.window);
-                CoreOp::DepthwiseConv2d
-            }
-            Lowered::TransposeConv2d(op, _) => {
-                write::convolution(&mut params, &op.window);
-                CoreOp::TransposeConv2d
-            }
-            Lowered::Movement(movement) => {
-                params = movement.params;
+        match lowered {
+            Lowered::Movement(_) | Lowered::Binary(..) => {
                 for &id in &node.inputs[1..] {
                     inputs.push(self.operand(id)?);
                 }
-                movement.op
-            }
-            Lowered::Dense(..) => CoreOp::Dense,
-            Lowered::MaxPool2d(op) => {
-                pooling(&mut params, op, graph[node.output].element);
-                CoreOp::MaxPool2d
-            }
-            Lowered::AveragePool2d(op) => {
-                pooling(&mut params, op, graph[node.output].element);
-                CoreOp::AveragePool2d
             }
             Lowered::Lookup(table) => {
                 inputs.push(self.constant(DType::I8, &[table.len()], bytemuck::cast_slice(table.as_slice()))?);
-                CoreOp::Lookup
             }
-            Lowered::Unary(op) => elementwise::unary(&mut params, op),
-            Lowered::Binary(_, op) => {
-                inputs.push(self.operand(node.inputs[1])?);
-                elementwise::binary(&mut params, op)
-            }
-            Lowered::Over(_, op) => {
-                let axes = match &node.op {
-                    Op::Mean(ops::Mean { axes, .. }) | Op::Sum(ops::Sum { axes, .. }) => axes,
-                    Op::ArgMax(ops::ArgMax { axis }) => &vec![*axis],
-                    _ => &vec![],
-                };
-                elementwise::over(&mut params, op, axes)
-            }
-            Lowered::SoftmaxF32(_) => CoreOp::Softmax,
-            Lowered::SoftmaxInt8(_, constants) => {
-                Constants::<i8>::write(constants, &mut params);
-                CoreOp::Softmax
-            }
-            Lowered::SoftmaxInt16(_, constants) => {
-                Constants::<i16>::write(constants, &mut params);
-                CoreOp::Softmax
-            }
-            Lowered::Reshape => CoreOp::Reshape,
-            Lowered::Nodes(_) => unreachable!("written above"),
-        };
+            _ => {}
+        }
         if let (Some(packed), Some(Scaling::Int8 { clamp, .. })) = (packed, lowered.scaling()) {
             StoredClamp::write_clamp(*clamp, &mut params);
             if let Some(window) = &packed.window {
@@ -379,7 +330,7 @@ impl File<'_> {
             }
         } else if let Some(scaling) = lowered.scaling() {
             let weights = &graph[node.inputs[1]];
-            let missing = || GraphError::Eval(format!("weights `{}` have no data", weights.name));
+            let missing = || GraphError::NoData { tensor: weights.name.clone() };
             inputs.push(self.graph_data(&weights.shape, weights.data.as_ref().ok_or_else(missing)?)?);
             let bias = graph.bias_data(node);
             inputs.push(self.graph_data(&graph[node.output].shape[graph[node.output].shape.len() - 1..], &bias)?);
@@ -430,16 +381,6 @@ fn record(dtype: DType, place: u8, shape: &[usize], offset: usize) -> Result<Ten
         bytes: narrow("tensor size", shape.iter().product::<usize>() * dtype.element_bytes())?,
         ..TensorRecord::default()
     })
-}
-
-/// The words of a pooling, which clamps to all that its elements can be.
-fn pooling(params: &mut Params, op: &Pool2d, element: DType) {
-    write::pooling(params, &op.window);
-    match element {
-        DType::I8 => StoredClamp::write_clamp(Clamp { min: i8::MIN, max: i8::MAX }, params),
-        DType::I16 => StoredClamp::write_clamp(Clamp { min: i16::MIN, max: i16::MAX }, params),
-        _ => StoredClamp::write_clamp(Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }, params),
-    }
 }
 
 #[cfg(test)]

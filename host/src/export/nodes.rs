@@ -11,7 +11,7 @@ use crate::ops;
 use crate::plan::{Arena, Memory, Placement, Share, plan};
 use niwaki_core::format::{DType, NONE, OperatorRecord, Params};
 use niwaki_core::kernels::nodes::{BLOCK, RowOperator, scratch_words};
-use niwaki_core::ops::{self as core_ops, Layout, Op as CoreOp, OpCode, write};
+use niwaki_core::ops::{self as core_ops, Layout, OpCode, write};
 use std::borrow::Cow;
 
 /// Operators that may be on demand at once, which is one less than core runs in a chain.
@@ -249,39 +249,34 @@ impl File<'_> {
         let mut params = Params::default();
         let mut inputs = [NONE; 6];
         let layer = |compressed| if compressed { Layout::Compressed } else { Layout::Plain };
-        let (op, layout, scale) = match nodes {
-            Nodes::Propagate { graph, symmetric, gathering, scale, .. } => {
+        let op = nodes.write(&mut params);
+        let layout = match nodes {
+            Nodes::Propagate { graph, scale, .. } => {
                 inputs[0] = self.activation(node.inputs[0])?;
                 inputs[1..5].copy_from_slice(&self.sparse(graph, scale)?);
-                write::symmetric(&mut params, *symmetric);
-                write::gathering(&mut params, *gathering);
-                (CoreOp::Propagate, Layout::Plain, Some(scale))
+                Layout::Plain
             }
-            Nodes::Weighted { graph, symmetric, counts, scale, .. } => {
+            Nodes::Weighted { graph, counts, scale, .. } => {
                 inputs[0] = self.activation(node.inputs[0])?;
                 inputs[1] = self.indices(&graph.offsets)?;
                 inputs[2] = self.indices(&graph.columns)?;
-                write::symmetric(&mut params, *symmetric);
                 let mut table = scale.table();
-                let op = match counts {
+                match counts {
                     Counts::ByDegree(factors) => {
                         inputs[4] = self.indices(&Indices::Narrow(factors.clone()))?;
-                        CoreOp::PropagateByDegree
                     }
                     Counts::Attention { vectors, slopes } => {
                         table.extend_from_slice(slopes);
-                        write::heads(&mut params, slopes.len() / 4);
                         let shape = [2, vectors.len() / 2];
                         inputs[4] = self.constant(DType::I8, &shape, bytemuck::cast_slice(vectors))?;
-                        CoreOp::Attend
                     }
-                };
+                }
                 inputs[3] = self.constant(DType::I32, &[table.len()], bytemuck::cast_slice(&table))?;
-                (op, Layout::Plain, Some(scale))
+                Layout::Plain
             }
             Nodes::KeepEdges { ranks } => {
                 inputs[..2].copy_from_slice(&[self.activation(node.inputs[0])?, self.indices(ranks)?]);
-                (CoreOp::KeepEdges, Layout::Plain, None)
+                Layout::Plain
             }
             Nodes::SparseDense { features, values, w, channels, scale } => {
                 let compressed;
@@ -293,23 +288,20 @@ impl File<'_> {
                 if compressed {
                     write::features(&mut params, w.len() / channels);
                 }
-                (CoreOp::SparseDense, layer(compressed), Some(scale))
+                layer(compressed)
             }
             Nodes::NodeDense { w, channels, scale, .. } => {
                 let compressed;
                 inputs[0] = self.activation(node.inputs[0])?;
                 (inputs[1], compressed) = self.weights(w, *channels)?;
                 inputs[2..4].copy_from_slice(&self.scale(scale)?);
-                (CoreOp::NodeDense, layer(compressed), Some(scale))
+                layer(compressed)
             }
             Nodes::Gather => {
                 inputs[..2].copy_from_slice(&[self.activation(node.inputs[0])?, self.activation(node.inputs[1])?]);
-                (CoreOp::Gather, Layout::Plain, None)
+                Layout::Plain
             }
         };
-        if let Some(scale) = scale {
-            write::node_clamp(&mut params, scale.clamp);
-        }
         if let Some(at) = nodes.kept() {
             inputs[5] = self.activation(node.inputs[at])?;
         }

@@ -72,6 +72,18 @@ pub enum GraphError {
     /// A network whose output is computed by no node.
     #[error("the network's output is never written")]
     Unwritten,
+    /// A constant where a computed tensor is needed.
+    #[error("tensor `{tensor}` is used as an activation but is a constant")]
+    Constant {
+        /// The tensor.
+        tensor: String,
+    },
+    /// Weights without values.
+    #[error("weights `{tensor}` have no data")]
+    NoData {
+        /// The tensor.
+        tensor: String,
+    },
     /// Channels to keep that a space does not have.
     #[error("`{space}`: cannot keep channels {keep:?} of {channels}; name one or more, in ascending order")]
     Keep {

@@ -9,8 +9,10 @@ use super::{
     Rounded, Rules, Value, Zero, answers, arity,
 };
 use niwaki_core::error::ShapeError;
+use niwaki_core::format::Params;
 use niwaki_core::kernels::{self, AddInt, Broadcast, Clamp, MulInt, PreluInt, reference};
 use niwaki_core::num::{Code, Multiplier};
+use niwaki_core::ops::{Constants as Words, Op as CoreOp};
 
 /// Inputs `a`, `b`: of one shape, or one broadcast to the other by NumPy's rule. Either may be constant.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -273,6 +275,26 @@ pub enum Binary {
 }
 
 impl Binary {
+    /// Writes its parameter words; what it is in a file.
+    pub(super) fn write(&self, params: &mut Params) -> CoreOp {
+        match *self {
+            Self::Add(clamp) => kernels::AddF32(clamp).write(params),
+            Self::Sub(clamp) => kernels::SubF32(clamp).write(params),
+            Self::Mul(clamp) => kernels::MulF32(clamp).write(params),
+            Self::AddInt(op) => Words::<i16>::write(&op, params),
+            Self::SubInt(op) => Words::<i16>::write(&kernels::SubInt(op), params),
+            Self::MulInt(op) => Words::<i16>::write(&op, params),
+            Self::PreluInt(op) => Words::<i8>::write(&op, params),
+            Self::Prelu => {}
+        }
+        match self {
+            Self::Add(_) | Self::AddInt(_) => CoreOp::Add,
+            Self::Sub(_) | Self::SubInt(_) => CoreOp::Sub,
+            Self::Mul(_) | Self::MulInt(_) => CoreOp::Mul,
+            Self::Prelu | Self::PreluInt(_) => CoreOp::Prelu,
+        }
+    }
+
     /// What it makes of `a` and `b`.
     pub(super) fn evaluate(&self, shape: &Broadcast, a: &Value, b: &Value) -> Result<Value, Misfit> {
         match (a, b) {

@@ -3,11 +3,13 @@
 
 use super::{Activation, Computed, Misfit, Operands, Quant, Value};
 use super::{movement, pool2d, reduce, rows, softmax, unary, weighted};
+use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{
     Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, Reduce, Softmax, SoftmaxInt8, SoftmaxInt16,
     TransposeConv2d,
 };
 use niwaki_core::num::{Code, quantize};
+use niwaki_core::ops::{Constants, Op as CoreOp, write};
 
 pub use super::binary::Binary;
 pub use super::movement::Movement;
@@ -39,8 +41,8 @@ pub enum Lowered {
     Unary(Unary),
     /// Operator of two operands, element by element.
     Binary(Broadcast, Binary),
-    /// Operator over axes.
-    Over(Reduce, Over),
+    /// Operator over axes, which a file names.
+    Over(Reduce, Over, Vec<usize>),
     /// f32 softmax.
     SoftmaxF32(Softmax),
     /// int8 softmax.
@@ -63,6 +65,52 @@ impl Lowered {
         }
     }
 
+    /// Writes its parameter words, for operands of type `element` in the plain layout; what it is in a file.
+    pub fn write(&self, element: DType, params: &mut Params) -> CoreOp {
+        match self {
+            Self::Conv2d(op, _) => {
+                write::convolution(params, &op.window);
+                CoreOp::Conv2d
+            }
+            Self::DepthwiseConv2d(op, _) => {
+                write::convolution(params, &op.window);
+                CoreOp::DepthwiseConv2d
+            }
+            Self::TransposeConv2d(op, _) => {
+                write::convolution(params, &op.window);
+                CoreOp::TransposeConv2d
+            }
+            Self::Dense(..) => CoreOp::Dense,
+            Self::Movement(movement) => {
+                *params = movement.params;
+                movement.op
+            }
+            Self::MaxPool2d(op) => {
+                pool2d::write(op, element, params);
+                CoreOp::MaxPool2d
+            }
+            Self::AveragePool2d(op) => {
+                pool2d::write(op, element, params);
+                CoreOp::AveragePool2d
+            }
+            Self::Lookup(_) => CoreOp::Lookup,
+            Self::Unary(op) => op.write(params),
+            Self::Binary(_, op) => op.write(params),
+            Self::Over(_, over, axes) => over.write(axes, params),
+            Self::SoftmaxF32(_) => CoreOp::Softmax,
+            Self::SoftmaxInt8(_, constants) => {
+                Constants::<i8>::write(constants, params);
+                CoreOp::Softmax
+            }
+            Self::SoftmaxInt16(_, constants) => {
+                Constants::<i16>::write(constants, params);
+                CoreOp::Softmax
+            }
+            Self::Reshape => CoreOp::Reshape,
+            Self::Nodes(op) => op.write(params),
+        }
+    }
+
     /// What core's reference kernel makes of these operands.
     ///
     /// # Errors
@@ -80,7 +128,7 @@ impl Lowered {
             Self::Lookup(table) => unary::lookup(table, x),
             Self::Unary(op) => op.evaluate(x, on.output.element),
             Self::Binary(shape, op) => op.evaluate(shape, x, on.value(1, computed)?.as_ref()),
-            Self::Over(op, over) => reduce::evaluate(op, over, x),
+            Self::Over(op, over, _) => reduce::evaluate(op, over, x),
             Self::SoftmaxF32(_) | Self::SoftmaxInt8(..) | Self::SoftmaxInt16(..) => softmax::evaluate(self, on, x),
             Self::Reshape => Ok(x.clone()),
             Self::Nodes(op) => rows::evaluate(op, on, computed, x),

@@ -6,7 +6,9 @@ use super::{
     Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Sliding, Value,
     Zero, answers, arity, form,
 };
+use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{Clamp, Pool2d, reference};
+use niwaki_core::ops::{StoredClamp, write};
 
 /// Input `x: [H, W, C]`; maximum over the taps inside the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -152,4 +154,14 @@ pub(super) fn max(op: &Pool2d, on: &Operands<'_>, x: &Value) -> Result<Value, Mi
 /// The means of `x`.
 pub(super) fn average(op: &Pool2d, on: &Operands<'_>, x: &Value) -> Result<Value, Misfit> {
     pool!(reference::average_pool2d, op, on, x)
+}
+
+/// Writes the parameter words of a pooling, which clamps to all that its elements can be.
+pub(super) fn write(op: &Pool2d, element: DType, params: &mut Params) {
+    write::pooling(params, &op.window);
+    match element {
+        DType::I8 => StoredClamp::write_clamp(Clamp { min: i8::MIN, max: i8::MAX }, params),
+        DType::I16 => StoredClamp::write_clamp(Clamp { min: i16::MIN, max: i16::MAX }, params),
+        _ => StoredClamp::write_clamp(Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY }, params),
+    }
 }

@@ -8,9 +8,10 @@ use super::{
     Sliding, Value, Zero, answers, arity,
 };
 use niwaki_core::error::ShapeError;
-use niwaki_core::format::DType;
+use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{self, Reduce, ReduceInt, reference};
 use niwaki_core::num::Multiplier;
+use niwaki_core::ops::{Constants as Words, Op as CoreOp, write};
 
 /// Input `x`; mean over `axes`, which leave the shape or stay with size 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,9 +107,9 @@ impl Operator for Mean {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let op = reduction(on, &self.axes)?;
-        let Some([x, y]) = on.one_type()? else { return Ok(Lowered::Over(op, Over::Mean)) };
+        let Some([x, y]) = on.one_type()? else { return Ok(Lowered::Over(op, Over::Mean, self.axes.clone())) };
         let multiplier = ReduceInt::mean([x.affine.scale, y.affine.scale], op.count(), on.rounding);
-        Ok(Lowered::Over(op, Over::MeanInt(integers(on, &op, [x, y], multiplier))))
+        Ok(Lowered::Over(op, Over::MeanInt(integers(on, &op, [x, y], multiplier)), self.axes.clone()))
     }
 
     /// The mean of a window over positions, where all axes come before those that stay.
@@ -145,9 +146,9 @@ impl Operator for Sum {
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
         let op = reduction(on, &self.axes)?;
-        let Some([x, y]) = on.one_type()? else { return Ok(Lowered::Over(op, Over::Sum)) };
+        let Some([x, y]) = on.one_type()? else { return Ok(Lowered::Over(op, Over::Sum, self.axes.clone())) };
         let multiplier = ReduceInt::sum([x.affine.scale, y.affine.scale], on.rounding);
-        Ok(Lowered::Over(op, Over::SumInt(integers(on, &op, [x, y], multiplier))))
+        Ok(Lowered::Over(op, Over::SumInt(integers(on, &op, [x, y], multiplier)), self.axes.clone()))
     }
 
     answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered, untrained);
@@ -172,7 +173,7 @@ impl Operator for ArgMax {
         if on.output.element != DType::I32 {
             return Err(Misfit::IndexType);
         }
-        Ok(Lowered::Over(op, Over::ArgMax))
+        Ok(Lowered::Over(op, Over::ArgMax, vec![self.axis]))
     }
 
     answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts, untrained);
@@ -201,6 +202,22 @@ pub enum Over {
     SumInt(ReduceInt),
     /// Position of the largest element.
     ArgMax,
+}
+
+impl Over {
+    /// Writes the parameter words of a reduction over `axes`; what it is in a file.
+    pub(super) fn write(&self, axes: &[usize], params: &mut Params) -> CoreOp {
+        write::axes(params, axes);
+        match self {
+            Self::MeanInt(by) | Self::SumInt(by) => Words::<i8>::write(by, params),
+            Self::Mean | Self::Sum | Self::ArgMax => {}
+        }
+        match self {
+            Self::Mean | Self::MeanInt(_) => CoreOp::Mean,
+            Self::Sum | Self::SumInt(_) => CoreOp::Sum,
+            Self::ArgMax => CoreOp::ArgMax,
+        }
+    }
 }
 
 /// What a reduction makes of `x`.

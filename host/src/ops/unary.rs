@@ -7,9 +7,10 @@ use super::{
     Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Value,
     Zero, answers,
 };
-use niwaki_core::format::DType;
+use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{self, Affine, LeakyReluInt, Lookup, Rescale, Steps, reference};
 use niwaki_core::num::{Multiplier, Rounding};
+use niwaki_core::ops::{Constants as Words, Op as CoreOp, write};
 
 /// Input `x`; clamp on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -290,6 +291,28 @@ pub(super) fn lookup(table: &[i8; 256], x: &Value) -> Result<Value, Misfit> {
 }
 
 impl Unary {
+    /// Writes its parameter words; what it is in a file.
+    pub(super) fn write(&self, params: &mut Params) -> CoreOp {
+        match self {
+            Self::Clamp(clamp) => clamp.write(params),
+            Self::LeakyRelu(op) => op.write(params),
+            Self::ClampInt16(op) => Words::<i16>::write(op, params),
+            Self::LogisticInt16(op) | Self::TanhInt16(op) => op.write(params),
+            Self::LeakyReluInt16(op) => Words::<i16>::write(op, params),
+            Self::Requantize(op) => write::requantize(params, op.multiplier),
+            Self::Logistic | Self::Tanh | Self::HardSwish | Self::Quantize(_) | Self::Dequantize(_) => {}
+        }
+        match self {
+            Self::Clamp(_) | Self::ClampInt16(_) => CoreOp::Clamp,
+            Self::Logistic | Self::LogisticInt16(_) => CoreOp::Logistic,
+            Self::Tanh | Self::TanhInt16(_) => CoreOp::Tanh,
+            Self::HardSwish => CoreOp::HardSwish,
+            Self::LeakyRelu(_) | Self::LeakyReluInt16(_) => CoreOp::LeakyRelu,
+            Self::Quantize(_) | Self::Requantize(_) => CoreOp::Quantize,
+            Self::Dequantize(_) => CoreOp::Dequantize,
+        }
+    }
+
     /// What it makes of `x`; `to` is the element type of the result.
     pub(super) fn evaluate(&self, x: &Value, to: DType) -> Result<Value, Misfit> {
         Ok(match (self, x, to) {

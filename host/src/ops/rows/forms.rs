@@ -1,12 +1,13 @@
 //! What core runs for int8 operators over node sets, with the constants that it borrows.
 
-use niwaki_core::format::DType;
+use niwaki_core::format::{DType, Params};
 use niwaki_core::graph::Csr;
 use niwaki_core::kernels::nodes::{Attention, LayerWeights, NeighbourWeights, Ranks, RowOperator};
 use niwaki_core::kernels::{
     Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted,
 };
 use niwaki_core::num::Rounding;
+use niwaki_core::ops::{Op as CoreOp, write};
 use niwaki_core::teddy::NEVER;
 
 /// Indices of a sparse matrix in the width that a file has them in.
@@ -232,6 +233,35 @@ pub enum Nodes {
 }
 
 impl Nodes {
+    /// Writes its parameter words, but for those of weights without their zeros; what it is in a file.
+    pub(crate) fn write(&self, params: &mut Params) -> CoreOp {
+        let (op, scale) = match self {
+            Self::Propagate { symmetric, gathering, scale, .. } => {
+                write::symmetric(params, *symmetric);
+                write::gathering(params, *gathering);
+                (CoreOp::Propagate, Some(scale))
+            }
+            Self::Weighted { symmetric, counts, scale, .. } => {
+                write::symmetric(params, *symmetric);
+                match counts {
+                    Counts::ByDegree(_) => (CoreOp::PropagateByDegree, Some(scale)),
+                    Counts::Attention { slopes, .. } => {
+                        write::heads(params, slopes.len() / 4);
+                        (CoreOp::Attend, Some(scale))
+                    }
+                }
+            }
+            Self::KeepEdges { .. } => (CoreOp::KeepEdges, None),
+            Self::SparseDense { scale, .. } => (CoreOp::SparseDense, Some(scale)),
+            Self::NodeDense { scale, .. } => (CoreOp::NodeDense, Some(scale)),
+            Self::Gather => (CoreOp::Gather, None),
+        };
+        if let Some(scale) = scale {
+            write::node_clamp(params, scale.clamp);
+        }
+        op
+    }
+
     /// The view that core computes with, with all edges; what computes no rows has none.
     pub fn view(&self) -> Option<RowOperator<'_>> {
         Some(match self {
