@@ -1,5 +1,20 @@
 //! Operators: one file a family, one row in the table below. Attributes, tensors, and all that is decided operator by
 //! operator: names, shapes, channels, zeros, quantisation, what core runs for it, and how it is trained.
+//!
+//! # Adding an operator
+//! Core's side comes first, if a file is to name the operator: the recipe is in `core/src/ops/mod.rs`. Then:
+//! 1. Its family's file here, or a new one: a struct that holds its attributes, its operands in the doc comment, and
+//!    `impl Operator`. Every method is required; the `answers` macro states, by name, what it does not have. [`Rules`] has no
+//!    default either, but a family's file may have one that its operators start from.
+//! 2. Here: the `mod` line, the `pub use` line and its name in the `operators` table.
+//! 3. `ops/tests/examples.rs`: an example, which the compiler asks for; every test of that folder, and every answer that can
+//!    be held against what the operator computes, then knows it.
+//! 4. Only if it is of a new kind: a variant of [`Lowered`] where core has a kernel that no other operator uses, one of
+//!    [`Training`] and a kernel of the engine where it is trained by one of its own, and a front end's row where files name it
+//!    (`import/tflite/operators`).
+//!
+//! Shapes, plan, simplification, pruning, quantisation, export, costs and the engine ask [`Operator`]; none of them matches
+//! [`Op`] (gate `host-operators`).
 
 mod attributes;
 mod misfit;

@@ -2,7 +2,7 @@
 
 use crate::machine::Need;
 use crate::run::{Context, Outcome, RELEASE, Verdict, all, output, tests};
-use crate::{arrows, budgets, firmware, panics, source};
+use crate::{arrows, budgets, firmware, operators, panics, source};
 use niwaki::chip::Chip;
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -71,6 +71,7 @@ gates! {
     "top-level", "nothing strange lies at the top level, and every package has its licence", &[], source::top_level;
     "arrows", "crates and modules depend on each other in one direction", &[], arrows::arrows;
     "core-source", "core has unsafe in instruction-set folders alone, one choice of back end, no allocator, no std", &[], source::core_source;
+    "host-operators", "the host matches operators in their table alone", &[], operators::host_operators;
     "fmt", "every file is formatted", &[RUSTFMT], fmt;
     "core-targets", "core builds for every chip family and for this machine", ALL_TARGETS, core_targets;
     "core-panics", "no function of core, compiled for two chips, can panic or allocate",

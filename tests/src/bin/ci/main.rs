@@ -9,6 +9,7 @@ mod firmware;
 mod gates;
 mod machine;
 mod objects;
+mod operators;
 mod panics;
 mod run;
 mod source;
