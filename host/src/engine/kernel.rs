@@ -13,8 +13,8 @@ use super::pool::Pool;
 use super::propagate::Propagate;
 use super::real::Real;
 use super::sparse_dense::SparseDense;
-use super::unary::Unary;
 use crate::graph::Activation;
+use crate::ops::training::Function;
 use std::ops::Range;
 
 /// Where a constant operand lies.
@@ -88,7 +88,7 @@ pub(super) enum Kernel<T> {
         var: Range<usize>,
     },
     Activation(Activation),
-    Unary(Unary),
+    Unary(Function),
     Add(Activation),
     /// `b` is the second operand, where it is constant.
     Pairwise {

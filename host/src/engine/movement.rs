@@ -6,9 +6,8 @@
 use super::gemm::Into;
 use super::real::Real;
 use super::simd::vectorize;
-use crate::graph::lower::Lowered;
-use crate::graph::{Graph, Node, Op};
-use crate::ops;
+use crate::graph::{Graph, Node};
+use crate::ops::lowered;
 use niwaki_core::format::DType;
 use pulp::Arch;
 
@@ -38,21 +37,12 @@ pub(super) struct Movement {
 }
 
 impl Movement {
-    /// What core moves for `node`.
+    /// What `movement` does with the operands of `node`; elements that come from none of them are `border`.
     ///
     /// # Errors
-    /// A sentence that says why this node moves nothing.
-    pub(super) fn new(graph: &Graph, node: &Node) -> Result<Self, String> {
-        let mut numbered = node.clone();
-        let border = match &mut numbered.op {
-            // Number 0 is the border.
-            Op::Pad(ops::Pad { value, .. }) => std::mem::take(value),
-            Op::ResizeBilinear(_) => return Err("interpolation cannot be trained; resize to the nearest".into()),
-            _ => 0.0,
-        };
-        let Lowered::Movement(movement) = graph.lower(&numbered).map_err(|e| e.to_string())? else {
-            return Err("it moves no elements".into());
-        };
+    /// A sentence that says why it cannot be followed.
+    pub(super) fn new(graph: &Graph, node: &Node, movement: &lowered::Movement, border: f32) -> Result<Self, String> {
+        // Number 0 is the border.
         let lens: Vec<usize> = node.inputs.iter().map(|&id| graph[id].element_count()).collect();
         let count = u32::try_from(lens.iter().sum::<usize>()).map_err(|_| "it has too many elements")?;
         let mut numbers = 1..=count;

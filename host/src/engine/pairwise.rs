@@ -8,15 +8,8 @@ use super::gemm::Into;
 use super::real::Real;
 use super::simd::vectorize;
 use crate::graph::Activation;
+use crate::ops::training::Arithmetic;
 use pulp::Arch;
-
-/// What is done to two elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arithmetic {
-    Add,
-    Sub,
-    Mul,
-}
 
 /// `a, y: [batch, len] · b: [batch, period]`, or `[period]` where it is the same for every sample.
 #[derive(Debug, Clone)]

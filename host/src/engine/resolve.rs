@@ -4,16 +4,16 @@ mod layers;
 mod nodes;
 mod pairwise;
 
+use super::batch_norm::BatchNorm;
+use super::dropout::Dropout;
 use super::error::EngineError;
 use super::kernel::{Constant, Kernel, Operator};
 use super::movement::Movement;
-use super::pairwise::Arithmetic;
 use super::pool::Pool;
 use super::real::Real;
-use super::unary::Unary;
 use super::window::Grid;
-use crate::graph::{Activation, Data, Graph, Node, Op, Padding, Role, Sliding, TensorId};
-use crate::ops;
+use crate::graph::{Data, Graph, Node, Role, TensorId};
+use crate::ops::{Misfit, SparseDense, Training};
 use std::ops::Range;
 
 /// The operators that lead to the graph's output, in order.
@@ -58,7 +58,7 @@ pub(super) fn resolve<T: Real>(
     buffers: &[(TensorId, Range<usize>)],
 ) -> Result<Resolved<T>, EngineError> {
     check_tensors(graph)?;
-    let has_features = graph.nodes.iter().any(|node| node.op.is::<ops::SparseDense>());
+    let has_features = graph.nodes.iter().any(|node| node.op.is::<SparseDense>());
     let input = match graph.inputs.as_slice() {
         &[input] => Some(input),
         [] if has_features => None,
@@ -140,67 +140,78 @@ fn refuse(node: &Node, what: String) -> EngineError {
 impl Resolver<'_> {
     /// The operator of a node, or `None` if its output is only another name for its input.
     fn node<T: Real>(&mut self, n: usize, node: &Node) -> Result<Option<Operator<T>>, EngineError> {
-        if matches!(node.op, Op::Reshape(_) | Op::Clamp(ops::Clamp(Activation::None))) {
-            self.value_of[node.output.0] = Some(self.value(node, 0)?);
-            return Ok(None);
-        }
-        let operands = match node.op {
-            Op::Add(_) | Op::Sub(_) | Op::Mul(_) => {
-                let [a, b] = self.pair(node)?;
+        let training = node.op.operator().train(&self.graph.operands(node));
+        let training = training.map_err(|what| refuse(node, what.to_string()))?;
+        let operands = match &training {
+            Training::Rename => {
+                self.value_of[node.output.0] = Some(self.value(node, 0)?);
+                return Ok(None);
+            }
+            Training::Arithmetic { arithmetic, .. } => {
+                let [a, b] = self.pair(node, *arithmetic)?;
                 if self.is_value(node, b) { vec![a, b] } else { vec![a] }
             }
-            Op::Concat(_) => (0..node.inputs.len()).collect(),
-            Op::SparseDense(_) => Vec::new(),
+            Training::Movement { .. } => (0..node.inputs.len()).collect(),
+            Training::SparseDense { .. } => Vec::new(),
             _ => vec![0],
         };
         let inputs = operands.into_iter().map(|operand| self.value(node, operand)).collect::<Result<_, _>>()?;
-        let kernel = self.kernel(node)?;
+        let kernel = self.kernel(node, training)?;
         self.value_of[node.output.0] = Some(node.output.0);
         Ok(Some(Operator { node: n, kernel, inputs, output: node.output.0 }))
     }
 
-    fn kernel<T: Real>(&mut self, node: &Node) -> Result<Kernel<T>, EngineError> {
+    fn kernel<T: Real>(&mut self, node: &Node, training: Training) -> Result<Kernel<T>, EngineError> {
         let shape = |i: usize| self.graph[node.inputs[i]].shape.as_slice();
         let last = |i: usize| shape(i).last().copied().unwrap_or(1);
-        Ok(match node.op {
-            Op::Conv2d(_) | Op::SparseDense(_) | Op::Propagate(_) | Op::Dropout(_) if self.is_over_nodes() => {
-                self.kernel_over_nodes(node)?
+        Ok(match training {
+            Training::Rename => return Err(refuse(node, "it computes nothing".into())),
+            Training::Conv2d { window, activation } if self.is_over_nodes() => {
+                self.pointwise(node, &window, activation)?
             }
-            Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_) | Op::BatchNorm(_) => self.layer(node)?,
-            Op::MaxPool2d(ops::MaxPool2d { kernel, ref sliding }) => {
-                let op = Pool { grid: grid(node, sliding, shape(0), &kernel)?, channels: last(0) };
+            Training::Conv2d { window, activation } => self.conv2d(node, &window, activation)?,
+            Training::DepthwiseConv2d { window, activation } => self.depthwise_conv2d(node, &window, activation)?,
+            Training::Dense { activation } => self.dense(node, activation)?,
+            Training::BatchNorm { epsilon, momentum, activation } => {
+                let op = BatchNorm {
+                    channels: last(0),
+                    epsilon: f64::from(epsilon),
+                    momentum: f64::from(momentum),
+                    activation,
+                };
+                self.batch_norm(node, op)?
+            }
+            Training::MaxPool { window } => {
+                let op = Pool { grid: Grid::new(&window), channels: last(0) };
                 self.max_pools += 1;
                 Kernel::MaxPool { op, index: self.max_pools - 1 }
             }
-            Op::AveragePool2d(ops::AveragePool2d { kernel, ref sliding }) => {
-                Kernel::AveragePool(Pool { grid: grid(node, sliding, shape(0), &kernel)?, channels: last(0) })
+            Training::AveragePool { window } => {
+                let grid = Grid::new(&window);
+                let channels = self.graph[node.output].element_count() / grid.output_area();
+                Kernel::AveragePool(Pool { grid, channels })
             }
-            Op::Mean(ops::Mean { ref axes, .. }) => {
-                let area = leading_area(shape(0), axes).ok_or_else(|| {
-                    refuse(node, format!("its axes {axes:?} of {:?} are not all before those that stay", shape(0)))
-                })?;
-                let grid = grid(node, &Sliding::unit(Padding::Valid), &[area, 1], &[area, 1])?;
-                Kernel::AveragePool(Pool { grid, channels: self.graph[node.output].element_count() })
+            Training::Activation(activation) => Kernel::Activation(activation),
+            Training::Function(function) => Kernel::Unary(function),
+            Training::Arithmetic { arithmetic, activation } => self.pairwise(node, arithmetic, activation)?,
+            Training::Movement { movement, border } => {
+                let movement = Movement::new(self.graph, node, &movement, border);
+                Kernel::Movement(movement.map_err(|what| refuse(node, what))?)
             }
-            Op::Clamp(ops::Clamp(activation)) => Kernel::Activation(activation),
-            Op::Logistic(_) => Kernel::Unary(Unary::Logistic),
-            Op::Tanh(_) => Kernel::Unary(Unary::Tanh),
-            Op::LeakyRelu(ops::LeakyRelu { alpha }) => Kernel::Unary(Unary::LeakyRelu { alpha }),
-            Op::HardSwish(_) => Kernel::Unary(Unary::HardSwish),
-            Op::Add(ops::Add { activation }) => self.pairwise(node, Arithmetic::Add, activation)?,
-            Op::Sub(ops::Sub { activation }) => self.pairwise(node, Arithmetic::Sub, activation)?,
-            Op::Mul(ops::Mul { activation }) => self.pairwise(node, Arithmetic::Mul, activation)?,
-            Op::Pad(_)
-            | Op::Concat(_)
-            | Op::Slice(_)
-            | Op::Transpose(_)
-            | Op::ResizeNearest(_)
-            | Op::ResizeBilinear(_) => {
-                Kernel::Movement(Movement::new(self.graph, node).map_err(|what| refuse(node, what))?)
+            Training::Softmax => Kernel::Softmax { classes: last(0) },
+            Training::SparseDense { .. } | Training::Propagate { .. } | Training::Dropout { .. }
+                if !self.is_over_nodes() =>
+            {
+                return Err(refuse(node, Misfit::Untrained.to_string()));
             }
-            Op::Softmax(_) => Kernel::Softmax { classes: last(0) },
-            Op::Reshape(_) => return Err(refuse(node, "a reshape computes nothing".into())),
-            _ => return Err(refuse(node, "it cannot be trained".into())),
+            Training::SparseDense { features, activation } => self.sparse_dense(node, &features, activation)?,
+            Training::Propagate { adjacency, rule, activation } => {
+                self.propagate(node, &adjacency, rule, activation)?
+            }
+            Training::Dropout { rate } => {
+                self.dropouts += 1;
+                Kernel::Dropout(Dropout { rate, layer: self.dropouts - 1 })
+            }
         })
     }
 
@@ -233,16 +244,4 @@ impl Resolver<'_> {
     fn optional(&self, node: &Node, operand: usize) -> Result<Option<Constant>, EngineError> {
         if node.inputs.len() > operand { self.constant(node, operand).map(Some) } else { Ok(None) }
     }
-}
-
-/// Elements along `axes`, if no axis of more than one element that stays comes before one of them.
-fn leading_area(shape: &[usize], axes: &[usize]) -> Option<usize> {
-    let reduced = axes.last().map_or(0, |&last| last + 1);
-    let leading = (0..reduced).all(|axis| shape[axis] == 1 || axes.contains(&axis));
-    leading.then(|| shape[..reduced].iter().product())
-}
-
-fn grid(node: &Node, sliding: &Sliding, input: &[usize], kernel: &[usize]) -> Result<Grid, EngineError> {
-    let window = sliding.window([input[0], input[1]], [kernel[0], kernel[1]]);
-    window.map(|w| Grid::new(&w)).map_err(|e| refuse(node, e.to_string()))
 }

@@ -2,22 +2,10 @@
 
 use super::real::Real;
 use super::simd::vectorize;
+use crate::ops::training::Function;
 use pulp::Arch;
 
-/// An operator of one operand.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Unary {
-    /// `1 / (1 + exp(-x))`
-    Logistic,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `x` where positive, else `alpha * x`.
-    LeakyRelu { alpha: f32 },
-    /// `x * relu6(x + 3) / 6`
-    HardSwish,
-}
-
-impl Unary {
+impl Function {
     #[inline(always)]
     fn value<T: Real>(self, x: T) -> T {
         match self {

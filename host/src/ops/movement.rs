@@ -123,6 +123,20 @@ impl Operator for Pad {
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        self.movement(on).map(Lowered::Movement)
+    }
+
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        let zeros = Self { value: 0.0, ..self.clone() };
+        Ok(Training::Movement { movement: zeros.movement(on)?, border: self.value })
+    }
+
+    answers!(no_macs, no_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
+impl Pad {
+    /// Where its elements go.
+    fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
         let mut place = Place::new(on)?;
         let before: Vec<usize> = self.pads.iter().map(|pad| pad[0]).collect();
         let (word, border) = element(on.x(), self.value)?;
@@ -130,12 +144,6 @@ impl Operator for Pad {
         let op = StridedCopy::place(place.from, padded(&before, [0; AXES]), place.to, place.bytes)?;
         Ok(place.done(CoreOp::Pad, Kernel::Pad(op, border)))
     }
-
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Movement { border: self.value })
-    }
-
-    answers!(no_macs, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
 impl Operator for Concat {
@@ -188,6 +196,19 @@ impl Operator for Concat {
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        self.movement(on).map(Lowered::Movement)
+    }
+
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { movement: self.movement(on)?, border: 0.0 })
+    }
+
+    answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
+impl Concat {
+    /// Where its elements go.
+    fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
         let mut place = Place::new(on)?;
         write::concat(&mut place.params, self.axis);
         let (mut at, mut copies) = ([0; AXES], Vec::new());
@@ -197,12 +218,6 @@ impl Operator for Concat {
         }
         Ok(place.done(CoreOp::Concat, Kernel::Copies(copies)))
     }
-
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Movement { border: 0.0 })
-    }
-
-    answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
 impl Operator for Slice {
@@ -247,6 +262,19 @@ impl Operator for Slice {
     fn refit(&mut self, _: usize) {}
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        self.movement(on).map(Lowered::Movement)
+    }
+
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { movement: self.movement(on)?, border: 0.0 })
+    }
+
+    answers!(no_macs, no_factor, no_activation, no_window, evaluated_as_lowered);
+}
+
+impl Slice {
+    /// Where its elements go.
+    fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
         let mut place = Place::new(on)?;
         let words = self.stride.iter().map(|&stride| i32::try_from(stride).map_err(|_| Misfit::Stride { stride }));
         write::slice(&mut place.params, &self.begin, &words.collect::<Result<Vec<_>, _>>()?);
@@ -254,12 +282,6 @@ impl Operator for Slice {
         let op = StridedCopy::slice(place.from, begin, stride, place.to, place.bytes)?;
         Ok(place.done(CoreOp::Slice, Kernel::Copies(vec![op])))
     }
-
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Movement { border: 0.0 })
-    }
-
-    answers!(no_macs, no_factor, no_activation, no_window, evaluated_as_lowered);
 }
 
 impl Operator for Transpose {
@@ -292,17 +314,24 @@ impl Operator for Transpose {
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
+        self.movement(on).map(Lowered::Movement)
+    }
+
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { movement: self.movement(on)?, border: 0.0 })
+    }
+
+    answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
+impl Transpose {
+    /// Where its elements go.
+    fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
         let mut place = Place::new(on)?;
         write::transpose(&mut place.params, &self.order);
         let op = StridedCopy::transpose(place.from, padded(&self.order, [0, 1, 2, 3]), place.bytes)?;
         Ok(place.done(CoreOp::Transpose, Kernel::Copies(vec![op])))
     }
-
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Movement { border: 0.0 })
-    }
-
-    answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
 impl Operator for Reshape {
@@ -410,8 +439,8 @@ impl Place {
         Ok(Self { from: shape(&on.x().shape), to: shape(&y.shape), bytes, params: Params::default() })
     }
 
-    pub(super) fn done(self, op: CoreOp, kernel: Kernel) -> Lowered {
-        Lowered::Movement(Movement { op, params: self.params, kernel })
+    pub(super) fn done(self, op: CoreOp, kernel: Kernel) -> Movement {
+        Movement { op, params: self.params, kernel }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Images resized to another grid.
 
-use super::lowered::Lowered;
+use super::lowered::{Lowered, Movement};
 use super::movement::{self, Kernel, Place};
 use super::training::Training;
 use super::{Grid, Misfit, Operands, Operator, Rounded, Rules, answers, arity, form};
@@ -64,15 +64,22 @@ impl Operator for ResizeNearest {
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
-        let (place, op) = lower(on, self.size, self.grid, None)?;
-        Ok(place.done(CoreOp::ResizeNearest, Kernel::Nearest(op)))
+        self.movement(on).map(Lowered::Movement)
     }
 
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Movement { border: 0.0 })
+    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
+        Ok(Training::Movement { movement: self.movement(on)?, border: 0.0 })
     }
 
     answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
+impl ResizeNearest {
+    /// Where its elements go.
+    fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
+        let (place, op) = lower(on, self.size, self.grid, None)?;
+        Ok(place.done(CoreOp::ResizeNearest, Kernel::Nearest(op)))
+    }
 }
 
 impl Operator for ResizeBilinear {
@@ -92,8 +99,7 @@ impl Operator for ResizeBilinear {
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
-        let (place, op) = lower(on, self.size, self.grid, Some(1))?;
-        Ok(place.done(CoreOp::ResizeBilinear, Kernel::Bilinear(op, on.rounding)))
+        self.movement(on).map(Lowered::Movement)
     }
 
     fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
@@ -101,4 +107,12 @@ impl Operator for ResizeBilinear {
     }
 
     answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
+}
+
+impl ResizeBilinear {
+    /// Where its elements go.
+    fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
+        let (place, op) = lower(on, self.size, self.grid, Some(1))?;
+        Ok(place.done(CoreOp::ResizeBilinear, Kernel::Bilinear(op, on.rounding)))
+    }
 }

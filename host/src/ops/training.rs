@@ -1,5 +1,6 @@
 //! How operators are trained: which of the engine's kernels computes one forward and back, with its attributes.
 
+use super::lowered::Movement;
 use super::{Activation, Adjacency, Features, Propagation};
 use niwaki_core::shape::Window;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub enum Training {
     },
     /// Elements in other places, as core moves them.
     Movement {
+        /// Where to, in f32; elements that come from no operand are 0.
+        movement: Movement,
         /// The value of elements that come from no operand.
         border: f32,
     },

@@ -10,8 +10,8 @@ use super::super::real::Real;
 use super::super::{Aligned, Parameter};
 use super::{Codes, Forward, LearnedScale, Quantized, QuantizedOperator, QuantizedWeights};
 use crate::graph::lower::{Lowered, Scaling, clamp_codes};
-use crate::graph::{Activation, Data, Graph, Node, Op, Quant, Role, TensorId};
-use crate::ops;
+use crate::graph::{Activation, Data, Graph, Node, Quant, Role, TensorId};
+use crate::ops::{Clamp, Rounded, Weights};
 use niwaki_core::num::dequantize;
 use std::ops::Range;
 
@@ -30,12 +30,11 @@ impl<T: Real> Quantized<T> {
         let step_of = |id: TensorId| steps.iter().find(|(of, _)| *of == id).and_then(|(_, step)| range(*step));
         let mut root: Vec<usize> = (0..integer.tensors.len()).collect();
         for node in &integer.nodes {
-            if matches!(node.op, Op::Reshape(_) | Op::Clamp(ops::Clamp(Activation::None))) {
+            if node.op.rules().renames {
                 root[node.output.0] = root[node.inputs[0].0];
             }
         }
-        let layers =
-            integer.nodes.iter().filter(|n| matches!(n.op, Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense(_)));
+        let layers = integer.nodes.iter().filter(|n| n.op.rules().weights.is_some_and(Weights::gather));
         let layer_weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
         let is_weight = |id: TensorId| layer_weights.contains(&id);
         let mut real = Aligned::zeros(values.len(), 2);
@@ -108,18 +107,12 @@ fn operator_of<T: Real>(
     let codes =
         |id: TensorId| Codes::of(integer, id).ok_or_else(|| refuse(format!("`{}` is not quantised", integer[id].name)));
     let (input, output) = (codes(node.inputs[0])?, codes(node.output)?);
-    let mut op = node.op.clone();
-    let activation = match op {
-        Op::Clamp(ops::Clamp(activation)) => activation,
-        _ => op.activation_mut().map_or(Activation::None, |a| *a),
-    };
+    let clamp = node.op.get::<Clamp>().map(|clamp| clamp.0);
+    let activation = clamp.or(node.op.activation()).unwrap_or(Activation::None);
     let quant = Quant { scales: vec![output.scale], zero_point: output.zero_point, axis: None };
     let clamp = clamp_codes::<i8>(activation, &quant);
-    let selects = match node.op {
-        Op::Pad(ops::Pad { value, .. }) => value == 0.0,
-        _ => matches!(operator.kernel, Kernel::Movement(_) | Kernel::MaxPool { .. }),
-    };
-    let forward = if selects {
+    let rounded = node.op.rules().rounded;
+    let forward = if rounded == Rounded::Selected {
         Forward::Select
     } else if let Some((w, bias)) = product(integer, node, &lowered, input) {
         Forward::Product { kernel: without_clamp(&operator.kernel), w, bias, lowered }
@@ -128,13 +121,13 @@ fn operator_of<T: Real>(
         let operands = operands.map(|&id| (id, root[id.0])).collect();
         Forward::Core { node: operator.node, lowered, operands }
     };
-    let passes = selects || matches!(node.op, Op::AveragePool2d(_) | Op::Softmax(_));
+    let clipped = rounded == Rounded::Clipped;
     let real = |code: i32| T::from_f32(output.scale * (code - output.zero_point) as f32);
-    let learned = step_of(node.output).filter(|_| !passes).map(|step| {
+    let learned = step_of(node.output).filter(|_| clipped).map(|step| {
         let size = plan.value_lens[operator.output] as f64 * f64::from((127 - output.zero_point).max(1));
         LearnedScale { step: step.start, factor: f64::from(output.scale) / size.sqrt() }
     });
-    let ends = (!passes).then(|| (real(clamp.min), real(clamp.max)));
+    let ends = clipped.then(|| (real(clamp.min), real(clamp.max)));
     Ok(QuantizedOperator { forward, input, output, ends, learned })
 }
 
@@ -158,8 +151,9 @@ fn product<T: Real>(integer: &Graph, node: &Node, lowered: &Lowered, input: Code
     let largest = f64::from((127 - input.zero_point).max(128 + input.zero_point));
     let mut sums = vec![0.0_f64; bias.len()];
     let filter_len = (codes.len() / bias.len().max(1)).max(1);
+    let channelwise = node.op.rules().weights == Some(Weights::Channelwise);
     for (i, &code) in codes.iter().enumerate() {
-        let channel = if node.op.is::<ops::DepthwiseConv2d>() { i % bias.len() } else { i / filter_len };
+        let channel = if channelwise { i % bias.len() } else { i / filter_len };
         sums[channel] += f64::from(code).abs() * largest;
     }
     let fits = sums.iter().all(|&sum| sum < T::WHOLE);

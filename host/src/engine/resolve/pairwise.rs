@@ -3,10 +3,10 @@
 use super::{Resolver, refuse};
 use crate::engine::error::EngineError;
 use crate::engine::kernel::Kernel;
-use crate::engine::pairwise::{Arithmetic, Pairwise};
+use crate::engine::pairwise::Pairwise;
 use crate::engine::real::Real;
 use crate::graph::{Activation, Node};
-use crate::ops;
+use crate::ops::training::Arithmetic;
 
 impl Resolver<'_> {
     pub(super) fn pairwise<T: Real>(
@@ -15,7 +15,7 @@ impl Resolver<'_> {
         arithmetic: Arithmetic,
         activation: Activation,
     ) -> Result<Kernel<T>, EngineError> {
-        let [a, b] = self.pair(node)?;
+        let [a, b] = self.pair(node, arithmetic)?;
         let len = |operand: usize| self.graph[node.inputs[operand]].element_count();
         if arithmetic == Arithmetic::Add && self.is_value(node, b) && len(a) == len(b) {
             return Ok(Kernel::Add(activation));
@@ -27,12 +27,12 @@ impl Resolver<'_> {
 
     /// The operands of a sum, difference or product: first the one that is as large as the output, then the one that
     /// may be constant or repeat.
-    pub(super) fn pair(&self, node: &Node) -> Result<[usize; 2], EngineError> {
+    pub(super) fn pair(&self, node: &Node, arithmetic: Arithmetic) -> Result<[usize; 2], EngineError> {
         let operand = |i: usize| &self.graph[node.inputs[i]];
         let smaller = operand(0).element_count() < operand(1).element_count();
         let [a, b] = if smaller || !self.is_value(node, 0) { [1, 0] } else { [0, 1] };
         let (large, small) = (operand(a), operand(b));
-        if a == 1 && node.op.is::<ops::Sub>() {
+        if a == 1 && arithmetic == Arithmetic::Sub {
             return Err(refuse(node, format!("`{}`, less than the output or constant, must come second", small.name)));
         }
         let ones = small.shape.iter().take_while(|&&size| size == 1).count();

@@ -298,7 +298,7 @@ fn what_cannot_be_trained_over_nodes_is_refused_by_name() {
     };
     let mut net = Net::new(1, true);
     let x = net.features(CLASSES, Activation::None);
-    let Op::SparseDense(op) = net.graph.nodes[0].op.clone() else { panic!("the features come first") };
+    let Some(op) = net.graph.nodes[0].op.get::<ops::SparseDense>().cloned() else { panic!("the features come first") };
     let w = net.graph.nodes[0].inputs[0];
     let again = net.push(op, &[w]);
     let y = net.push(ops::Add { activation: Activation::None }, &[x, again]);
