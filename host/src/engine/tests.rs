@@ -5,6 +5,7 @@ mod distill;
 mod gradients;
 mod imported;
 mod nodes;
+mod operators;
 mod quantized;
 mod refusals;
 mod semantics;
