@@ -101,7 +101,8 @@ fn every_recipe_is_called_after_its_data_network_and_method_and_its_network_fits
         }
         let input = if recipe.data.name == "digits" { [8, 8, 1] } else { [28, 28, 1] };
         let network = zoo::by_name(zoo_name).expect("in the zoo").build(&input, 10, recipe.train.seed);
-        network.and_then(|graph| graph.validate()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let graph = network.unwrap_or_else(|e| panic!("{name}: {e}"));
+        graph.validate().unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     assert!(seen >= 15, "{seen} recipes");
 }

@@ -82,12 +82,12 @@ impl<T: Real> Convergent<T> {
     /// [`GraphError::Eval`] with what core says: a wrong length, a gamma outside `[0, 1)`, or no fixed point in time.
     pub fn forward(&mut self, b: &[T], logits: &[T]) -> Result<&[T], GraphError> {
         let csr = self.graph.csr();
-        degree_weights(&csr, self.heads, logits, &mut self.weights).map_err(refused)?;
+        degree_weights(&csr, self.heads, logits, &mut self.weights)?;
         self.logits.copy_from_slice(logits);
         let transposed = self.transposed.csr();
         let map = Contraction::try_new(csr, transposed, &self.weights, self.heads, self.gamma, self.phi);
         let solved = map.and_then(|map| map.solve(b, self.stop, &mut self.x, &mut self.scratch));
-        self.steps = solved.map_err(refused)?;
+        self.steps = solved?;
         Ok(&self.x)
     }
 
@@ -109,14 +109,10 @@ impl<T: Real> Convergent<T> {
         let map = Contraction::try_new(csr, transposed, &self.weights, self.heads, self.gamma, self.phi);
         let (mut b, mut logits) = (vec![T::ZERO; self.x.len()], vec![T::ZERO; self.weights.len()]);
         let solved = map.and_then(|map| map.gradients(&self.x, g, self.stop, (&mut b, &mut logits), &mut self.scratch));
-        solved.map_err(refused)?;
-        degree_weights_gradient(&csr, self.heads, &self.logits, &mut logits).map_err(refused)?;
+        solved?;
+        degree_weights_gradient(&csr, self.heads, &self.logits, &mut logits)?;
         Ok(ConvergentGradients { b, logits })
     }
-}
-
-fn refused(error: niwaki_core::error::GraphError) -> GraphError {
-    GraphError::Eval(format!("convergent layer: {error}"))
 }
 
 #[cfg(test)]

@@ -103,7 +103,12 @@ pub enum GraphError {
     /// Nodes and edges that core does not take.
     #[error(transparent)]
     Edges(#[from] niwaki_core::error::GraphError),
-    /// The graph has no value for something that evaluation needs.
-    #[error("{0}")]
-    Eval(String),
+    /// Edges or features of a data set that core does not take.
+    #[error("`{data}`: {error}")]
+    NodeSet {
+        /// Name of the data set.
+        data: String,
+        /// What core says.
+        error: niwaki_core::error::GraphError,
+    },
 }

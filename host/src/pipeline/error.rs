@@ -11,6 +11,7 @@ use crate::report::ReportError;
 use crate::sparsify::SparsifyError;
 use crate::train::TrainError;
 use crate::tune::TuneError;
+use crate::zoo::ZooError;
 use niwaki_kernels::GpuError;
 use std::path::PathBuf;
 
@@ -25,6 +26,8 @@ pub enum PipelineError {
     Graph(#[from] GraphError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Zoo(#[from] ZooError),
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
     #[error(transparent)]

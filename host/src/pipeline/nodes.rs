@@ -157,7 +157,7 @@ fn network(recipe: &Recipe, whole: &NodeTask, fitted: &Fitted) -> Result<Network
     }
     let attention = has_attention(&fitted.graph);
     let ranks = EdgeRanks::new(&whole.input.adjacency, EdgeOrder::Degree, options.unit.into(), attention);
-    let ranks = ranks.map_err(|error| GraphError::Eval(error.to_string()))?;
+    let ranks = ranks.map_err(GraphError::from)?;
     let float = choose_edges(&fitted.graph, &whole.input.adjacency, &ranks)?;
     let drop = if options.method == GraphMethod::None { 0 } else { ranks.drop_count(options.shares().edges) };
     let (all, drop) = (ranks.count(), drop.min(ranks.count()));

@@ -10,18 +10,18 @@ use niwaki_core::format::DType;
 /// The samples of a split as input bytes of `graph`: float, or quantised if its input is.
 ///
 /// # Errors
-/// [`GraphError::Eval`] when the samples do not fit the input.
+/// [`GraphError::Sample`] when the samples do not fit the input.
 pub fn inputs(graph: &Graph, split: &Split) -> Result<Vec<Vec<u8>>, GraphError> {
     let &[input] = graph.inputs.as_slice() else {
-        return Err(GraphError::Eval("samples have one tensor, the network has several inputs".into()));
+        return Err(GraphError::Inputs { what: "a score of samples", count: graph.inputs.len() });
     };
     let tensor = &graph[input];
     (0..split.len())
         .map(|i| {
             let x = split.sample(i);
             if x.len() != tensor.element_count() {
-                let (shape, got) = (&tensor.shape, x.len());
-                return Err(GraphError::Eval(format!("the network takes {shape:?}, a sample has {got} values")));
+                let (tensor, shape) = (tensor.name.clone(), tensor.shape.clone());
+                return Err(GraphError::Sample { tensor, shape, got: x.len() });
             }
             Ok(Value::of_reals(tensor, x).to_bytes())
         })

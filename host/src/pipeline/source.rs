@@ -2,9 +2,10 @@
 
 use super::{PipelineError, RECIPE_FILE};
 use crate::data::Dataset;
-use crate::graph::{Graph, GraphError};
+use crate::graph::Graph;
 use crate::recipe::Recipe;
 use crate::train::{DENSE_FILE, weights};
+use crate::zoo::ZooError;
 use crate::{import, zoo};
 use std::path::Path;
 
@@ -17,8 +18,7 @@ pub(super) fn initial(recipe: &Recipe, data: &Dataset) -> Result<Graph, Pipeline
         imported(path)?
     } else {
         let name = model.zoo.as_deref().unwrap_or_default();
-        let network =
-            zoo::by_name(name).ok_or_else(|| GraphError::Eval(format!("there is no network `{name}` in the zoo")))?;
+        let network = zoo::by_name(name).ok_or_else(|| ZooError::Unknown { name: name.into() })?;
         network.build(&data.input_shape, data.classes, recipe.train.seed)?
     };
     if let Some(path) = model.run.as_ref().or(model.import.as_ref()) {

@@ -6,6 +6,7 @@ use crate::graph::GraphError;
 use crate::io::atomic::WriteError;
 use crate::quantize::QuantizeError;
 use crate::sparsify::SparsifyError;
+use crate::zoo::ZooError;
 use niwaki_core::error::OptimError;
 use std::path::PathBuf;
 
@@ -19,6 +20,15 @@ pub enum TrainError {
     /// The engine refused the network or a batch.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// There is no such network.
+    #[error(transparent)]
+    Zoo(#[from] ZooError),
+    /// Masks of edges for a network that weights them itself.
+    #[error("attention has no masks of edges; choose gcn, gin or sage")]
+    AttentionMasks,
+    /// Masks were to be found in no round at all.
+    #[error("no round of masks was run")]
+    NoRounds,
     /// The network cannot be quantised.
     #[error(transparent)]
     Quantize(#[from] QuantizeError),

@@ -1,6 +1,7 @@
 //! The layers that the networks are made of, with seeded initial weights.
 
-use crate::graph::{Activation, Graph, GraphError, Op, Padding, Sliding, TensorId};
+use super::ZooError;
+use crate::graph::{Activation, Graph, Op, Padding, Sliding, TensorId};
 use crate::ops;
 use rand_chacha::{
     ChaCha8Rng,
@@ -47,7 +48,7 @@ impl Layers<'_> {
         kernel: [usize; 2],
         stride: usize,
         then: Then,
-    ) -> Result<TensorId, GraphError> {
+    ) -> Result<TensorId, ZooError> {
         let c = self.channels(x);
         let fan_in = kernel[0] * kernel[1] * c;
         let values = self.init.weights(filters * fan_in, fan_in);
@@ -63,7 +64,7 @@ impl Layers<'_> {
         kernel: usize,
         stride: usize,
         then: Then,
-    ) -> Result<TensorId, GraphError> {
+    ) -> Result<TensorId, ZooError> {
         let c = self.channels(x);
         let values = self.init.weights(kernel * kernel * c, kernel * kernel);
         let w = self.graph.parameter(&format!("{name}.weight"), &[kernel, kernel, c], values);
@@ -80,11 +81,11 @@ impl Layers<'_> {
         w: TensorId,
         filters: usize,
         then: Then,
-    ) -> Result<TensorId, GraphError> {
+    ) -> Result<TensorId, ZooError> {
         match then {
             Then::Bias(activation) => {
                 let b = self.graph.parameter(&format!("{name}.bias"), &[filters], vec![0.0; filters]);
-                self.graph.push(name, op(activation), &[x, w, b])
+                Ok(self.graph.push(name, op(activation), &[x, w, b])?)
             }
             Then::BatchNorm(activation) => {
                 let y = self.graph.push(name, op(Activation::None), &[x, w])?;
@@ -95,28 +96,28 @@ impl Layers<'_> {
                 let mean = self.graph.buffer(&format!("{bn}.running_mean"), &[filters], constant(0.0));
                 let var = self.graph.buffer(&format!("{bn}.running_var"), &[filters], constant(1.0));
                 let norm = Op::from(ops::BatchNorm { epsilon: 1e-3, momentum: 0.1, activation });
-                self.graph.push(&bn, norm, &[y, gamma, beta, mean, var])
+                Ok(self.graph.push(&bn, norm, &[y, gamma, beta, mean, var])?)
             }
         }
     }
 
     /// Global average pooling to `[1, 1, C]`.
-    pub(super) fn global_average(&mut self, x: TensorId) -> Result<TensorId, GraphError> {
+    pub(super) fn global_average(&mut self, x: TensorId) -> Result<TensorId, ZooError> {
         let &[h, w, _] = self.graph[x].shape.as_slice() else {
-            return Err(GraphError::Eval("global pooling needs an [H, W, C] tensor".into()));
+            return Err(ZooError::Pooling { shape: self.graph[x].shape.clone() });
         };
         let pool = Op::from(ops::AveragePool2d { kernel: [h, w], sliding: Sliding::unit(Padding::Valid) });
-        self.graph.push("pool", pool, &[x])
+        Ok(self.graph.push("pool", pool, &[x])?)
     }
 
     /// 2x2 max pooling that halves each side, rounded down.
-    pub(super) fn halve(&mut self, name: &str, x: TensorId) -> Result<TensorId, GraphError> {
+    pub(super) fn halve(&mut self, name: &str, x: TensorId) -> Result<TensorId, ZooError> {
         let pool = Op::from(ops::MaxPool2d { kernel: [2, 2], sliding: Sliding::strided(2, Padding::Valid) });
-        self.graph.push(name, pool, &[x])
+        Ok(self.graph.push(name, pool, &[x])?)
     }
 
     /// Flatten, dense, softmax.
-    pub(super) fn classifier(&mut self, x: TensorId, classes: usize) -> Result<(), GraphError> {
+    pub(super) fn classifier(&mut self, x: TensorId, classes: usize) -> Result<(), ZooError> {
         let features = self.graph[x].element_count();
         let flat = self.graph.push("flatten", ops::Reshape { shape: vec![features] }, &[x])?;
         let values = self.init.weights(classes * features, features);

@@ -1,13 +1,15 @@
 //! Networks by name, with seeded initial weights.
 
+mod error;
 mod layers;
 mod networks;
 mod nodes;
 
-use crate::graph::{Graph, GraphError, TensorId};
+use crate::graph::{Graph, TensorId};
 use layers::Init;
 use nodes::Net;
 
+pub use error::ZooError;
 pub use nodes::{NodeInput, NodeSizes};
 
 /// A network that recipes can name.
@@ -22,9 +24,9 @@ pub struct Entry {
 /// How a network is built.
 enum Network {
     /// For samples of a shape, into so many classes.
-    OfSamples(fn(&mut Init, &[usize], usize) -> Result<Graph, GraphError>),
+    OfSamples(fn(&mut Init, &[usize], usize) -> Result<Graph, ZooError>),
     /// Over the nodes of a graph.
-    OverNodes(fn(&mut Net<'_>, NodeSizes) -> Result<TensorId, GraphError>),
+    OverNodes(fn(&mut Net<'_>, NodeSizes) -> Result<TensorId, ZooError>),
 }
 
 impl Entry {
@@ -36,22 +38,22 @@ impl Entry {
     /// Builds the network for inputs of `input = [H, W, C]` and `classes` outputs.
     ///
     /// # Errors
-    /// [`GraphError::Shape`] when the input does not fit the network; [`GraphError::Eval`] for a network over nodes.
-    pub fn build(&self, input: &[usize], classes: usize, seed: u64) -> Result<Graph, GraphError> {
+    /// [`ZooError::Graph`] when the input does not fit the network; [`ZooError::OverNodes`] for a network over nodes.
+    pub fn build(&self, input: &[usize], classes: usize, seed: u64) -> Result<Graph, ZooError> {
         match self.network {
             Network::OfSamples(build) => build(&mut Init::new(seed), input, classes),
-            Network::OverNodes(_) => Err(GraphError::Eval(format!("`{}` is a network over graphs", self.name))),
+            Network::OverNodes(_) => Err(ZooError::OverNodes { name: self.name.into() }),
         }
     }
 
     /// Builds the network over a graph.
     ///
     /// # Errors
-    /// [`GraphError::Shape`] when graph and features have different numbers of nodes, or heads do not divide the channels;
-    /// [`GraphError::Eval`] for a network of samples.
-    pub fn build_over(&self, input: &NodeInput, sizes: NodeSizes, seed: u64) -> Result<Graph, GraphError> {
+    /// [`ZooError::Graph`] when graph and features have different numbers of nodes, or heads do not divide the channels;
+    /// [`ZooError::OfSamples`] for a network of samples.
+    pub fn build_over(&self, input: &NodeInput, sizes: NodeSizes, seed: u64) -> Result<Graph, ZooError> {
         let Network::OverNodes(build) = self.network else {
-            return Err(GraphError::Eval(format!("`{}` is no network over graphs", self.name)));
+            return Err(ZooError::OfSamples { name: self.name.into() });
         };
         let mut net = Net::new(input, seed);
         let output = build(&mut net, sizes)?;

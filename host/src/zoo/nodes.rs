@@ -3,8 +3,9 @@
 //! A layer transforms first where that leaves fewer channels to propagate, and else propagates first. The first layer
 //! always transforms: its features are sparse, and stay so.
 
+use super::ZooError;
 use super::layers::Init;
-use crate::graph::{Activation, Adjacency, Features, Graph, GraphError, Padding, Propagation, Sliding, TensorId};
+use crate::graph::{Activation, Adjacency, Features, Graph, Padding, Propagation, Sliding, TensorId};
 use crate::ops;
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ impl<'a> Net<'a> {
     }
 
     /// Sparse features times weights; a bias of zeros where asked for.
-    fn features(&mut self, name: &str, outputs: usize, spread: Spread, bias: bool) -> Result<TensorId, GraphError> {
+    fn features(&mut self, name: &str, outputs: usize, spread: Spread, bias: bool) -> Result<TensorId, ZooError> {
         let features = self.input.features.clone();
         let inputs = features.width();
         let values = self.init.uniform(inputs * outputs, spread.bound(inputs, outputs));
@@ -71,7 +72,7 @@ impl<'a> Net<'a> {
         if bias {
             operands.push(self.graph.parameter(&format!("{name}.bias"), &[outputs], vec![0.0; outputs]));
         }
-        self.graph.push(name, ops::SparseDense { features, activation: Activation::None }, &operands)
+        Ok(self.graph.push(name, ops::SparseDense { features, activation: Activation::None }, &operands)?)
     }
 
     /// The dense layer of every node.
@@ -82,7 +83,7 @@ impl<'a> Net<'a> {
         outputs: usize,
         spread: Spread,
         bias: bool,
-    ) -> Result<TensorId, GraphError> {
+    ) -> Result<TensorId, ZooError> {
         let inputs = self.channels(x);
         let values = self.init.uniform(inputs * outputs, spread.bound(inputs, outputs));
         let mut operands = vec![x, self.graph.parameter(&format!("{name}.weight"), &[outputs, 1, 1, inputs], values)];
@@ -90,7 +91,7 @@ impl<'a> Net<'a> {
             operands.push(self.graph.parameter(&format!("{name}.bias"), &[outputs], vec![0.0; outputs]));
         }
         let op = ops::Conv2d { sliding: Sliding::unit(Padding::Valid), activation: Activation::None };
-        self.graph.push(name, op, &operands)
+        Ok(self.graph.push(name, op, &operands)?)
     }
 
     /// The first layer's product, or a later one's.
@@ -101,7 +102,7 @@ impl<'a> Net<'a> {
         outputs: usize,
         spread: Spread,
         bias: bool,
-    ) -> Result<TensorId, GraphError> {
+    ) -> Result<TensorId, ZooError> {
         match x {
             None => self.features(name, outputs, spread, bias),
             Some(x) => self.dense(name, x, outputs, spread, bias),
@@ -114,13 +115,13 @@ impl<'a> Net<'a> {
         rule: Propagation,
         activation: Activation,
         operands: &[TensorId],
-    ) -> Result<TensorId, GraphError> {
+    ) -> Result<TensorId, ZooError> {
         let adjacency = self.input.adjacency.clone();
-        self.graph.push(name, ops::Propagate { adjacency, rule, activation }, operands)
+        Ok(self.graph.push(name, ops::Propagate { adjacency, rule, activation }, operands)?)
     }
 
-    fn dropout(&mut self, name: &str, x: TensorId, rate: f32) -> Result<TensorId, GraphError> {
-        self.graph.push(name, ops::Dropout { rate }, &[x])
+    fn dropout(&mut self, name: &str, x: TensorId, rate: f32) -> Result<TensorId, ZooError> {
+        Ok(self.graph.push(name, ops::Dropout { rate }, &[x])?)
     }
 }
 
@@ -129,7 +130,7 @@ fn layer(net: &Net<'_>, sizes: NodeSizes, at: usize) -> (usize, Activation) {
     if at + 1 < sizes.layers { (sizes.hidden, Activation::Relu) } else { (net.input.classes, Activation::None) }
 }
 
-pub(super) fn gcn(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
+pub(super) fn gcn(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, ZooError> {
     let mut x = None;
     for at in 0..sizes.layers.max(2) {
         let (outputs, activation) = layer(net, sizes, at);
@@ -148,10 +149,10 @@ pub(super) fn gcn(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, Graph
         };
         x = Some(if at + 1 < sizes.layers { net.dropout(&format!("dropout{}", at + 1), y, 0.5)? } else { y });
     }
-    x.ok_or_else(|| GraphError::Eval("a network has layers".into()))
+    x.ok_or(ZooError::NoLayers)
 }
 
-pub(super) fn gat(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
+pub(super) fn gat(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, ZooError> {
     let mut x = None;
     for at in 0..sizes.layers.max(2) {
         let (outputs, activation) = layer(net, sizes, at);
@@ -169,11 +170,11 @@ pub(super) fn gat(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, Graph
         let y = net.propagate(&conv, rule, activation, &[y, source, target])?;
         x = Some(if at + 1 < sizes.layers { net.dropout(&format!("dropout{}", at + 1), y, 0.6)? } else { y });
     }
-    x.ok_or_else(|| GraphError::Eval("a network has layers".into()))
+    x.ok_or(ZooError::NoLayers)
 }
 
 /// ReLU after every layer, the last one too; the answer is the mean of that and a dense layer on the first.
-pub(super) fn gin(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
+pub(super) fn gin(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, ZooError> {
     let (mut x, mut first) = (None, None);
     for at in 0..sizes.layers.max(2) {
         let (outputs, _) = layer(net, sizes, at);
@@ -184,15 +185,15 @@ pub(super) fn gin(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, Graph
         first = first.or(Some(y));
         x = Some(y);
     }
-    let (Some(first), Some(last)) = (first, x) else { return Err(GraphError::Eval("a network has layers".into())) };
+    let (Some(first), Some(last)) = (first, x) else { return Err(ZooError::NoLayers) };
     let mlp = net.dense("mlp", first, net.input.classes, Spread::Linear, false)?;
     let sum = net.graph.push("sum", ops::Add { activation: Activation::None }, &[mlp, last])?;
     let half = net.graph.buffer("half", &[1], vec![0.5]);
-    net.graph.push("mean", ops::Mul { activation: Activation::None }, &[sum, half])
+    Ok(net.graph.push("mean", ops::Mul { activation: Activation::None }, &[sum, half])?)
 }
 
 /// `W x_i + V mean_j x_j + b`
-pub(super) fn sage(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, GraphError> {
+pub(super) fn sage(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, ZooError> {
     let mut x = None;
     for at in 0..sizes.layers.max(2) {
         let (outputs, activation) = layer(net, sizes, at);
@@ -203,7 +204,7 @@ pub(super) fn sage(net: &mut Net<'_>, sizes: NodeSizes) -> Result<TensorId, Grap
         let y = net.graph.push(&format!("{conv}.sum"), ops::Add { activation }, &[own, others])?;
         x = Some(if at + 1 < sizes.layers { net.dropout(&format!("dropout{}", at + 1), y, 0.5)? } else { y });
     }
-    x.ok_or_else(|| GraphError::Eval("a network has layers".into()))
+    x.ok_or(ZooError::NoLayers)
 }
 
 #[cfg(test)]

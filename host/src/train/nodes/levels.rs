@@ -64,8 +64,7 @@ pub fn prune(
         // Away from the seeds of initial weights.
         Edges::Random => EdgeOrder::Random(seed ^ 0x5eed_ed6e),
     };
-    let ranks = EdgeRanks::new(&task.input.adjacency, order, unit, attention);
-    let ranks = ranks.map_err(|e| GraphError::Eval(e.to_string()))?;
+    let ranks = EdgeRanks::new(&task.input.adjacency, order, unit, attention)?;
     Ok(task.with_edges(task.input.adjacency.filtered(&ranks.keep(ratio))))
 }
 

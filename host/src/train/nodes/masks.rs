@@ -2,7 +2,7 @@
 
 use super::{Fit, Fitted, NodeTask, Weights};
 use crate::engine::{Engine, Objective, Options, Randomness};
-use crate::graph::{Graph, GraphError};
+use crate::graph::Graph;
 use crate::sparsify::teddy::{EDGES_A_LEVEL, WEIGHTS_A_LEVEL};
 use crate::train::{Phase, TrainError};
 use crate::zoo::{Entry, NodeSizes};
@@ -149,7 +149,7 @@ fn train_masks(
     let edges = task.input.adjacency.edges();
     let lens = [edges, edges - loops];
     let len = lens.into_iter().find(|len| engine.set_edge_mask(Some(vec![1.0; *len])).is_ok());
-    let len = len.ok_or_else(|| GraphError::Eval("attention has no masks of edges; choose gcn, gin or sage".into()))?;
+    let len = len.ok_or(TrainError::AttentionMasks)?;
     let edge_mask: Vec<f32> = (0..len).map(|_| noisy(true)).collect();
     let weight_mask: Vec<f32> = kept.iter().map(|on| noisy(*on)).collect();
     let weights = engine.values().to_vec();

@@ -46,9 +46,9 @@ impl NodeTask {
     /// The task that a data set poses: its features are divided by their sum in each row.
     ///
     /// # Errors
-    /// [`GraphError::Eval`] with what core says of edges or features.
+    /// [`GraphError::NodeSet`] with what core says of edges or features.
     pub fn new(data: &NodeDataset) -> Result<Self, GraphError> {
-        let fail = |e: niwaki_core::error::GraphError| GraphError::Eval(format!("`{}`: {e}", data.name));
+        let fail = |error| GraphError::NodeSet { data: data.name.clone(), error };
         let adjacency = Adjacency::from_edges(data.nodes, data.edges.iter().copied()).map_err(fail)?;
         let features = normalised(&data.features).map_err(fail)?;
         let input = NodeInput { adjacency: Arc::new(adjacency), features: Arc::new(features), classes: data.classes };

@@ -2,12 +2,12 @@
 
 use super::{Edges, Fit, Fitted, Masked, NodeTask, Teacher, WeightRule, Weights, iterative_masks, prune, train_level};
 use crate::engine::{Engine, Options};
-use crate::graph::{Adjacency, Graph, GraphError};
+use crate::graph::{Adjacency, Graph};
 use crate::recipe::{GraphMethod, GraphOptions, Recipe};
 use crate::sparsify::teddy::has_attention;
 use crate::train::checkpoint::save_metrics;
 use crate::train::{DENSE_FILE, EpochRow, Event, METRICS_FILE, Phase, SPARSE_FILE, TrainError, weights};
-use crate::zoo::{self, Entry, NodeSizes};
+use crate::zoo::{self, Entry, NodeSizes, ZooError};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -37,11 +37,9 @@ pub fn train_nodes(
 ) -> Result<TrainedNodes, TrainError> {
     let options = recipe.graph.clone().unwrap_or_default();
     let name = recipe.model.zoo.as_deref().unwrap_or_default();
-    let entry = zoo::by_name(name).filter(|entry| entry.is_over_nodes()).ok_or_else(|| {
-        GraphError::Eval(format!(
-            "`{name}` is no network over graphs; [model] zoo = \"gcn\", \"gat\", \"gin\" or \"sage\""
-        ))
-    })?;
+    let entry = zoo::by_name(name)
+        .filter(|entry| entry.is_over_nodes())
+        .ok_or_else(|| ZooError::OfSamples { name: name.into() })?;
     let sizes = NodeSizes { hidden: options.hidden, layers: options.layers };
     let run = NodeRun { recipe, options: &options, network: (entry, sizes), dir, threads, stop };
     let mut epochs = Vec::new();
@@ -74,7 +72,7 @@ impl NodeRun<'_> {
         Fit { epochs, optimizer, seed, threads, teacher: None, weights: Weights::Free, stop }
     }
 
-    fn initial(&self, task: &NodeTask) -> Result<Graph, GraphError> {
+    fn initial(&self, task: &NodeTask) -> Result<Graph, ZooError> {
         self.network.0.build_over(&task.input, self.network.1, self.recipe.train.seed)
     }
 
@@ -151,7 +149,7 @@ impl NodeRun<'_> {
             }));
             last = Some((fitted.clone(), task.clone()));
         })?;
-        last.ok_or_else(|| GraphError::Eval("no round of masks was run".into()).into())
+        last.ok_or(TrainError::NoRounds)
     }
 }
 

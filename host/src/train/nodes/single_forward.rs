@@ -92,7 +92,7 @@ impl SingleForward {
         for _ in 0..self.layers {
             let (layer, hidden) = self.layer(&augmented, features, &mut votes, &mut rng)?;
             layers.push(layer);
-            features = dense_features(hidden, self.hidden).map_err(core_error)?;
+            features = dense_features(hidden, self.hidden).map_err(GraphError::from)?;
         }
         Ok(layers)
     }
@@ -125,7 +125,7 @@ impl SingleForward {
             let outputs = Outputs { hidden: &hidden, anchors, width, temperature: 1.0 };
             gradient.fill(0.0);
             let d_anchors = &mut gradient[nodes * width..];
-            outputs.loss_and_gradients(&labels, &mut scratch, &mut d_hidden, d_anchors).map_err(core_error)?;
+            outputs.loss_and_gradients(&labels, &mut scratch, &mut d_hidden, d_anchors).map_err(GraphError::from)?;
             for (node, d) in task.train.iter().zip(d_hidden.chunks_exact(width)) {
                 gradient[*node as usize * width..][..width].copy_from_slice(d);
             }
@@ -149,7 +149,7 @@ impl SingleForward {
         let output = engine.logits(&[], 1)?.to_vec();
         let test_accuracy = self.accuracy(on, &output, votes, &task.test)?;
         let all = Outputs { hidden: &[], anchors: &output[nodes * width..], width, temperature: 1.0 };
-        all.vote(&output[..nodes * width], &mut scratch, votes).map_err(core_error)?;
+        all.vote(&output[..nodes * width], &mut scratch, votes).map_err(GraphError::from)?;
         let inputs = values.len() / width - 1;
         let weights = [values[..inputs * width].to_vec(), values[inputs * width..].to_vec()];
         Ok((ForwardLayer { weights, epoch, val_accuracy, test_accuracy }, output))
@@ -163,7 +163,7 @@ impl SingleForward {
         let mut scratch = vec![0.0; classes];
         for node in which {
             let sum = &mut sums[*node as usize * classes..][..classes];
-            outputs.vote(row(output, *node, width), &mut scratch, sum).map_err(core_error)?;
+            outputs.vote(row(output, *node, width), &mut scratch, sum).map_err(GraphError::from)?;
         }
         Ok(on.task.accuracy(&sums, which))
     }
@@ -179,7 +179,7 @@ impl<'a> Augmented<'a> {
             let anchor = nodes as u32 + task.labels[node as usize];
             [(node, anchor), (anchor, node)]
         });
-        let all = Adjacency::from_edges(nodes + task.input.classes, edges.chain(anchored)).map_err(core_error)?;
+        let all = Adjacency::from_edges(nodes + task.input.classes, edges.chain(anchored)).map_err(GraphError::from)?;
         Ok(Self { task, adjacency: Arc::new(all), nodes })
     }
 
@@ -195,9 +195,9 @@ impl<'a> Augmented<'a> {
         for ends in offsets.windows(2) {
             let row = &mut values[ends[0] as usize..ends[1] as usize];
             let width = row.len().max(1);
-            normalize_rows(row, width).map_err(core_error)?;
+            normalize_rows(row, width).map_err(GraphError::from)?;
         }
-        Features::try_new(offsets, columns, own.width(), Worth::Each(values)).map_err(core_error)
+        Features::try_new(offsets, columns, own.width(), Worth::Each(values)).map_err(GraphError::from)
     }
 
     /// `relu(S X W + b)`
@@ -242,8 +242,4 @@ fn uniform(rng: &mut ChaCha8Rng) -> f32 {
 fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let (u, v) = (1.0 - uniform(rng), uniform(rng));
     (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
-}
-
-fn core_error(error: niwaki_core::error::GraphError) -> GraphError {
-    GraphError::Eval(error.to_string())
 }
