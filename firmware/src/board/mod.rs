@@ -1,25 +1,14 @@
-//! The board that the image is for. A board is a file here, a memory map beside it and a cargo feature.
+//! The board that the image is for. A board is a file here, a memory map beside it and a cargo feature;
+//! a chip of `host/src/hardware/table.rs` names it.
 
-#[cfg(feature = "mps2-an385")]
-mod mps2_an385;
-#[cfg(feature = "mps2-an386")]
-mod mps2_an386;
-#[cfg(feature = "mps2-an500")]
-mod mps2_an500;
-#[cfg(feature = "mps2-an505")]
-mod mps2_an505;
-#[cfg(feature = "mps3-an547")]
-mod mps3_an547;
-#[cfg(feature = "mps2-an385")]
-pub use mps2_an385::*;
-#[cfg(feature = "mps2-an386")]
-pub use mps2_an386::*;
-#[cfg(feature = "mps2-an500")]
-pub use mps2_an500::*;
-#[cfg(feature = "mps2-an505")]
-pub use mps2_an505::*;
-#[cfg(feature = "mps3-an547")]
-pub use mps3_an547::*;
+#[cfg_attr(feature = "mps2-an385", path = "mps2_an385.rs")]
+#[cfg_attr(feature = "mps2-an386", path = "mps2_an386.rs")]
+#[cfg_attr(feature = "mps2-an500", path = "mps2_an500.rs")]
+#[cfg_attr(feature = "mps2-an505", path = "mps2_an505.rs")]
+#[cfg_attr(feature = "mps3-an547", path = "mps3_an547.rs")]
+mod chosen;
+
+pub use chosen::*;
 
 /// A piece of memory that the linker does not use.
 #[derive(Debug, Clone, Copy)]

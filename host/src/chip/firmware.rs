@@ -73,8 +73,9 @@ fn cargo_build(
     setup::rust_target(workspace, spec.target, progress)?;
     let target_dir = workspace.join("target").join(spec.board);
     let mut cargo = setup::tool("cargo", workspace);
-    cargo.args(["build", "--release"]);
-    cargo.args(["--no-default-features", "--features", spec.board, "--target", spec.target, "--target-dir"]);
+    let board = format!("niwaki-firmware/{}", spec.board);
+    cargo.args(["build", "--release", "--no-default-features", "--features", &board]);
+    cargo.args(["--target", spec.target, "--target-dir"]);
     cargo.arg(&target_dir);
     configure(&mut cargo);
     let mut is_told = false;
