@@ -1,5 +1,6 @@
 //! Dependencies point one way: between crates by their manifests, inside core and host by what modules name.
 
+use crate::circles::{Reasons, circles};
 use crate::run::{Context, Outcome, Verdict};
 use crate::text::{Source, sources};
 use std::collections::BTreeSet;
@@ -16,11 +17,11 @@ const MANIFESTS: &[(&str, &[&str])] = &[
     ("firmware/protocol", &[]),
 ];
 
-type Modules = &'static [(&'static str, &'static [&'static str])];
+type Modules = [(&'static str, &'static [&'static str])];
 
 /// Each module of core with the modules that it may name: `error ← num ← shape ← kernels ← format ← ops ← session`, and
 /// the training side beside the kernels.
-const CORE: Modules = &[
+const CORE: &Modules = &[
     ("error", &[]),
     ("num", &["error"]),
     ("real", &[]),
@@ -38,54 +39,27 @@ const CORE: Modules = &[
     ("learn", &["error", "real", "graph"]),
 ];
 
-/// Each module of host with the modules that it may name.
-const HOST: Modules = &[
-    ("io", &[]),
-    ("hardware", &[]),
-    ("data", &["io"]),
-    ("graph", &["ops"]),
-    ("ops", &["graph"]),
-    ("zoo", &["graph"]),
-    ("import", &["graph"]),
-    ("simplify", &["graph"]),
-    ("plan", &["graph"]),
-    ("engine", &["graph"]),
-    // Quantisation-aware training and reconstruction take steps of their own.
-    ("quantize", &["graph", "engine"]),
-    ("sparsify", &["graph", "engine"]),
-    // A network of another tool becomes a model file on reading.
-    ("export", &["io", "graph", "plan", "import", "simplify"]),
-    // A recipe names data, a network, a sparsity method, how to quantise and what the target has.
-    ("recipe", &["data", "zoo", "plan", "sparsify", "quantize"]),
-    // Training applies a sparsity method at every step.
-    ("train", &["io", "data", "zoo", "graph", "engine", "sparsify", "quantize", "recipe"]),
-    ("chip", &["io", "export"]),
-    ("report", &["io", "recipe", "train"]),
-    // Layouts are chosen within the limits that a target sets.
-    ("tune", &["io", "graph", "plan", "export", "chip", "report"]),
-    (
-        "pipeline",
-        &[
-            "io", "data", "zoo", "import", "simplify", "graph", "engine", "recipe", "train", "sparsify", "quantize",
-            "plan", "export", "report", "chip", "tune",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "io", "data", "zoo", "graph", "engine", "recipe", "train", "sparsify", "quantize", "plan", "export",
-            "report", "chip", "tune", "pipeline",
-        ],
-    ),
+/// The modules of host in their order: each may name those before it.
+const HOST: &[&str] = &[
+    "io", "hardware", "data", "ops", "graph", "zoo", "import", "simplify", "plan", "engine", "quantize", "sparsify",
+    "export", "recipe", "train", "tune", "chip", "report", "pipeline", "cli",
 ];
+
+/// Circles of core's files.
+const CORE_CIRCLES: Reasons = &[];
+
+/// Circles of host's files.
+const HOST_CIRCLES: Reasons = &[];
 
 /// The gate.
 pub(crate) fn arrows(context: &Context) -> Outcome {
     let mut wrong = manifests(context)?;
-    for (folder, table) in [("core/src", CORE), ("host/src", HOST)] {
-        for source in sources(&context.root.join(folder))? {
-            wrong.extend(module_arrows(folder, &source, table));
-        }
+    let before = |k: usize| &HOST[..k];
+    let host: Vec<_> = HOST.iter().enumerate().map(|(k, name)| (*name, before(k))).collect();
+    for (folder, table, reasons) in [("core/src", CORE, CORE_CIRCLES), ("host/src", &host, HOST_CIRCLES)] {
+        let sources = sources(&context.root.join(folder))?;
+        wrong.extend(sources.iter().flat_map(|source| module_arrows(folder, source, table)));
+        wrong.extend(circles(folder, &sources, reasons));
     }
     if wrong.is_empty() { Ok(Verdict::PASSED) } else { Err(wrong.join("\n")) }
 }
@@ -118,7 +92,7 @@ fn dependencies(table: &toml::Table) -> BTreeSet<String> {
     names
 }
 
-fn module_arrows(folder: &str, source: &Source, table: Modules) -> Vec<String> {
+fn module_arrows(folder: &str, source: &Source, table: &Modules) -> Vec<String> {
     let modules = source.modules();
     let place = format!("{folder}/{}", source.path.display());
     // The crate's root and the program's `main` may name everything.

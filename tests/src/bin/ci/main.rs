@@ -4,6 +4,7 @@
 mod arrows;
 mod bless;
 mod budgets;
+mod circles;
 mod citations;
 mod firmware;
 mod gates;
