@@ -6,11 +6,11 @@
 
 use niwaki::engine::{Engine, Options, Slots};
 use niwaki::graph::Graph;
+use niwaki::sparsify;
 use niwaki::sparsify::alive::Alive;
 use niwaki::sparsify::family::Families;
-use niwaki::sparsify::method::{self, AdamMetric, Method, Moment, Stage, Start};
+use niwaki::sparsify::method::{AdamMetric, Method, Moment, Prox, Stage, Start};
 use niwaki::sparsify::options::{Method as Name, Metric, Sparsity};
-use niwaki::sparsify::wgsef::Prox;
 use niwaki::zoo;
 use niwaki_core::optim::{Decay, Optimizer, adam::Adam};
 use std::error::Error;
@@ -96,7 +96,7 @@ impl Sparse {
             prox: Prox::Cpu,
             adam: Some(AdamMetric { beta2: adam.beta2, epsilon: adam.eps }),
         };
-        let Some(method) = method::start(&options, start)? else { return Ok(None) };
+        let Some(method) = sparsify::start(&options, start)? else { return Ok(None) };
         let alive = Alive::new(&families, families.all())?;
         Ok(Some(Self { families, alive, method, lambda: options.lambda }))
     }

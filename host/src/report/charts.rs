@@ -1,6 +1,6 @@
 //! Bars for stages, curves for training: SVG that the page's style sheet colours.
 
-use super::{EpochRow, Report, Stage, html::Text};
+use super::{EpochRow, Report, Stage, page::Text};
 use crate::io::format;
 use plotters::prelude::*;
 use std::{fmt::Write, ops::Range};

@@ -10,6 +10,7 @@ pub mod console;
 mod degrees;
 pub mod html;
 mod operator_bars;
+mod page;
 #[cfg(test)]
 mod tests;
 

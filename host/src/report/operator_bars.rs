@@ -3,7 +3,7 @@
 use super::{
     OperatorRow,
     charts::{shortened, text_width},
-    html::Text,
+    page::Text,
 };
 use crate::io::format;
 use std::fmt::Write;

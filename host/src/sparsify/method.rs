@@ -1,14 +1,8 @@
 //! What a sparsity method does while a network is trained: the one interface of WGSEF and its baselines.
 
 use super::alive::Alive;
-use super::dynamic::{Dynamic, Growth};
 use super::error::SparsifyError;
 use super::family::{Families, Kept};
-use super::group_lasso::GroupLasso;
-use super::magnitude::Magnitude;
-use super::options::{self, Sparsity};
-use super::sap::Sap;
-use super::wgsef::{Prox, Wgsef};
 use crate::engine::Slots;
 use crate::graph::Graph;
 use rand_chacha::ChaCha8Rng;
@@ -98,6 +92,14 @@ pub trait Method {
     }
 }
 
+/// Where proximal steps are computed.
+pub enum Prox {
+    /// core, on the CPU.
+    Cpu,
+    /// The GPU kernel where every group is one row of each tensor; core elsewhere (depthwise kernels).
+    Gpu(Box<niwaki_kernels::Gpu>),
+}
+
 /// What a method starts from.
 pub struct Start<'a> {
     /// The dense network.
@@ -123,21 +125,4 @@ pub struct AdamMetric {
     pub beta2: f64,
     /// Added to the root.
     pub epsilon: f64,
-}
-
-/// The method that `options` names; `None` for `none`.
-///
-/// # Errors
-/// [`SparsifyError`].
-pub fn start(options: &Sparsity, start: Start<'_>) -> Result<Option<Box<dyn Method>>, SparsifyError> {
-    Ok(match options.method {
-        options::Method::None => None,
-        options::Method::Wgsef => Some(Box::new(Wgsef::new(options, start)?)),
-        options::Method::GroupLasso => Some(Box::new(GroupLasso::new(start.families))),
-        options::Method::Hspg => Some(Box::new(GroupLasso::with_half_space(&start)?)),
-        options::Method::Sap => Some(Box::new(Sap::new(&start))),
-        options::Method::Set => Some(Box::new(Dynamic::new(Growth::Random, options, start)?)),
-        options::Method::Rigl => Some(Box::new(Dynamic::new(Growth::Gradient, options, start)?)),
-        options::Method::Magnitude | options::Method::RateDistortion => Some(Box::new(Magnitude)),
-    })
 }

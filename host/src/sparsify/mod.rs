@@ -27,3 +27,27 @@ mod tests;
 
 pub use error::SparsifyError;
 pub use options::Sparsity;
+
+use dynamic::{Dynamic, Growth};
+use group_lasso::GroupLasso;
+use magnitude::Magnitude;
+use method::{Method, Start};
+use sap::Sap;
+use wgsef::Wgsef;
+
+/// The method that `options` names; `None` for `none`.
+///
+/// # Errors
+/// [`SparsifyError`].
+pub fn start(options: &Sparsity, start: Start<'_>) -> Result<Option<Box<dyn Method>>, SparsifyError> {
+    Ok(match options.method {
+        options::Method::None => None,
+        options::Method::Wgsef => Some(Box::new(Wgsef::new(options, start)?)),
+        options::Method::GroupLasso => Some(Box::new(GroupLasso::new(start.families))),
+        options::Method::Hspg => Some(Box::new(GroupLasso::with_half_space(&start)?)),
+        options::Method::Sap => Some(Box::new(Sap::new(&start))),
+        options::Method::Set => Some(Box::new(Dynamic::new(Growth::Random, options, start)?)),
+        options::Method::Rigl => Some(Box::new(Dynamic::new(Growth::Gradient, options, start)?)),
+        options::Method::Magnitude | options::Method::RateDistortion => Some(Box::new(Magnitude)),
+    })
+}

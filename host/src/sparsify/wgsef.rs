@@ -6,20 +6,12 @@
 use super::error::SparsifyError;
 use super::family::{Families, Family};
 use super::half_space::{Floor, HalfSpace};
-use super::method::{AdamMetric, Method, Stage, Start, Update};
+use super::method::{AdamMetric, Method, Prox, Stage, Start, Update};
 use super::options::{Allocation, Metric, Sparsity};
 use niwaki_core::optim::SECOND_MOMENT;
 use niwaki_core::prox::wgsef::{Weights, Wgsef as Envelope};
 use niwaki_kernels::WgsefSpec;
 use std::ops::Range;
-
-/// Where proximal steps are computed.
-pub enum Prox {
-    /// core, on the CPU.
-    Cpu,
-    /// The GPU kernel where every group is one row of each tensor; core elsewhere (depthwise kernels).
-    Gpu(Box<niwaki_kernels::Gpu>),
-}
 
 /// The regulariser of a network.
 pub struct Wgsef {

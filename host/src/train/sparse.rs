@@ -7,14 +7,14 @@ use super::samples::Samples;
 use crate::engine::{Engine, Slots};
 use crate::graph::Graph;
 use crate::recipe::Recipe;
+use crate::sparsify;
 use crate::sparsify::alive::Alive;
 use crate::sparsify::allocate::{Global, Ranking, Spread, Uniform, choose};
 use crate::sparsify::cost::{Meter, group_weights};
 use crate::sparsify::distortion::{Calibration, Curves, Distortion};
 use crate::sparsify::family::{Families, Kept};
-use crate::sparsify::method::{self, AdamMetric, Method, Stage, Start, Update};
+use crate::sparsify::method::{AdamMetric, Method, Prox, Stage, Start, Update};
 use crate::sparsify::options::{self, Allocation};
-use crate::sparsify::wgsef::Prox;
 use niwaki_core::optim::SECOND_MOMENT;
 
 /// Training samples that distortions are measured with, the first ones.
@@ -137,7 +137,7 @@ pub(super) fn ramp(
     let values = engine.values();
     let mut families = Families::new(dense, engine.parameters(), &recipe.sparsity)?;
     let mut chooser = Chooser::new(recipe, dense, &mut families, values, meter)?;
-    let scores = Method::scores(&mut crate::sparsify::magnitude::Magnitude, &mut families, values)?;
+    let scores = Method::scores(&mut sparsify::magnitude::Magnitude, &mut families, values)?;
     let kept = chooser.choose(samples, &mut families, &scores, dense)?;
     let optimizer = &recipe.optimizer;
     let adam = optimizer.name.slots(&optimizer.hyper(optimizer.lr)).contains(&SECOND_MOMENT);
@@ -150,7 +150,7 @@ pub(super) fn ramp(
         prox,
         adam: adam.then_some(AdamMetric { beta2: optimizer.beta2, epsilon: optimizer.epsilon }),
     };
-    let method = method::start(&recipe.sparsity, start)?;
+    let method = sparsify::start(&recipe.sparsity, start)?;
     let alive = match Alive::from_bytes(&families, &samples.at.alive)? {
         Some(alive) => alive,
         None => Alive::new(&families, families.all())?,

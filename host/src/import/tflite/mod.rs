@@ -18,6 +18,9 @@ mod tests;
 pub use error::Fault;
 
 use crate::graph::Graph;
+use error::Refusal;
+use network::{Call, Network};
+use schema::{Model, Operator};
 
 /// Every `.tflite` file has these bytes at offset 4.
 const IDENTIFIER: &[u8] = b"TFL3";
@@ -40,5 +43,41 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Graph, Fault> {
         let names: Vec<String> = subgraphs.iter().take(8).map(|s| name(s.name())).collect();
         return Err(Fault::Subgraphs { count: subgraphs.len(), names: names.join(", ") });
     };
-    network::import(&model, &subgraph)
+    let mut network = Network::with_inputs(&model, &subgraph)?;
+    for (index, operator) in subgraph.operators().iter().flatten().enumerate() {
+        import_operator(&mut network, &model, index, operator)?;
+    }
+    network.finish()
+}
+
+/// Adds operator `index` of the file.
+fn import_operator<'a>(
+    network: &mut Network<'a>,
+    model: &Model<'a>,
+    index: usize,
+    operator: Operator<'a>,
+) -> Result<(), Fault> {
+    let code = operator.fields().opcode_index() as usize;
+    let codes = model.operator_codes().filter(|c| code < c.len());
+    let Some(code) = codes.map(|c| c.get(code)) else {
+        return Err(Fault::Format { what: format!("operator {index} has no operator code") });
+    };
+    // Codes above 126 do not fit the old field, which then holds 127.
+    let builtin = i32::from(code.deprecated_builtin_code()).max(code.builtin_code());
+    let name = match (names::operator(builtin), code.custom_code()) {
+        (name, Some(custom)) if name == "CUSTOM" => format!("CUSTOM `{}`", tensors::text(custom)),
+        (name, _) => name,
+    };
+    let call = Call {
+        inputs: operator.fields().inputs().iter().flatten().collect(),
+        outputs: operator.fields().outputs().iter().flatten().collect(),
+        operator,
+    };
+    operators::import(network, &name, &call).map_err(|Refusal { what, remedy }| Fault::Operator {
+        index,
+        operator: name,
+        tensors: network.describe(&call),
+        what,
+        remedy,
+    })
 }

@@ -1,8 +1,6 @@
-//! One subgraph as a graph: which tensor is which, and the tensors of the operators that [`super::operators`] makes.
+//! One subgraph as a graph: which tensor is which, and the tensors of the operators that are made of it.
 
 use super::error::{Fault, Refusal};
-use super::names;
-use super::operators;
 use super::schema::{Model, Operator, SubGraph};
 use super::tensors::FileTensor;
 use crate::graph::{Activation, Data, Graph, Op, Quant, TensorId};
@@ -17,62 +15,10 @@ pub(super) struct Network<'a> {
     graph: Graph,
     /// The graph's tensor of each activation of the file that has been written.
     written: HashMap<usize, TensorId>,
-    /// float16 constants behind the DEQUANTIZE that makes an activation of them.
+    /// float16 constants by the output of the DEQUANTIZE that makes an activation of them.
     dequantized: HashMap<usize, usize>,
     /// Names that are taken.
     names: HashSet<String>,
-}
-
-/// The graph of `subgraph`.
-pub(super) fn import(model: &Model<'_>, subgraph: &SubGraph<'_>) -> Result<Graph, Fault> {
-    let mut network = Network {
-        model: *model,
-        subgraph: *subgraph,
-        graph: Graph::default(),
-        written: HashMap::new(),
-        dequantized: HashMap::new(),
-        names: HashSet::new(),
-    };
-    for index in subgraph.inputs().iter().flatten() {
-        network.input(index).map_err(|refusal| network.tensor_fault(index, refusal))?;
-    }
-    if network.graph.inputs.is_empty() {
-        return Err(Fault::Format { what: "the network has no input".into() });
-    }
-    for (index, operator) in subgraph.operators().iter().flatten().enumerate() {
-        let code = operator.fields().opcode_index() as usize;
-        let codes = model.operator_codes().filter(|c| code < c.len());
-        let Some(code) = codes.map(|c| c.get(code)) else {
-            return Err(Fault::Format { what: format!("operator {index} has no operator code") });
-        };
-        // Codes above 126 do not fit the old field, which then holds 127.
-        let builtin = i32::from(code.deprecated_builtin_code()).max(code.builtin_code());
-        let name = match (names::operator(builtin), code.custom_code()) {
-            (name, Some(custom)) if name == "CUSTOM" => format!("CUSTOM `{}`", super::tensors::text(custom)),
-            (name, _) => name,
-        };
-        let call = Call {
-            inputs: operator.fields().inputs().iter().flatten().collect(),
-            outputs: operator.fields().outputs().iter().flatten().collect(),
-            operator,
-        };
-        operators::import(&mut network, &name, &call).map_err(|Refusal { what, remedy }| Fault::Operator {
-            index,
-            operator: name,
-            tensors: network.describe(&call),
-            what,
-            remedy,
-        })?;
-    }
-    for index in subgraph.outputs().iter().flatten() {
-        let output = network.output(index).map_err(|refusal| network.tensor_fault(index, refusal))?;
-        network.graph.outputs.push(output);
-    }
-    if network.graph.outputs.is_empty() || network.graph.nodes.is_empty() {
-        return Err(Fault::Format { what: "the network computes nothing".into() });
-    }
-    network.graph.validate()?;
-    Ok(network.graph)
 }
 
 /// One operator of the file.
@@ -105,6 +51,38 @@ impl Call<'_> {
 }
 
 impl<'a> Network<'a> {
+    /// Only the inputs of `subgraph`.
+    pub(super) fn with_inputs(model: &Model<'a>, subgraph: &SubGraph<'a>) -> Result<Self, Fault> {
+        let mut network = Self {
+            model: *model,
+            subgraph: *subgraph,
+            graph: Graph::default(),
+            written: HashMap::new(),
+            dequantized: HashMap::new(),
+            names: HashSet::new(),
+        };
+        for index in subgraph.inputs().iter().flatten() {
+            network.input(index).map_err(|refusal| network.tensor_fault(index, refusal))?;
+        }
+        if network.graph.inputs.is_empty() {
+            return Err(Fault::Format { what: "the network has no input".into() });
+        }
+        Ok(network)
+    }
+
+    /// The graph, with the outputs of the subgraph.
+    pub(super) fn finish(mut self) -> Result<Graph, Fault> {
+        for index in self.subgraph.outputs().iter().flatten() {
+            let output = self.output(index).map_err(|refusal| self.tensor_fault(index, refusal))?;
+            self.graph.outputs.push(output);
+        }
+        if self.graph.outputs.is_empty() || self.graph.nodes.is_empty() {
+            return Err(Fault::Format { what: "the network computes nothing".into() });
+        }
+        self.graph.validate()?;
+        Ok(self.graph)
+    }
+
     /// Tensor `index` of the file.
     pub(super) fn file(&self, index: usize) -> Result<FileTensor<'a>, Refusal> {
         FileTensor::read(&self.model, &self.subgraph, index)
@@ -266,7 +244,7 @@ impl<'a> Network<'a> {
     }
 
     /// The tensors of an operator for a message.
-    fn describe(&self, call: &Call<'_>) -> String {
+    pub(super) fn describe(&self, call: &Call<'_>) -> String {
         let list = |tensors: &[i32]| {
             let one = |&t: &i32| match usize::try_from(t).map(|t| self.file(t)) {
                 Err(_) => "none".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::{Comparison, Row, console, plot};
 use crate::report;
-use crate::report::html::{Page, Text, Tone};
+use crate::report::page::{Page, Text, Tone};
 use std::fmt::Write;
 
 /// The whole page.

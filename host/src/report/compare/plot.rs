@@ -2,7 +2,7 @@
 
 use super::{Comparison, Row};
 use crate::io::format;
-use crate::report::html::Text;
+use crate::report::page::Text;
 use plotters::prelude::*;
 use std::fmt::Write;
 use std::ops::Range;

@@ -46,10 +46,75 @@ const HOST: &[&str] = &[
 ];
 
 /// Circles of core's files.
-const CORE_CIRCLES: Reasons = &[];
+const CORE_CIRCLES: Reasons = &[
+    (
+        "format/model.rs",
+        &["format/operator.rs", "format/step.rs", "format/verify.rs"],
+        "a model is verified when it is opened, and hands out its steps",
+    ),
+    ("format/operator.rs", &["format/step.rs"], "a row of the table reads a step, which knows its row"),
+    (
+        "kernels/inner_loops.rs",
+        &[
+            "kernels/portable/mod.rs",
+            "kernels/tiles/blocks.rs",
+            "kernels/tiles/codebook.rs",
+            "kernels/tiles/depthwise_drive.rs",
+            "kernels/tiles/drive.rs",
+            "kernels/tiles/int4.rs",
+            "kernels/tiles/kept.rs",
+            "kernels/tiles/packed.rs",
+            "kernels/tiles/taps.rs",
+        ],
+        "the traits of inner loops name the records that they walk over",
+    ),
+    ("kernels/tiles/inner_loops.rs", &["kernels/tiles/drive.rs"], "the same for packed weights"),
+    (
+        "kernels/tiles/packed.rs",
+        &["kernels/tiles/inner_loops.rs"],
+        "a packed layer names the inner loops that it is run by",
+    ),
+    (
+        "kernels/portable/mod.rs",
+        &["kernels/back_end.rs"],
+        "the portable back end is a type of the trait that it is the default of",
+    ),
+    (
+        "kernels/nodes/chain.rs",
+        &["kernels/nodes/rows.rs", "kernels/nodes/weighted_row.rs"],
+        "a row is computed from rows that the chain computes on demand",
+    ),
+    (
+        "kernels/tiles/windows.rs",
+        &["kernels/tiles/drive.rs"],
+        "a window is gathered as the rows that the loop over tiles takes",
+    ),
+];
 
 /// Circles of host's files.
-const HOST_CIRCLES: Reasons = &[];
+const HOST_CIRCLES: Reasons = &[
+    (
+        "ops/lowered.rs",
+        &[
+            "ops/binary.rs",
+            "ops/movement.rs",
+            "ops/operands.rs",
+            "ops/pool2d.rs",
+            "ops/reduce.rs",
+            "ops/rows/mod.rs",
+            "ops/softmax.rs",
+            "ops/unary.rs",
+            "ops/weighted.rs",
+        ],
+        "what an operator is lowered to is one enum over the families, which lower to it",
+    ),
+    ("quantize/codes.rs", &["quantize/scheme.rs"], "codes are those of a scheme, which makes them"),
+    ("export/tiles.rs", &["export/layout.rs"], "tiles are one of the layouts that a layer is packed in"),
+    ("engine/buffers.rs", &["engine/plan.rs"], "places of buffers follow from the steps of a plan, which holds them"),
+    ("engine/distill.rs", &["engine/lane.rs"], "a teacher's answers are part of a batch, and it answers batches"),
+    ("train/checkpoint.rs", &["train/qat.rs"], "a checkpoint restores the network that rounds in training"),
+    ("train/run.rs", &["train/qat.rs"], "a step rounds where training with rounding asks it to"),
+];
 
 /// The gate.
 pub(crate) fn arrows(context: &Context) -> Outcome {

@@ -35,9 +35,12 @@ pub(crate) fn circles(folder: &str, sources: &[Source], reasons: Reasons) -> Vec
             }
         }
     }
-    wrong.extend(found(&arrows).iter().map(|circle| {
-        format!("{folder}: {} name each other", Vec::from_iter(circle.iter().map(String::as_str)).join(", "))
-    }));
+    for circle in found(&arrows) {
+        let inside =
+            |file: &String| arrows[file].intersection(&circle).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let around: Vec<String> = circle.iter().map(|file| format!("\n  {file} to {}", inside(file))).collect();
+        wrong.push(format!("{folder}: files name each other:{}", around.concat()));
+    }
     wrong
 }
 
@@ -166,7 +169,7 @@ mod tests {
             source("a/z.rs", "use super::f;"),
         ];
         let wrong = circles("host/src", &sources, &[]);
-        assert_eq!(wrong, ["host/src: a/x.rs, a/y.rs name each other"]);
+        assert_eq!(wrong, ["host/src: files name each other:\n  a/x.rs to a/y.rs\n  a/y.rs to a/x.rs"]);
         assert_eq!(circles("host/src", &sources, &[("a/x.rs", &["a/y.rs"], "")]), [""; 0]);
     }
 
@@ -174,7 +177,7 @@ mod tests {
     fn no_reason_excuses_a_circle_across_folders_nor_one_that_is_gone() {
         const LISTED: Reasons = &[("a/mod.rs", &["b.rs"], "")];
         let across = [source("a/mod.rs", "use crate::b::B;"), source("b.rs", "fn f(_: crate::a::A) {}")];
-        assert_eq!(circles("host/src", &across, &[]), ["host/src: a/mod.rs, b.rs name each other"]);
+        assert!(circles("host/src", &across, &[])[0].ends_with("a/mod.rs to b.rs\n  b.rs to a/mod.rs"));
         let wrong = circles("host/src", &across, LISTED);
         assert_eq!(wrong, ["host/src: a/mod.rs and b.rs name each other, across folders"]);
         let one_way = [source("a/mod.rs", "use crate::b::B;"), source("b.rs", "")];
