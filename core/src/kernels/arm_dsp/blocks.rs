@@ -35,11 +35,8 @@ pub(super) fn single_input(w: &Blocks<'_>, numerics: &TiledInt8, x: &[i8], y: &m
 #[unsafe(naked)]
 unsafe extern "C" fn pair(pass: Pass) {
     naked_asm!(
-        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
-        "push {{r0-r11, lr}}",
-        "mov lr, r2",
-        "2: ldm lr, {{r4-r7}}",
-        "ldm lr!, {{r8-r11}}",
+        begin!(),
+        pair_starts!(),
         "ldr r12, [sp]",
         "3: ldm lr!, {{r1, r2, r3}}",
         "lsrs r1, r1, #1",
@@ -59,9 +56,7 @@ unsafe extern "C" fn pair(pass: Pass) {
 #[unsafe(naked)]
 unsafe extern "C" fn single(pass: Pass) {
     naked_asm!(
-        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
-        "push {{r0-r11, lr}}",
-        "mov lr, r2",
+        begin!(),
         "2: ldm lr!, {{r4-r7}}",
         "ldr r12, [sp]",
         "3: ldm lr!, {{r1, r8-r11}}",

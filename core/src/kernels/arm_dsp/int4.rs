@@ -179,19 +179,8 @@ macro_rules! single_step {
 #[unsafe(naked)]
 unsafe extern "C" fn single(pass: Pass) {
     naked_asm!(
-        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
-        "push {{r0-r11, lr}}",
-        "mov lr, r2",
-        "sub r4, r1, r0",
-        "lsr r4, r4, #2",
-        "rsb r4, r4, #0",
-        "and r4, r4, #3",
-        "mov r5, #72",
-        "mul r4, r4, r5",
-        "adr r5, 3f",
-        "add r4, r4, r5",
-        "orr r4, r4, #1",
-        "str r4, [sp, #56]",
+        begin!(),
+        enter_loop!(2, "mov r5, #72\nmul r4, r4, r5", 56),
         // 8 times the sum of the inputs.
         "mov r9, #0",
         "mov r8, #0x00080008",

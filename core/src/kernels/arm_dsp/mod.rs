@@ -4,6 +4,8 @@ mod add;
 mod attention;
 #[macro_use]
 mod record;
+#[macro_use]
+mod record_end;
 mod blocks;
 mod codebook;
 mod compressed;

@@ -87,11 +87,8 @@ macro_rules! two_taps {
 #[unsafe(naked)]
 unsafe extern "C" fn pair(pass: Pass) {
     naked_asm!(
-        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
-        "push {{r0-r11, lr}}",
-        "mov lr, r2",
-        "2: ldm lr, {{r4-r7}}",
-        "ldm lr!, {{r8-r11}}",
+        begin!(),
+        pair_starts!(),
         "ldr r0, [lr], #4",
         "ldr r12, [sp]",
         "add r0, r0, lr",
@@ -121,9 +118,7 @@ unsafe extern "C" fn pair(pass: Pass) {
 #[unsafe(naked)]
 unsafe extern "C" fn single(pass: Pass) {
     naked_asm!(
-        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
-        "push {{r0-r11, lr}}",
-        "mov lr, r2",
+        begin!(),
         "2: ldm lr!, {{r4-r7}}",
         "ldr r3, [lr], #4",
         "ldr r12, [sp]",

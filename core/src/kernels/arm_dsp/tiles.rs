@@ -100,18 +100,8 @@ macro_rules! single_step {
 #[unsafe(naked)]
 unsafe extern "C" fn single(pass: Pass) {
     naked_asm!(
-        ".cpu cortex-m4", // an Armv8-M target does not tell the assembler that there is DSP
-        "push {{r0-r11, lr}}",
-        "mov lr, r2",
-        "sub r4, r1, r0",
-        "lsr r4, r4, #2",
-        "rsb r4, r4, #0",
-        "and r4, r4, #3",
-        "lsl r4, r4, #6",
-        "adr r5, 3f",
-        "add r4, r4, r5",
-        "orr r4, r4, #1",
-        "str r4, [sp, #8]",
+        begin!(),
+        enter_loop!(2, "lsl r4, r4, #6", 8),
         "2: ldrd r2, r3, [sp, #4]",
         "ldr r12, [sp]",
         "ldm lr!, {{r4-r7}}",

@@ -1,6 +1,6 @@
 //! Convolutions and dense layers in every packing of weights.
 
-use super::{at, input_index, put};
+use super::{for_each_output, padded};
 use crate::error::ShapeError;
 use crate::kernels::Conv2d;
 use crate::kernels::tiles::{CompressedRows, Packed, TiledInt8};
@@ -17,28 +17,15 @@ pub fn conv2d_packed<P: Packed>(
     x: &[i8],
     y: &mut [i8],
 ) -> Result<(), ShapeError> {
-    let (rows, columns) = (conv.window.y, conv.window.x);
     let (in_c, out_c) = (conv.in_channels().get(), conv.out_channels().get());
     packed.check_dims(out_c, conv.filter_len())?;
     expect_len("x", conv.window.input_area() * in_c, x.len())?;
     expect_len("y", conv.window.output_area() * out_c, y.len())?;
-    for o in 0..out_c {
-        for oy in 0..rows.output() {
-            for ox in 0..columns.output() {
-                let mut acc = packed.start(o);
-                let taps = (0..rows.kernel()).flat_map(|ky| (0..columns.kernel()).map(move |kx| (ky, kx)));
-                let inputs = taps.flat_map(|(ky, kx)| (0..in_c).map(move |c| (ky, kx, c)));
-                for (k, (ky, kx, c)) in inputs.enumerate() {
-                    let x = match (input_index(&rows, oy, ky), input_index(&columns, ox, kx)) {
-                        (Some(iy), Some(ix)) => at(x, (iy * columns.input() + ix) * in_c + c),
-                        _ => numerics.input_zero_point,
-                    };
-                    acc = acc.wrapping_add(i32::from(x) * packed.weight(o, k));
-                }
-                put(y, (oy * columns.output() + ox) * out_c + o, packed.finish(numerics, o, acc));
-            }
-        }
-    }
+    for_each_output(&conv.window, out_c, y, |position, o| {
+        let inputs = padded(&conv.window, position, in_c, x, numerics.input_zero_point);
+        let products = inputs.enumerate().map(|(k, x)| i32::from(x) * packed.weight(o, k));
+        packed.finish(numerics, o, products.fold(packed.start(o), i32::wrapping_add))
+    });
     Ok(())
 }
 
