@@ -9,7 +9,7 @@ use crate::engine::{Engine, Options as EngineOptions};
 use crate::graph::Graph;
 use crate::recipe::Recipe;
 use crate::report::Stage;
-use crate::sparsify::{cost, wgsef::Prox};
+use crate::sparsify::{cost, method::Prox};
 use crate::train::{self, Phase, Trained};
 use niwaki_kernels::{DeviceKind, Gpu, GpuError};
 use std::time::Instant;
