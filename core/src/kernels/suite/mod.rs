@@ -118,6 +118,7 @@ impl Comparison {
     /// Compares the outputs of an operator; only the first difference of a kernel is kept.
     fn same<T: bytemuck::Pod + Debug>(&mut self, shape: impl Debug, expected: &[T], got: &[T]) {
         self.outputs += expected.len() as u32;
+        let value = |value: Option<&T>| value.map_or("missing".into(), |value| format!("{value:?}"));
         let bytes = |value: &T| bytemuck::bytes_of(value).to_vec();
         self.is_varied |= expected.windows(2).any(|two| bytes(&two[0]) != bytes(&two[1]));
         let differs = (0..expected.len().max(got.len()))
@@ -127,8 +128,8 @@ impl Comparison {
                 case: self.cases,
                 shape: format!("{shape:?}"),
                 index,
-                expected: format!("{:?}", expected.get(index)),
-                got: format!("{:?}", got.get(index)),
+                expected: value(expected.get(index)),
+                got: value(got.get(index)),
             });
         }
     }

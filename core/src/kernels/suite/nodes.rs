@@ -33,8 +33,14 @@ pub(super) fn sparse_dense<B: BackEnd>(rng: &mut Lcg, seen: &mut Comparison) {
     let (nodes, inputs) = if long { (2, 600) } else { (1 + rng.below(20), 1 + rng.below(20)) };
     let channels = 1 + rng.below(40);
     let features = Matrix::random(rng, nodes, inputs);
-    let w = rng.int8s(inputs * channels);
-    let constants = Constants::random(rng, nodes, channels, 400.0);
+    let mut w = rng.int8s(inputs * channels);
+    let mut size = 400.0;
+    if long && rng.below(2) == 0 {
+        // The sums with the largest magnitude.
+        w.fill(-128);
+        size = 80_000.0;
+    }
+    let constants = Constants::random(rng, nodes, channels, size);
     let values = if rng.below(2) == 0 && !long { rng.int8s(features.columns.len()) } else { Vec::new() };
     let op = SparseDense { features: features.view(), values: &values, channels, scaling: constants.view() };
     let (mut want, mut got) = (vec![1; nodes * channels], vec![2; nodes * channels]);
