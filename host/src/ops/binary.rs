@@ -1,18 +1,17 @@
 //! Operators of two operands that broadcast, element by element.
 
+use super::elementwise::Binary;
 use super::lowered::{Lowered, clamp_f32};
 use super::operands::Scaled;
 use super::rules::{last, whole};
 use super::training::{Arithmetic, Training};
 use super::{
     Activation, Axis, Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation,
-    Rounded, Rules, Value, Zero, answers, arity,
+    Rounded, Rules, Zero, answers, arity,
 };
 use niwaki_core::error::ShapeError;
-use niwaki_core::format::Params;
-use niwaki_core::kernels::{self, AddInt, Broadcast, Clamp, MulInt, PreluInt, reference};
-use niwaki_core::num::{Code, Multiplier};
-use niwaki_core::ops::{Constants as Words, Op as CoreOp};
+use niwaki_core::kernels::{AddInt, Broadcast, MulInt, PreluInt};
+use niwaki_core::num::Multiplier;
 
 /// Inputs `a`, `b`: of one shape, or one broadcast to the other by NumPy's rule. Either may be constant.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -251,80 +250,4 @@ impl Operator for Prelu {
     }
 
     answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered, untrained);
-}
-
-/// An operator of two operands in the terms of core.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Binary {
-    /// f32 sum.
-    Add(Clamp<f32>),
-    /// f32 difference.
-    Sub(Clamp<f32>),
-    /// f32 product.
-    Mul(Clamp<f32>),
-    /// f32 leaky ReLU with slopes.
-    Prelu,
-    /// Sum of quantised values.
-    AddInt(AddInt),
-    /// Difference of quantised values.
-    SubInt(AddInt),
-    /// Product of quantised values.
-    MulInt(MulInt),
-    /// Leaky ReLU of quantised values with slopes.
-    PreluInt(PreluInt),
-}
-
-impl Binary {
-    /// Writes its parameter words; what it is in a file.
-    pub(super) fn write(&self, params: &mut Params) -> CoreOp {
-        match *self {
-            Self::Add(clamp) => kernels::AddF32(clamp).write(params),
-            Self::Sub(clamp) => kernels::SubF32(clamp).write(params),
-            Self::Mul(clamp) => kernels::MulF32(clamp).write(params),
-            Self::AddInt(op) => Words::<i16>::write(&op, params),
-            Self::SubInt(op) => Words::<i16>::write(&kernels::SubInt(op), params),
-            Self::MulInt(op) => Words::<i16>::write(&op, params),
-            Self::PreluInt(op) => Words::<i8>::write(&op, params),
-            Self::Prelu => {}
-        }
-        match self {
-            Self::Add(_) | Self::AddInt(_) => CoreOp::Add,
-            Self::Sub(_) | Self::SubInt(_) => CoreOp::Sub,
-            Self::Mul(_) | Self::MulInt(_) => CoreOp::Mul,
-            Self::Prelu | Self::PreluInt(_) => CoreOp::Prelu,
-        }
-    }
-
-    /// What it makes of `a` and `b`.
-    pub(super) fn evaluate(&self, shape: &Broadcast, a: &Value, b: &Value) -> Result<Value, Misfit> {
-        match (a, b) {
-            (Value::F32(a), Value::F32(b)) => match self {
-                Self::Add(clamp) => zip(&kernels::AddF32(*clamp), shape, a, b),
-                Self::Sub(clamp) => zip(&kernels::SubF32(*clamp), shape, a, b),
-                Self::Mul(clamp) => zip(&kernels::MulF32(*clamp), shape, a, b),
-                Self::Prelu => zip(&kernels::PreluF32, shape, a, b),
-                _ => Err(Misfit::ValueTypes),
-            }
-            .map(Value::F32),
-            (Value::I8(a), Value::I8(b)) => self.integers(shape, a, b).map(Value::I8),
-            (Value::I16(a), Value::I16(b)) => self.integers(shape, a, b).map(Value::I16),
-            _ => Err(Misfit::ValueTypes),
-        }
-    }
-
-    fn integers<T: Code>(&self, shape: &Broadcast, a: &[T], b: &[T]) -> Result<Vec<T>, Misfit> {
-        match self {
-            Self::AddInt(op) => zip(op, shape, a, b),
-            Self::SubInt(op) => zip(&kernels::SubInt(*op), shape, a, b),
-            Self::MulInt(op) => zip(op, shape, a, b),
-            Self::PreluInt(op) => zip(op, shape, a, b),
-            _ => Err(Misfit::ValueTypes),
-        }
-    }
-}
-
-fn zip<T: Copy + Default>(op: &impl kernels::Binary<T>, shape: &Broadcast, a: &[T], b: &[T]) -> Result<Vec<T>, Misfit> {
-    let mut y = vec![T::default(); shape.sizes().iter().product()];
-    reference::binary(op, shape, a, b, &mut y)?;
-    Ok(y)
 }

@@ -1,8 +1,9 @@
 //! From real values to quantised ones and back.
 
+use super::elementwise::Unary;
 use super::lowered::Lowered;
 use super::operands::Scaled;
-use super::unary::{Unary, rescale, table};
+use super::unary::{rescale, table};
 use super::{
     Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Zero,
     answers,

@@ -2,7 +2,7 @@
 //! share it.
 
 use super::{Activation, Computed, Misfit, Operands, Quant, Value};
-use super::{movement, pool2d, reduce, rows, softmax, unary, weighted};
+use super::{elementwise, moved, pool2d, reduce, rows, softmax, weighted};
 use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{
     Broadcast, Clamp, Conv2d, Dense, DepthwiseConv2d, Pool2d, Reduce, Softmax, SoftmaxInt8, SoftmaxInt16,
@@ -11,11 +11,10 @@ use niwaki_core::kernels::{
 use niwaki_core::num::{Code, quantize};
 use niwaki_core::ops::{Constants, Op as CoreOp, write};
 
-pub use super::binary::Binary;
-pub use super::movement::Movement;
+pub use super::elementwise::{Binary, Unary};
+pub use super::moved::Movement;
 pub use super::reduce::Over;
 pub use super::rows::Nodes;
-pub use super::unary::Unary;
 pub use super::weighted::Scaling;
 
 /// An operator in the terms of `niwaki_core::kernels`.
@@ -122,10 +121,10 @@ impl Lowered {
             Self::Conv2d(..) | Self::DepthwiseConv2d(..) | Self::Dense(..) | Self::TransposeConv2d(..) => {
                 weighted::evaluate(self, on, x)
             }
-            Self::Movement(movement) => movement::evaluate(movement, on, computed),
+            Self::Movement(movement) => moved::evaluate(movement, on, computed),
             Self::MaxPool2d(op) => pool2d::max(op, on, x),
             Self::AveragePool2d(op) => pool2d::average(op, on, x),
-            Self::Lookup(table) => unary::lookup(table, x),
+            Self::Lookup(table) => elementwise::lookup(table, x),
             Self::Unary(op) => op.evaluate(x, on.output.element),
             Self::Binary(shape, op) => op.evaluate(shape, x, on.value(1, computed)?.as_ref()),
             Self::Over(op, over, _) => reduce::evaluate(op, over, x),

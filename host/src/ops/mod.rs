@@ -16,6 +16,7 @@
 //! Shapes, plan, simplification, pruning, quantisation, export, costs and the engine ask [`Operator`]; none of them matches
 //! [`Op`] (gate `host-operators`).
 
+mod answers;
 mod attributes;
 mod misfit;
 mod operands;
@@ -32,8 +33,10 @@ mod conversion;
 mod dense;
 mod depthwise_conv2d;
 mod dropout;
+mod elementwise;
 mod gather;
 pub mod lowered;
+mod moved;
 mod movement;
 mod pool2d;
 mod propagate;
@@ -76,6 +79,7 @@ pub use sparse_dense::SparseDense;
 pub use transpose_conv2d::TransposeConv2d;
 pub use unary::{Clamp, HardSwish, LeakyRelu, Logistic, Tanh};
 
+use answers::answers;
 use std::any::Any;
 
 /// What an operator is and does, asked of one struct for each; every answer is required.
@@ -138,99 +142,6 @@ pub trait Operator: Any {
     /// [`Misfit`] as [`Operator::lower`], and where an operand has no value.
     fn evaluate(&self, on: &Operands<'_>, computed: &Computed<'_>) -> Result<Value, Misfit>;
 }
-
-/// States what an operator does not have, or does as most do, each named.
-macro_rules! answers {
-    ($($answer:ident),* $(,)?) => { $(answers!(@ $answer);)* };
-    (@ no_macs) => {
-        fn macs(&self, _: &$crate::ops::Operands<'_>) -> usize {
-            0
-        }
-    };
-    (@ no_identity) => {
-        fn is_identity(&self, _: &$crate::ops::Operands<'_>) -> bool {
-            false
-        }
-    };
-    (@ no_factor) => {
-        fn passes_factor(&self, _: usize) -> bool {
-            false
-        }
-    };
-    (@ no_activation) => {
-        fn activation_mut(&mut self) -> Option<&mut $crate::ops::Activation> {
-            None
-        }
-    };
-    (@ fused_activation) => {
-        fn activation_mut(&mut self) -> Option<&mut $crate::ops::Activation> {
-            Some(&mut self.activation)
-        }
-    };
-    (@ no_window) => {
-        fn sliding_mut(&mut self) -> Option<&mut $crate::ops::Sliding> {
-            None
-        }
-
-        fn kernel(&self, _: &$crate::ops::Operands<'_>) -> Option<[usize; 2]> {
-            None
-        }
-    };
-    (@ window_of_weights) => {
-        fn sliding_mut(&mut self) -> Option<&mut $crate::ops::Sliding> {
-            Some(&mut self.sliding)
-        }
-
-        fn kernel(&self, on: &$crate::ops::Operands<'_>) -> Option<[usize; 2]> {
-            self.rules().weights?.window(&on.inputs.get(1)?.shape)
-        }
-    };
-    (@ window) => {
-        fn sliding_mut(&mut self) -> Option<&mut $crate::ops::Sliding> {
-            Some(&mut self.sliding)
-        }
-
-        fn kernel(&self, _: &$crate::ops::Operands<'_>) -> Option<[usize; 2]> {
-            Some(self.kernel)
-        }
-    };
-    (@ no_counts) => {
-        fn keep_channels(&mut self, _: &[bool]) {}
-
-        fn refit(&mut self, _: usize) {}
-    };
-    (@ mixes_channels) => {
-        fn channels(&self, _: &$crate::ops::Operands<'_>) -> $crate::ops::Channels {
-            $crate::ops::Channels::mixed()
-        }
-    };
-    (@ same_channels) => {
-        fn channels(&self, on: &$crate::ops::Operands<'_>) -> $crate::ops::Channels {
-            $crate::ops::Channels::same(on)
-        }
-    };
-    (@ same_shape) => {
-        fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, $crate::ops::Misfit> {
-            $crate::ops::arity(inputs, 1..=1)?;
-            Ok(inputs[0].to_vec())
-        }
-    };
-    (@ untrained) => {
-        fn train(&self, _: &$crate::ops::Operands<'_>) -> Result<$crate::ops::Training, $crate::ops::Misfit> {
-            Err($crate::ops::Misfit::Untrained)
-        }
-    };
-    (@ evaluated_as_lowered) => {
-        fn evaluate(
-            &self,
-            on: &$crate::ops::Operands<'_>,
-            computed: &$crate::ops::Computed<'_>,
-        ) -> Result<$crate::ops::Value, $crate::ops::Misfit> {
-            self.lower(on)?.evaluate(on, computed)
-        }
-    };
-}
-use answers;
 
 /// Checks the number of operands.
 fn arity(inputs: &[&[usize]], allowed: std::ops::RangeInclusive<usize>) -> Result<(), Misfit> {

@@ -1,7 +1,8 @@
 //! Images resized to another grid.
 
 use super::lowered::{Lowered, Movement};
-use super::movement::{self, Kernel, Place};
+use super::moved::{Kernel, Place};
+use super::movement;
 use super::training::Training;
 use super::{Grid, Misfit, Operands, Operator, Rounded, Rules, answers, arity, form};
 use niwaki_core::error::ShapeError;

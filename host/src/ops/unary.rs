@@ -1,16 +1,16 @@
 //! Operators of one operand, element by element.
 
+use super::elementwise::Unary;
 use super::lowered::{Lowered, clamp_codes, clamp_f32};
 use super::operands::Scaled;
 use super::training::{Function, Training};
 use super::{
-    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Value,
-    Zero, answers,
+    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Zero,
+    answers,
 };
-use niwaki_core::format::{DType, Params};
-use niwaki_core::kernels::{self, Affine, LeakyReluInt, Lookup, Rescale, Steps, reference};
+use niwaki_core::format::DType;
+use niwaki_core::kernels::{self, Affine, LeakyReluInt, Lookup, Rescale, Steps};
 use niwaki_core::num::{Multiplier, Rounding};
-use niwaki_core::ops::{Constants as Words, Op as CoreOp, write};
 
 /// Input `x`; clamp on its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -245,94 +245,4 @@ pub(super) fn rescale([x, y]: [Scaled; 2], activation: Activation, rounding: Rou
 /// An int8 operator as its table.
 pub(super) fn table(op: &impl kernels::Unary<i8>) -> Lowered {
     Lowered::Lookup(Box::new(Lookup::table(op)))
-}
-
-/// An operator of one operand in the terms of core.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Unary {
-    /// f32 clamp.
-    Clamp(kernels::Clamp<f32>),
-    /// f32 logistic function.
-    Logistic,
-    /// f32 hyperbolic tangent.
-    Tanh,
-    /// f32 hard swish.
-    HardSwish,
-    /// f32 leaky ReLU.
-    LeakyRelu(kernels::LeakyReluF32),
-    /// int16 clamp with rescale.
-    ClampInt16(Rescale),
-    /// int16 logistic function.
-    LogisticInt16(Steps),
-    /// int16 hyperbolic tangent.
-    TanhInt16(Steps),
-    /// int16 leaky ReLU.
-    LeakyReluInt16(LeakyReluInt),
-    /// Quantised values of f32 values.
-    Quantize(Affine),
-    /// Quantised values of others.
-    Requantize(Rescale),
-    /// f32 values of quantised ones.
-    Dequantize(Affine),
-}
-
-fn map<X: Copy, Y: Copy + Default>(op: &impl kernels::Unary<X, Y>, x: &[X]) -> Result<Vec<Y>, Misfit> {
-    let mut y = vec![Y::default(); x.len()];
-    reference::unary(op, x, &mut y)?;
-    Ok(y)
-}
-
-/// An int8 operator given by its table.
-pub(super) fn lookup(table: &[i8; 256], x: &Value) -> Result<Value, Misfit> {
-    match x {
-        Value::I8(x) => map(&Lookup { table }, x).map(Value::I8),
-        _ => Err(Misfit::ValueTypes),
-    }
-}
-
-impl Unary {
-    /// Writes its parameter words; what it is in a file.
-    pub(super) fn write(&self, params: &mut Params) -> CoreOp {
-        match self {
-            Self::Clamp(clamp) => clamp.write(params),
-            Self::LeakyRelu(op) => op.write(params),
-            Self::ClampInt16(op) => Words::<i16>::write(op, params),
-            Self::LogisticInt16(op) | Self::TanhInt16(op) => op.write(params),
-            Self::LeakyReluInt16(op) => Words::<i16>::write(op, params),
-            Self::Requantize(op) => write::requantize(params, op.multiplier),
-            Self::Logistic | Self::Tanh | Self::HardSwish | Self::Quantize(_) | Self::Dequantize(_) => {}
-        }
-        match self {
-            Self::Clamp(_) | Self::ClampInt16(_) => CoreOp::Clamp,
-            Self::Logistic | Self::LogisticInt16(_) => CoreOp::Logistic,
-            Self::Tanh | Self::TanhInt16(_) => CoreOp::Tanh,
-            Self::HardSwish => CoreOp::HardSwish,
-            Self::LeakyRelu(_) | Self::LeakyReluInt16(_) => CoreOp::LeakyRelu,
-            Self::Quantize(_) | Self::Requantize(_) => CoreOp::Quantize,
-            Self::Dequantize(_) => CoreOp::Dequantize,
-        }
-    }
-
-    /// What it makes of `x`; `to` is the element type of the result.
-    pub(super) fn evaluate(&self, x: &Value, to: DType) -> Result<Value, Misfit> {
-        Ok(match (self, x, to) {
-            (Self::Clamp(clamp), Value::F32(x), _) => Value::F32(map(clamp, x)?),
-            (Self::Logistic, Value::F32(x), _) => Value::F32(map(&kernels::LogisticF32, x)?),
-            (Self::Tanh, Value::F32(x), _) => Value::F32(map(&kernels::TanhF32, x)?),
-            (Self::HardSwish, Value::F32(x), _) => Value::F32(map(&kernels::HardSwishF32, x)?),
-            (Self::LeakyRelu(op), Value::F32(x), _) => Value::F32(map(op, x)?),
-            (Self::ClampInt16(op), Value::I16(x), _) => Value::I16(map(op, x)?),
-            (Self::LogisticInt16(steps), Value::I16(x), _) => Value::I16(map(&kernels::LogisticInt16(*steps), x)?),
-            (Self::TanhInt16(steps), Value::I16(x), _) => Value::I16(map(&kernels::TanhInt16(*steps), x)?),
-            (Self::LeakyReluInt16(op), Value::I16(x), _) => Value::I16(map(op, x)?),
-            (Self::Quantize(op), Value::F32(x), DType::I8) => Value::I8(map(op, x)?),
-            (Self::Quantize(op), Value::F32(x), DType::I16) => Value::I16(map(op, x)?),
-            (Self::Dequantize(op), Value::I8(x), _) => Value::F32(map(op, x)?),
-            (Self::Dequantize(op), Value::I16(x), _) => Value::F32(map(op, x)?),
-            (Self::Requantize(op), Value::I8(x), DType::I16) => Value::I16(map(op, x)?),
-            (Self::Requantize(op), Value::I16(x), DType::I16) => Value::I16(map(op, x)?),
-            (Self::Requantize(op), Value::I16(x), DType::I8) => Value::I8(map(op, x)?),
-            _ => return Err(Misfit::ValueTypes),
-        })
-    }
 }
