@@ -1,8 +1,8 @@
 //! Train a network on a workstation, prune and quantise it until it fits, plant it on a microcontroller.
 //!
 //! A folder a step, in the order in which they may use each other (each only those before it):
-//! `io, hardware, data, graph, ops, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, chip, report,
-//! tune, pipeline, cli`.
+//! `io, hardware, data, ops, graph, zoo, import, simplify, plan, engine, quantize, sparsify, export, recipe, train, tune, chip,
+//! report, pipeline, cli`.
 
 pub mod data;
 pub mod graph;

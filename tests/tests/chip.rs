@@ -1,7 +1,7 @@
 //! The emulated chips: their counters are right, and they answer what this machine answers.
 
 use niwaki::{
-    chip::{self, Chip, ChipError, Step},
+    chip::{self, Activity, Chip, ChipError},
     export,
     quantize::{self, Calibration},
     zoo,
@@ -35,8 +35,8 @@ fn unless_missing<T>(result: Result<T, ChipError>) -> Option<T> {
     }
 }
 
-fn show(step: Step<'_>) {
-    if !matches!(step, Step::Ran { .. }) {
+fn show(step: Activity<'_>) {
+    if !matches!(step, Activity::Ran { .. }) {
         println!("{step:?}");
     }
 }
@@ -108,7 +108,7 @@ fn a_chip_answers_what_this_machine_answers() {
     let (start, mut last) = (Instant::now(), None);
     let there = chip::run(Chip::CortexM4, &model, &inputs, &mut |step| {
         show(step);
-        if let Step::Ran { done, total } = step {
+        if let Activity::Ran { done, total } = step {
             last = Some((done, total));
         }
     });

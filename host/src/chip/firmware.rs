@@ -1,6 +1,6 @@
 //! Builds the firmware's images with cargo, which keeps what is up to date.
 
-use super::{ChipError, Step, setup};
+use super::{Activity, ChipError, setup};
 use crate::hardware::{ChipSpec, Isa};
 use object::{
     Endianness, Object as _, ObjectSymbol as _,
@@ -31,7 +31,7 @@ pub struct Image {
 pub(super) fn build(
     spec: &ChipSpec,
     operators: &[&str],
-    progress: &mut dyn FnMut(Step<'_>),
+    progress: &mut dyn FnMut(Activity<'_>),
 ) -> Result<Image, ChipError> {
     let images = cargo_build(&folder()?, spec, progress, |cargo| {
         cargo.args(["-p", "niwaki-firmware", "-p", "niwaki-footprint"]);
@@ -59,7 +59,7 @@ pub(super) fn build(
 ///
 /// # Errors
 /// [`ChipError`]: there are no sources or no toolchain, or cargo failed.
-pub(super) fn build_selftest(spec: &ChipSpec, progress: &mut dyn FnMut(Step<'_>)) -> Result<PathBuf, ChipError> {
+pub(super) fn build_selftest(spec: &ChipSpec, progress: &mut dyn FnMut(Activity<'_>)) -> Result<PathBuf, ChipError> {
     Ok(cargo_build(&folder()?.join("selftest"), spec, progress, |_| ())?.join("selftest"))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn build_selftest(spec: &ChipSpec, progress: &mut dyn FnMut(Step<'_>)
 fn cargo_build(
     workspace: &Path,
     spec: &ChipSpec,
-    progress: &mut dyn FnMut(Step<'_>),
+    progress: &mut dyn FnMut(Activity<'_>),
     configure: impl FnOnce(&mut Command),
 ) -> Result<PathBuf, ChipError> {
     setup::rust_target(workspace, spec.target, progress)?;
@@ -81,12 +81,12 @@ fn cargo_build(
     let mut is_told = false;
     setup::stream(cargo, &mut |step| {
         // A build that finds everything done is not worth a word.
-        if let Step::Tool(line) = &step
+        if let Activity::Tool(line) = &step
             && !is_told
             && !line.trim_start().starts_with("Finished")
         {
             is_told = true;
-            progress(Step::Doing("building the firmware (the first time takes a minute)"));
+            progress(Activity::Doing("building the firmware (the first time takes a minute)"));
         }
         progress(step);
     })?;

@@ -1,6 +1,6 @@
 //! A session on this machine.
 
-use super::{Chip, ChipError, Step};
+use super::{Activity, Chip, ChipError};
 use crate::export::rust::operator_names;
 use crate::io::AlignedBytes;
 use niwaki_core::{format::Model, ops, session::Session};
@@ -10,7 +10,7 @@ use std::fmt::Display;
 pub(super) fn run(
     model: &[u8],
     inputs: &[Vec<u8>],
-    progress: &mut dyn FnMut(Step<'_>),
+    progress: &mut dyn FnMut(Activity<'_>),
 ) -> Result<Vec<Vec<u8>>, ChipError> {
     let refused = refused(Chip::Host);
     let file = AlignedBytes::from(model);
@@ -33,7 +33,7 @@ pub(super) fn run(
         session.run();
         let tensors = (0..model.output_count()).map(|tensor_idx| session.output_bytes(tensor_idx));
         outputs.push(tensors.collect::<Vec<_>>().concat());
-        progress(Step::Ran { done: input_idx + 1, total: inputs.len() });
+        progress(Activity::Ran { done: input_idx + 1, total: inputs.len() });
     }
     Ok(outputs)
 }

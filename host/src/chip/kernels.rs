@@ -1,6 +1,6 @@
 //! The kernels of a chip's back end against their definition, on the chip: the image that compares them, and what it says.
 
-use super::{Chip, ChipError, Step, firmware, qemu, setup};
+use super::{Activity, Chip, ChipError, firmware, qemu, setup};
 
 /// What a chip says of one kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Equal {
 ///
 /// # Errors
 /// [`ChipError`]: something is missing and how to get it, or the image failed without a word.
-pub fn compare_kernels(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<Compared>, ChipError> {
+pub fn compare_kernels(chip: Chip, progress: &mut dyn FnMut(Activity<'_>)) -> Result<Vec<Compared>, ChipError> {
     let Some(spec) = chip.spec() else { return Ok(Vec::new()) };
     let emulator = setup::Machine::here().emulator(spec.emulator, progress)?;
     let image = firmware::build_selftest(spec, progress)?;

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 /// A sign of life of something slow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Step<'a> {
+pub enum Activity<'a> {
     /// What is being done now, in words.
     Doing(&'a str),
     /// A line that a program printed which works for us: a package manager, rustup, cargo.
@@ -85,7 +85,7 @@ pub fn run(
     chip: Chip,
     model: &[u8],
     inputs: &[Vec<u8>],
-    progress: &mut dyn FnMut(Step<'_>),
+    progress: &mut dyn FnMut(Activity<'_>),
 ) -> Result<Measured, ChipError> {
     let Some(spec) = chip.spec() else {
         return Ok(Measured { outputs: host::run(model, inputs, progress)?, cost: None });
@@ -113,7 +113,7 @@ pub fn estimate_cycles(
     chip: Chip,
     model: &[u8],
     input: &[u8],
-    progress: &mut dyn FnMut(Step<'_>),
+    progress: &mut dyn FnMut(Activity<'_>),
 ) -> Result<Option<cycles::Estimate>, ChipError> {
     let Some((spec, Timing::CortexM4)) = chip.spec().and_then(|spec| Some((spec, spec.timing?))) else {
         return Ok(None);
@@ -123,7 +123,7 @@ pub fn estimate_cycles(
     let emulator = setup::Machine::here().emulator(spec.emulator, progress)?;
     let folder = qemu::folder()?;
     qemu::Job { header: header(model, &inputs)?, model, inputs: &inputs }.write(folder.path())?;
-    progress(Step::Doing("listing the blocks that it executes"));
+    progress(Activity::Doing("listing the blocks that it executes"));
     let estimate = cycles::of_job(&emulator, spec.machine, &cost.elf, folder.path())?;
     if estimate.instructions.abs_diff(cost.instructions) > TRACE_TOLERANCE {
         return Err(ChipError::Estimate { traced: estimate.instructions, counted: cost.instructions });
@@ -140,7 +140,7 @@ pub fn bench_image(
     chip: Chip,
     model: &[u8],
     input: &[u8],
-    progress: &mut dyn FnMut(Step<'_>),
+    progress: &mut dyn FnMut(Activity<'_>),
 ) -> Result<Option<PathBuf>, ChipError> {
     let Some(spec) = chip.spec() else { return Ok(None) };
     let inputs = [input.to_vec()];
@@ -166,7 +166,7 @@ pub struct Calibration {
 ///
 /// # Errors
 /// [`ChipError`], as for [`run`].
-pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<Calibration>, ChipError> {
+pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Activity<'_>)) -> Result<Vec<Calibration>, ChipError> {
     let Some(spec) = chip.spec() else { return Ok(Vec::new()) };
     let header = JobHeader { self_test: true, model_bytes: 0, input_count: 0, input_bytes: 0 };
     let emulator = setup::Machine::here().emulator(spec.emulator, progress)?;
@@ -179,7 +179,7 @@ pub fn self_test(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Vec<C
 ///
 /// # Errors
 /// [`ChipError`]: there are no sources or no toolchain, or cargo failed.
-pub fn images(chip: Chip, progress: &mut dyn FnMut(Step<'_>)) -> Result<Option<Image>, ChipError> {
+pub fn images(chip: Chip, progress: &mut dyn FnMut(Activity<'_>)) -> Result<Option<Image>, ChipError> {
     chip.spec().map(|spec| firmware::build(spec, &[], progress)).transpose()
 }
 

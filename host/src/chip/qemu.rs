@@ -1,6 +1,6 @@
 //! One job in QEMU: the firmware reads it from a folder of its own and leaves its result there while it works.
 
-use super::{ChipError, Step, report::Report};
+use super::{Activity, ChipError, report::JobReport};
 use crate::hardware::ChipSpec;
 use defmt_decoder::{DecodeError, StreamDecoder, Table};
 use niwaki_protocol::{JOB_FILE, JobHeader, RESULT_FILE};
@@ -64,15 +64,15 @@ impl Emulation<'_> {
     ///
     /// # Errors
     /// [`ChipError`]: the firmware refused the job, broke, or was silent for too long.
-    pub(super) fn run(&self, job: &Job<'_>, progress: &mut dyn FnMut(Step<'_>)) -> Result<Report, ChipError> {
+    pub(super) fn run(&self, job: &Job<'_>, progress: &mut dyn FnMut(Activity<'_>)) -> Result<JobReport, ChipError> {
         let folder = folder()?;
         job.write(folder.path())?;
         let table = log_table(self.image)?;
         let mut log = table.as_ref().map(Table::new_stream_decoder);
-        progress(Step::Doing(&format!("running on {} in QEMU", self.spec.board)));
+        progress(Activity::Doing(&format!("running on {} in QEMU", self.spec.board)));
         let mut process = self.spawn(folder.path())?;
         let path = folder.path().join(file_name(RESULT_FILE));
-        let mut result = ResultTail { path, file: None, bytes: Vec::new(), report: Report::new(self.spec.emulator) };
+        let mut result = ResultTail { path, file: None, bytes: Vec::new(), report: JobReport::new(self.spec.emulator) };
         let total = job.inputs.len();
         let mut heard = Instant::now();
         let status = loop {
@@ -105,9 +105,9 @@ impl Emulation<'_> {
     ///
     /// # Errors
     /// [`ChipError`]: it was silent for too long, or ended without a word.
-    pub(super) fn printed(&self, progress: &mut dyn FnMut(Step<'_>)) -> Result<String, ChipError> {
+    pub(super) fn printed(&self, progress: &mut dyn FnMut(Activity<'_>)) -> Result<String, ChipError> {
         let folder = folder()?;
-        progress(Step::Doing(&format!("running on {} in QEMU", self.spec.board)));
+        progress(Activity::Doing(&format!("running on {} in QEMU", self.spec.board)));
         let mut process = self.spawn(folder.path())?;
         let mut printed = Vec::new();
         loop {
@@ -167,14 +167,14 @@ fn log_table(image: &Path) -> Result<Option<Table>, ChipError> {
 }
 
 /// Shows the log lines that are complete.
-fn show(log: &mut dyn StreamDecoder, progress: &mut dyn FnMut(Step<'_>)) {
+fn show(log: &mut dyn StreamDecoder, progress: &mut dyn FnMut(Activity<'_>)) {
     loop {
         match log.decode() {
             Ok(frame) => {
                 let level = frame.level().map_or("print", |level| level.as_str());
-                progress(Step::Log(&format!("{level}: {}", frame.display_message())));
+                progress(Activity::Log(&format!("{level}: {}", frame.display_message())));
             }
-            Err(DecodeError::Malformed) => progress(Step::Log("(a line that cannot be read)")),
+            Err(DecodeError::Malformed) => progress(Activity::Log("(a line that cannot be read)")),
             Err(DecodeError::UnexpectedEof) => return,
         }
     }
@@ -209,12 +209,12 @@ struct ResultTail {
     file: Option<File>,
     /// Not yet understood.
     bytes: Vec<u8>,
-    report: Report,
+    report: JobReport,
 }
 
 impl ResultTail {
     /// Reads what is new; whether there was anything.
-    fn read_on(&mut self, total: usize, progress: &mut dyn FnMut(Step<'_>)) -> Result<bool, ChipError> {
+    fn read_on(&mut self, total: usize, progress: &mut dyn FnMut(Activity<'_>)) -> Result<bool, ChipError> {
         let file = match &mut self.file {
             Some(file) => file,
             None => match File::open(&self.path) {
@@ -230,12 +230,12 @@ impl ResultTail {
         let understood = self.report.read(&self.bytes)?;
         self.bytes.drain(..understood);
         if self.report.runs() != before {
-            progress(Step::Ran { done: self.report.runs(), total });
+            progress(Activity::Ran { done: self.report.runs(), total });
         }
         Ok(true)
     }
 
-    fn finish(self, spec: &ChipSpec, status: ExitStatus, errors: String) -> Result<Report, ChipError> {
+    fn finish(self, spec: &ChipSpec, status: ExitStatus, errors: String) -> Result<JobReport, ChipError> {
         let runs = self.report.runs();
         if let Some(reason) = self.report.failure() {
             return Err(ChipError::Refused { chip: spec.board.into(), reason: reason.to_owned() });

@@ -6,7 +6,7 @@ use niwaki_protocol::{ProtocolError, RESULT_MAGIC, Record, operator_ticks, resul
 
 /// The records of a result so far.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct JobReport {
     /// [`Emulator::icount_shift`]
     icount_shift: u32,
     /// Bytes that were understood.
@@ -40,7 +40,7 @@ impl Clock {
     }
 }
 
-impl Report {
+impl JobReport {
     /// Nothing is known yet of what runs in `emulator`.
     pub(super) fn new(emulator: &Emulator) -> Self {
         Self { icount_shift: emulator.icount_shift, ..Self::default() }

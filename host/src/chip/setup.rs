@@ -1,6 +1,6 @@
 //! What a run on an emulated chip needs besides niwaki, and how to get it: QEMU, and a Rust target.
 
-use super::{ChipError, Step};
+use super::{Activity, ChipError};
 use crate::hardware::Emulator;
 use std::{
     collections::VecDeque,
@@ -41,7 +41,7 @@ impl Machine {
     ///
     /// # Errors
     /// [`ChipError::Missing`] says in one line what to install; [`ChipError::Command`] if installing it failed.
-    pub fn emulator(&self, emulator: &Emulator, progress: &mut dyn FnMut(Step<'_>)) -> Result<PathBuf, ChipError> {
+    pub fn emulator(&self, emulator: &Emulator, progress: &mut dyn FnMut(Activity<'_>)) -> Result<PathBuf, ChipError> {
         if let Some(path) = self.find(emulator.program) {
             return Ok(path);
         }
@@ -57,12 +57,12 @@ impl Machine {
         self.may_install
     }
 
-    fn install_emulator(&self, emulator: &Emulator, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
+    fn install_emulator(&self, emulator: &Emulator, progress: &mut dyn FnMut(Activity<'_>)) -> Result<(), ChipError> {
         const WHY: &str = "which emulates the chip";
         if !self.debian_packages(&[emulator.debian_package], WHY, progress)?
             && let Some(brew) = self.find("brew")
         {
-            progress(Step::Doing(&format!("installing QEMU, {WHY}")));
+            progress(Activity::Doing(&format!("installing QEMU, {WHY}")));
             let mut command = Command::new(brew);
             command.args(["install", "qemu"]);
             stream(command, progress)?;
@@ -79,7 +79,7 @@ impl Machine {
         &self,
         packages: &[&str],
         why: &str,
-        progress: &mut dyn FnMut(Step<'_>),
+        progress: &mut dyn FnMut(Activity<'_>),
     ) -> Result<bool, ChipError> {
         let Some(apt) = self.find("apt-get").filter(|_| self.root && self.may_install) else { return Ok(false) };
         let apt = |arguments: &[&str]| {
@@ -88,7 +88,7 @@ impl Machine {
             command
         };
         let install = || apt(&[&["install", "-y", "--no-install-recommends"], packages].concat());
-        progress(Step::Doing(&format!("installing {}, {why}", packages.join(", "))));
+        progress(Activity::Doing(&format!("installing {}, {why}", packages.join(", "))));
         if stream(install(), progress).is_err() {
             stream(apt(&["update"]), progress)?;
             stream(install(), progress)?;
@@ -112,7 +112,7 @@ fn is_root() -> bool {
 ///
 /// # Errors
 /// [`ChipError::Missing`] if there is no Rust, [`ChipError::Command`] if rustup cannot add the target.
-pub fn rust_target(folder: &Path, target: &str, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
+pub fn rust_target(folder: &Path, target: &str, progress: &mut dyn FnMut(Activity<'_>)) -> Result<(), ChipError> {
     let no_rust = |_| ChipError::Missing { program: "Rust", remedy: "get it from https://rustup.rs".into() };
     let sysroot = tool("rustc", folder).args(["--print", "sysroot"]).output().map_err(no_rust)?;
     let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
@@ -124,7 +124,7 @@ pub fn rust_target(folder: &Path, target: &str, progress: &mut dyn FnMut(Step<'_
     if !here.may_install || here.find("rustup").is_none() {
         return Err(ChipError::Missing { program: "the Rust target of the chip", remedy: remedy() });
     }
-    progress(Step::Doing(&format!("adding the Rust target {target}")));
+    progress(Activity::Doing(&format!("adding the Rust target {target}")));
     let mut command = tool("rustup", folder);
     command.args(["target", "add", target]);
     stream(command, progress)
@@ -150,7 +150,7 @@ pub fn tool(program: &str, folder: &Path) -> Command {
 ///
 /// # Errors
 /// [`ChipError::Command`] with its last lines if it fails.
-pub fn stream(mut command: Command, progress: &mut dyn FnMut(Step<'_>)) -> Result<(), ChipError> {
+pub fn stream(mut command: Command, progress: &mut dyn FnMut(Activity<'_>)) -> Result<(), ChipError> {
     const LAST_LINES: usize = 20;
     let words = words(&command);
     let failed = |detail: String| ChipError::Command { command: words.clone(), detail };
@@ -163,7 +163,7 @@ pub fn stream(mut command: Command, progress: &mut dyn FnMut(Step<'_>)) -> Resul
     for line in BufReader::new(reader).split(b'\n') {
         let line = line.map_err(broken)?;
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-        progress(Step::Tool(&line));
+        progress(Activity::Tool(&line));
         last.push_back(line);
         if last.len() > LAST_LINES {
             last.pop_front();

@@ -1,6 +1,6 @@
 //! What must hold about chips where there is no emulator.
 
-use super::{Chip, ChipError, Step, report::Report, run, setup::Machine};
+use super::{Activity, Chip, ChipError, report::JobReport, run, setup::Machine};
 use crate::hardware::QEMU_ARM;
 use niwaki_protocol::{JobHeader, ProtocolError, RESULT_MAGIC, Record, operator_ticks};
 use rand_chacha::{
@@ -9,7 +9,7 @@ use rand_chacha::{
 };
 use std::fs;
 
-fn nothing(_: Step<'_>) {}
+fn nothing(_: Activity<'_>) {}
 
 #[test]
 fn a_missing_emulator_says_what_to_install() {
@@ -139,7 +139,7 @@ fn a_result_is_understood_in_whatever_pieces_it_arrives() {
         whole.extend([head.as_ref(), tail].concat());
     }
     for piece in 1..whole.len() {
-        let mut report = Report::new(&QEMU_ARM);
+        let mut report = JobReport::new(&QEMU_ARM);
         let mut waiting = Vec::new();
         for bytes in whole.chunks(piece) {
             waiting.extend_from_slice(bytes);
@@ -160,7 +160,7 @@ fn a_result_is_understood_in_whatever_pieces_it_arrives() {
 
 /// Runs a shell script in place of the emulator.
 #[cfg(unix)]
-fn emulate(script: &str) -> Result<Report, ChipError> {
+fn emulate(script: &str) -> Result<JobReport, ChipError> {
     use super::qemu::{Emulation, Job};
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();

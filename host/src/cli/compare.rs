@@ -1,7 +1,7 @@
 //! `niwaki compare`: methods beside each other.
 
 use super::{CliError, DeviceArg, print, print_json, progress::Progress, train};
-use crate::chip::Step;
+use crate::chip::Activity;
 use crate::io::format;
 use crate::pipeline;
 use crate::pipeline::compare::{At, Event, Options, compare as run};
@@ -84,7 +84,7 @@ fn tell(progress: &mut Progress, event: Event<'_>) {
     match event {
         Event::Start(cell) => progress.of(cell),
         // The cells' stages and the building of their firmware are told by their lines.
-        Event::Run(pipeline::Event::Stage(_) | pipeline::Event::Chip(Step::Doing(_))) => {}
+        Event::Run(pipeline::Event::Stage(_) | pipeline::Event::Chip(Activity::Doing(_))) => {}
         Event::Run(event) => progress.event(event),
         Event::Done { cell, before, at } => progress.say(&format!("{} {}", place(at), cell_line(cell, before, at))),
         Event::Failed { failure, at } => {

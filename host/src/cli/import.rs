@@ -21,7 +21,7 @@ pub(super) struct ImportArgs {
     #[arg(long, short, value_name = "OUT.niwaki")]
     output: PathBuf,
     #[command(flatten)]
-    options: Options,
+    for_target: TargetArgs,
     /// Print one JSON object and nothing else on standard output
     #[arg(long)]
     json: bool,
@@ -32,7 +32,7 @@ const PORTABLE: &str = "portable";
 
 /// What the file is made for.
 #[derive(Debug, Args)]
-struct Options {
+struct TargetArgs {
     /// The processor that runs it
     #[arg(long, default_value = PORTABLE, value_parser = PossibleValuesParser::new(targets()))]
     target: String,
@@ -60,7 +60,7 @@ pub(super) fn import(args: ImportArgs) -> Result<(), CliError> {
     if args.model.extension().is_some_and(|e| e == "niwaki") {
         return Err(CliError::Input(format!("{}: is a model file already; give a .tflite file", args.model.display())));
     }
-    let Options { target, ram, flash, instructions, small } = args.options;
+    let TargetArgs { target, ram, flash, instructions, small } = args.for_target;
     let on = if target == PORTABLE { None } else { Some(chip(&target)?) };
     let least = if small { Least::Flash } else { Least::Instructions };
     let limits = Limits { ram: ram.map(Size::bytes), flash: flash.map(Size::bytes), instructions, least };

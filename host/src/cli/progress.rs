@@ -1,6 +1,6 @@
 //! Progress bars on standard error, off where that is no terminal, and the words for events.
 
-use crate::chip::Step;
+use crate::chip::Activity;
 use crate::data::get;
 use crate::io::format;
 use crate::pipeline::Event;
@@ -80,11 +80,11 @@ impl Progress {
         }
     }
 
-    pub(super) fn chip(&mut self, step: Step<'_>) {
+    pub(super) fn chip(&mut self, step: Activity<'_>) {
         match step {
-            Step::Doing(what) => self.say(&format!("  {what}")),
-            Step::Tool(line) | Step::Log(line) if self.verbose => self.say(&format!("    {line}")),
-            Step::Ran { done, total } => {
+            Activity::Doing(what) => self.say(&format!("  {what}")),
+            Activity::Tool(line) | Activity::Log(line) if self.verbose => self.say(&format!("    {line}")),
+            Activity::Ran { done, total } => {
                 self.style("{prefix:>9} {wide_bar} {pos}/{len} inputs");
                 self.bar.set_prefix("chip");
                 self.bar.set_length(total as u64);

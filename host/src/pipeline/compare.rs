@@ -4,7 +4,7 @@
 mod tests;
 
 use super::{Device, PipelineError, open_folder};
-use crate::chip::{Chip, ChipError, Step, setup::Machine};
+use crate::chip::{Activity, Chip, ChipError, setup::Machine};
 use crate::recipe::{Model, Recipe};
 use crate::report::Report;
 use crate::report::compare::{Cell, Comparison, Failure, unit_words};
@@ -285,7 +285,7 @@ fn chip(
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Option<Chip>, PipelineError> {
     let named = recipe.target.chip.parse::<Chip>().ok();
-    let mut step = |step: Step<'_>| tell(Event::Run(super::Event::Chip(step)));
+    let mut step = |step: Activity<'_>| tell(Event::Run(super::Event::Chip(step)));
     let missing = match named.and_then(|chip| Some((chip, chip.spec()?))) {
         Some((chip, spec)) => match Machine::here().emulator(spec.emulator, &mut step) {
             Ok(_) => return Ok(Some(chip)),

@@ -74,7 +74,7 @@ pub enum Event<'a> {
     /// Training.
     Train(train::Event<'a>),
     /// Measuring on a chip.
-    Chip(chip::Step<'a>),
+    Chip(chip::Activity<'a>),
     /// A stage is done.
     Stage(&'a Stage),
 }

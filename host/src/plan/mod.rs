@@ -9,7 +9,7 @@ mod tests;
 use crate::graph::{Graph, Node, TensorId};
 use crate::ops::InPlace;
 use niwaki_core::format::ALIGN;
-use place::{Block, Layout};
+use place::{Block, Offsets};
 
 /// What an operator's kernel asks of memory and allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub fn plan(graph: &Graph, memory: &[Memory]) -> Arena {
         let bytes = memory.scratch_bytes.next_multiple_of(ALIGN);
         blocks.push(Block { bytes, first: n + 1, last: n + 1, follows: None });
     }
-    let Layout { bytes, offsets } = place::best(&blocks);
+    let Offsets { bytes, offsets } = place::best(&blocks);
     let mut placements = vec![None; graph.tensors.len()];
     for (id, owner) in owners.iter().enumerate() {
         placements[id] = owner.map(|block| {

@@ -20,7 +20,7 @@ pub(super) struct Block {
 
 /// A finished plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct Offsets {
     pub(super) bytes: usize,
     pub(super) offsets: Vec<usize>,
 }
@@ -71,7 +71,7 @@ pub(super) fn lower_bound(blocks: &[Block]) -> usize {
 }
 
 /// The smallest layout that was found.
-pub(super) fn best(blocks: &[Block]) -> Layout {
+pub(super) fn best(blocks: &[Block]) -> Offsets {
     let bound = lower_bound(blocks);
     let mut search = Search { blocks, relations: relations(blocks), best: None };
     let mut order: Vec<usize> = (0..blocks.len()).collect();
@@ -96,7 +96,7 @@ pub(super) fn best(blocks: &[Block]) -> Layout {
     }
     let offsets = search.best.map_or_else(Vec::new, |(_, _, offsets)| offsets);
     let bytes = offsets.iter().zip(blocks).map(|(offset, block)| offset + block.bytes).max().unwrap_or(0);
-    Layout { bytes, offsets }
+    Offsets { bytes, offsets }
 }
 
 /// For each block those that it meets, with how.

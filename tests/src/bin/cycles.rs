@@ -2,7 +2,7 @@
 //! first time that the function BEGIN is entered to the next time that END is.
 
 use niwaki::chip::{
-    Chip, Step,
+    Activity, Chip,
     cycles::{ASSUMPTIONS, Estimate, Window, estimate},
 };
 use std::{path::Path, process::ExitCode};
@@ -44,8 +44,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let window = Window { begin: &begin, end: &end };
-    let mut show = |step: Step<'_>| {
-        if let Step::Doing(text) | Step::Tool(text) = step {
+    let mut show = |step: Activity<'_>| {
+        if let Activity::Doing(text) | Activity::Tool(text) = step {
             eprintln!("{text}");
         }
     };

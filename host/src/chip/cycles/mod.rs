@@ -10,7 +10,7 @@ mod thumb;
 mod timing;
 mod trace;
 
-use super::{ChipError, Step, setup};
+use super::{Activity, ChipError, setup};
 use crate::hardware::QEMU_ARM;
 use image::Image;
 use std::{collections::BTreeMap, path::Path};
@@ -58,7 +58,7 @@ pub fn estimate(
     image: &Path,
     machine: &str,
     window: Window<'_>,
-    progress: &mut dyn FnMut(Step<'_>),
+    progress: &mut dyn FnMut(Activity<'_>),
 ) -> Result<Estimate, ChipError> {
     let emulator = setup::Machine::here().emulator(&QEMU_ARM, progress)?;
     let image = image.canonicalize().map_err(ChipError::io(image))?;

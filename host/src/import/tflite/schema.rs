@@ -197,14 +197,14 @@ tables! {
 pub(super) struct Operator<'a>(Table<'a>);
 
 /// A kind of operator options.
-pub(super) trait Options<'a>: Follow<'a, Inner = Self> + Sized + 'a {
+pub(super) trait BuiltinOptions<'a>: Follow<'a, Inner = Self> + Sized + 'a {
     /// The value of the union's discriminant.
     const KIND: u8;
 }
 
 macro_rules! options {
     ($($name:ident = $kind:literal),* $(,)?) => {
-        $(impl<'a> Options<'a> for $name<'a> {
+        $(impl<'a> BuiltinOptions<'a> for $name<'a> {
             const KIND: u8 = $kind;
         })*
 
@@ -264,7 +264,7 @@ impl<'a> Operator<'a> {
     }
 
     /// The options, if they are there and of kind `T`.
-    pub(super) fn options<T: Options<'a>>(&self) -> Option<T> {
+    pub(super) fn options<T: BuiltinOptions<'a>>(&self) -> Option<T> {
         if self.fields().options_kind() != T::KIND {
             return None;
         }

@@ -108,12 +108,12 @@ const HOST_CIRCLES: Reasons = &[
         ],
         "what an operator is lowered to is one enum over the families, which lower to it",
     ),
+    ("ops/training.rs", &["ops/movement.rs"], "a training kernel that moves values has the operator's own movement"),
     ("quantize/codes.rs", &["quantize/scheme.rs"], "codes are those of a scheme, which makes them"),
     ("export/tiles.rs", &["export/layout.rs"], "tiles are one of the layouts that a layer is packed in"),
     ("engine/buffers.rs", &["engine/plan.rs"], "places of buffers follow from the steps of a plan, which holds them"),
     ("engine/distill.rs", &["engine/lane.rs"], "a teacher's answers are part of a batch, and it answers batches"),
     ("train/checkpoint.rs", &["train/qat.rs"], "a checkpoint restores the network that rounds in training"),
-    ("train/run.rs", &["train/qat.rs"], "a step rounds where training with rounding asks it to"),
 ];
 
 /// The gate.

@@ -1,7 +1,7 @@
 //! Budgets: what programs and models may cost, in `tests/budgets.toml`, against what they cost now.
 
 use crate::run::{Context, Outcome, Verdict};
-use niwaki::chip::{self, Chip, Image, Step};
+use niwaki::chip::{self, Activity, Chip, Image};
 use niwaki_core::format::Model;
 use niwaki_tests::models;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub(crate) fn emulated() -> Result<Costs, String> {
             verified.input_tensor(0).and_then(|tensor| verified.tensor(tensor)).map_or(0, |tensor| tensor.bytes);
         let mut log = Vec::new();
         let measured = chip::run(Chip::CortexM4, &file, &[vec![1; input as usize]], &mut |step| {
-            if let Step::Tool(line) | Step::Log(line) = step {
+            if let Activity::Tool(line) | Activity::Log(line) = step {
                 log.push(line.to_owned());
             }
         });

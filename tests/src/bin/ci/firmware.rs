@@ -3,7 +3,7 @@
 use crate::budgets;
 use crate::objects::forbidden;
 use crate::run::{Context, Outcome, Verdict};
-use niwaki::chip::{self, Chip, Image, Step};
+use niwaki::chip::{self, Activity, Chip, Image};
 
 /// The images of the emulated Cortex-M4, with every operator.
 pub(crate) fn images() -> Result<Image, String> {
@@ -13,7 +13,7 @@ pub(crate) fn images() -> Result<Image, String> {
 fn images_of(chip: Chip) -> Result<Image, String> {
     let mut log = Vec::new();
     let image = chip::images(chip, &mut |step| {
-        if let Step::Tool(line) | Step::Doing(line) = step {
+        if let Activity::Tool(line) | Activity::Doing(line) = step {
             log.push(line.to_owned());
         }
     });

@@ -1,7 +1,7 @@
 //! What gates need from the machine, and how they get it: rustup's targets and components, Debian's packages.
 
 use crate::run::Context;
-use niwaki::chip::{Chip, Step, setup};
+use niwaki::chip::{Activity, Chip, setup};
 use std::collections::BTreeMap;
 
 /// Something that a gate needs.
@@ -26,10 +26,10 @@ pub(crate) struct Machine<'c> {
     found: BTreeMap<Need, Option<String>>,
 }
 
-fn show(step: Step<'_>) {
+fn show(step: Activity<'_>) {
     match step {
-        Step::Doing(what) => println!("{:<16} {what}", "setup"),
-        Step::Tool(line) => println!("{:<16}   {line}", ""),
+        Activity::Doing(what) => println!("{:<16} {what}", "setup"),
+        Activity::Tool(line) => println!("{:<16}   {line}", ""),
         _ => {}
     }
 }
