@@ -30,8 +30,8 @@ use niwaki_core::prox::half_space::half_space_scales;
 use niwaki_core::prox::wgsef::{Budget, Ramp, Solver, Weights, Wgsef};
 use niwaki_core::real::Real;
 use niwaki_core::schedule::{Schedule, progress};
-use niwaki_core::{Model, Session};
 use niwaki_core::shape::{self, AxisSpec, Window, same_padding};
+use niwaki_core::{Model, Session};
 
 /// An unknown value, so that no check is decided while compiling.
 fn unknown<T: Copy>(value: T) -> T {
@@ -42,7 +42,10 @@ fn unknown<T: Copy>(value: T) -> T {
 pub fn inference(file: &[u8], arena: &mut [u8], observe: &mut dyn FnMut(usize)) -> Result<(), VerifyError> {
     let model = Model::verify(file, ops::ALL)?;
     black_box((model.arena_bytes(), model.file_bytes(), model.rounding(), model.tensor(unknown(0)), model.operator(1)));
-    black_box((model.step(unknown(1)).map(|step| (step.operator.code, step.input(2), step.output())), model.input_tensor(3)));
+    black_box((
+        model.step(unknown(1)).map(|step| (step.operator.code, step.input(2), step.output())),
+        model.input_tensor(3),
+    ));
     let Ok(mut session) = Session::new(model, arena) else { return Ok(()) };
     if let (Ok(x), Ok(y)) = (model.input::<i8>(unknown(0)), model.output::<i8>(unknown(0))) {
         black_box((session.write(x, unknown(&[1])), session.output(y), x.len(), y.is_empty()));

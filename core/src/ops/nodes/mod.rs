@@ -142,7 +142,7 @@ macro_rules! operator_by_rows {
             }
 
             fn write(&self, $at_verify: &Step<'m>, $params: &mut Params) {
-                $write;
+                let () = $write;
                 write_clamp_again($at_verify, $params);
             }
 
