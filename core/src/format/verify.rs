@@ -16,18 +16,23 @@ pub(super) fn verify<'m>(bytes: &'m [u8], rows: &'m [Operator]) -> Result<Model<
         header,
         rows,
     };
-    ascending(rows)?;
+    records(&model)?;
+    Ok(model)
+}
+
+/// Every record of a file whose sections are there.
+fn records(model: &Model<'_>) -> Result<(), E> {
+    ascending(model.rows)?;
     for index in 0..model.tensor_count() {
-        tensor(&model, index)?;
+        tensor(model, index)?;
     }
-    for index in 0..io_count {
-        io(&model, index)?;
+    for index in 0..model.io.len() {
+        io(model, index)?;
     }
     for index in 0..model.operator_count() {
-        operator(&model, index)?;
+        operator(model, index)?;
     }
-    ends(&model)?;
-    Ok(model)
+    ends(model)
 }
 
 /// The header, and that the file is whole.

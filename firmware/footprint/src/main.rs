@@ -16,8 +16,8 @@ const OPERATORS: &[Operator] = include!(concat!(env!("OUT_DIR"), "/operators.rs"
 #[cortex_m_rt::entry]
 fn main() -> ! {
     if let Some(Memory { model, arena, .. }) = Memory::take()
-        && let Ok(model) = Model::verify(model, OPERATORS)
-        && let Ok(mut session) = Session::new(model, arena)
+        && let Ok(model) = &Model::verify(model, OPERATORS)
+        && let Ok(mut session) = Session::new(*model, arena)
     {
         loop {
             // The clock stands for a sensor, `black_box` for an actuator: the compiler knows no input and drops no output.
