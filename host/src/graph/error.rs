@@ -14,7 +14,7 @@ pub enum GraphError {
         /// Node name.
         node: String,
         /// What does not fit.
-        what: Misfit,
+        what: Box<Misfit>,
         /// Shapes of all inputs.
         shapes: Vec<Vec<usize>>,
     },
@@ -26,7 +26,7 @@ pub enum GraphError {
         /// Node name.
         node: String,
         /// What does not fit.
-        what: Misfit,
+        what: Box<Misfit>,
     },
     /// A tensor is read before any node writes it.
     #[error("{op} `{node}` reads tensor `{tensor}` before it is written")]

@@ -40,6 +40,6 @@ impl Graph {
 impl Node {
     /// The error of an operator that cannot be run on the operands of this node.
     pub(crate) fn refuses(&self, what: Misfit) -> GraphError {
-        GraphError::Operator { op: self.op.name(), node: self.name.clone(), what }
+        GraphError::Operator { op: self.op.name(), node: self.name.clone(), what: Box::new(what) }
     }
 }

@@ -72,7 +72,7 @@ impl Graph {
         GraphError::Shape {
             op: node.op.name(),
             node: node.name.clone(),
-            what,
+            what: Box::new(what),
             shapes: node.inputs.iter().map(|&i| self[i].shape.clone()).collect(),
         }
     }

@@ -76,10 +76,13 @@ weighted!(Dense, dense, |op| {
     [inputs, inputs * outputs, outputs, outputs]
 });
 
+/// Input, weights and bias of a layer.
+type Operands<'a, A> = (&'a [<A as Arithmetic>::Input], &'a [<A as Arithmetic>::Weight], &'a [<A as Arithmetic>::Bias]);
+
 fn same<B: BackEnd, A: Arithmetic<Output: bytemuck::Pod + Debug + Default>>(
     op: &impl Weighted,
     a: &A,
-    (x, w, bias): (&[A::Input], &[A::Weight], &[A::Bias]),
+    (x, w, bias): Operands<'_, A>,
     seen: &mut Comparison,
 ) {
     let [.., y_len] = op.lens();
