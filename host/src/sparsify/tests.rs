@@ -67,9 +67,9 @@ fn every_parameter_of_a_space_is_scaled_once_and_nothing_else_changes() {
         let (graph, engine) = network(name, input);
         let mut families = families(&graph, &engine, GroupKind::Filter);
         let mut values = vec![1.0; engine.values().len()];
-        let mut v = vec![0.0; values.len()];
+        let v = vec![0.0; values.len()];
         // All groups stay, so that the prox is ridge: one factor, 1 / (1 + lr lambda), for every member of a group.
-        step(&wgsef(1.0, 0.5), &graph, &mut families, &mut values, &mut v, Prox::Cpu);
+        step(&wgsef(1.0, 0.5), &graph, &mut families, &mut values, &v, Prox::Cpu);
         let spaces = channel_spaces(&graph);
         for parameter in engine.parameters() {
             let member = spaces.iter().any(|s| s.parameters(&graph).any(|m| m.tensor == parameter.tensor));
@@ -91,7 +91,7 @@ fn adams_metric_shrinks_the_steep_groups_less() {
     factors[0] = 16.0;
     families.list[0].scale(&mut v, &factors).expect("fits");
     let steep: Vec<bool> = v.iter().map(|v| *v == 16.0).collect();
-    step(&options, &graph, &mut families, &mut values, &mut v, Prox::Cpu);
+    step(&options, &graph, &mut families, &mut values, &v, Prox::Cpu);
     let inside = families.dropped_values(&families.list.iter().map(|_| Vec::new()).collect()).expect("fits");
     assert!(inside.iter().any(|&i| steep[i]));
     for i in inside {
@@ -111,8 +111,8 @@ fn one_budget_for_all_layers_moves_groups_from_layer_to_layer() {
     let mut factors = vec![0.01; families.list[last].groups];
     factors[7] = 3.0;
     families.list[last].scale(&mut values, &factors).expect("fits");
-    let mut v = vec![0.0; values.len()];
-    step(&options, &graph, &mut families, &mut values, &mut v, Prox::Cpu);
+    let v = vec![0.0; values.len()];
+    step(&options, &graph, &mut families, &mut values, &v, Prox::Cpu);
     let alive: Vec<usize> = (0..=last)
         .map(|f| families.list[f].squares(&values).expect("fits").iter().filter(|s| **s != 0.0).count())
         .collect();
@@ -130,15 +130,8 @@ fn a_gpu_gives_the_values_of_the_cpu() {
         println!("{name} on {}", gpu.name());
         let (graph, engine) = network(name, input);
         let prox = |prox| {
-            let (mut values, mut v) = (engine.values().to_vec(), vec![0.0; engine.values().len()]);
-            step(
-                &wgsef(0.4, 0.04),
-                &graph,
-                &mut families(&graph, &engine, GroupKind::Filter),
-                &mut values,
-                &mut v,
-                prox,
-            );
+            let (mut values, v) = (engine.values().to_vec(), vec![0.0; engine.values().len()]);
+            step(&wgsef(0.4, 0.04), &graph, &mut families(&graph, &engine, GroupKind::Filter), &mut values, &v, prox);
             values
         };
         let (cpu, gpu) = (prox(Prox::Cpu), prox(Prox::Gpu(Box::new(gpu))));

@@ -183,7 +183,7 @@ fn gradients_are_the_differences_of_the_loss() {
         for (symmetric, teacher, graph) in cases {
             let objective = Objective { labels: &labels, rows: &rows, teacher };
             let mut engine = engine::<f64>(&graph, 1);
-            engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits").mean;
+            engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits");
             let gradients = engine.gradients().to_vec();
             let mut loss_at = |at: usize, step: f64| {
                 engine.values_mut()[at] += step;
@@ -216,7 +216,7 @@ fn gradients_of_edge_weights_are_the_differences_of_the_loss() {
     let others = edges.edges() - edges.csr().self_loops();
     assert!(engine.set_edge_mask(Some(vec![1.0; others + 1])).is_err());
     engine.set_edge_mask(Some((0..others).map(|at| 0.5 + at as f64 / others as f64).collect())).expect("one an edge");
-    engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits").mean;
+    engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits");
     let gradients = engine.edge_mask().expect("set").gradients.clone();
     let step = tolerance::DIFFERENCE_STEP;
     let mut loss_at = |at: usize, step: f64| {
@@ -251,7 +251,7 @@ fn a_step_has_the_same_bits_for_any_number_of_threads_and_after_an_inference() {
             if look {
                 engine.logits(&[], 1).expect("fits");
             }
-            engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits").mean;
+            engine.loss_and_gradients_of_nodes(&objective, STEP).expect("fits");
             engine.gradients().iter().map(|g| g.to_bits()).collect::<Vec<_>>()
         };
         assert!(bits(1, false) == bits(3, true), "{rule:?}");

@@ -375,7 +375,7 @@ fn layers_that_share_weights_keep_their_channels() {
     let x = net.graph.input("x", &[4, 4, 2]);
     let shared = net.parameter("shared", &[3, 1, 1, 2]);
     let op = ops::Conv2d { sliding: Sliding::unit(Padding::Same), activation: NONE };
-    let a = net.push("a", op.clone(), &[x, shared]);
+    let a = net.push("a", op, &[x, shared]);
     let b = net.push("b", op, &[x, shared]);
     let (a, b) = (net.dense("c", a, 3, NONE), net.dense("d", b, 4, NONE));
     let y = net.push("y", ops::Concat { axis: 0 }, &[a, b]);

@@ -31,8 +31,7 @@ const LIST: &str = "heapless::Vec<";
 
 /// core: `unsafe` in the folders of instruction sets alone, which one file chooses from; no allocator, no std.
 pub(crate) fn core_source(context: &Context) -> Outcome {
-    let wrong: Vec<String> =
-        sources(&context.root.join("core/src"))?.iter().flat_map(|source| wrong_in_core(source)).collect();
+    let wrong: Vec<String> = sources(&context.root.join("core/src"))?.iter().flat_map(wrong_in_core).collect();
     if wrong.is_empty() { Ok(Verdict::PASSED) } else { Err(wrong.join("\n")) }
 }
 
