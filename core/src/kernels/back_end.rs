@@ -1,6 +1,6 @@
 //! Every inference kernel, as one trait that an instruction set implements.
 //!
-//! [`reference`](super::reference) defines what a kernel of a name computes; what is provided here is [`portable`]'s
+//! [`mod@reference`](super::reference) defines what a kernel of a name computes; what is provided here is [`portable`]'s
 //! spelling. A new back end is a folder with a type, its [`InnerLoops`] and the whole operators that it is faster at, and
 //! a line where [`Best`](super::Best) is chosen.
 
@@ -18,7 +18,7 @@ use crate::error::ShapeError;
 use crate::num::Rounding;
 use crate::shape::expect_len;
 
-/// The kernels of one back end: the bits of [`reference`] on every target.
+/// The kernels of one back end: the bits of [`mod@reference`] on every target.
 ///
 /// # Errors
 /// Every kernel checks the lengths of its operands once, at its first line, and cannot fail after that: [`ShapeError::Len`]

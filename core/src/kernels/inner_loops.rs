@@ -113,7 +113,7 @@ pub trait InnerLoops: Sized {
     /// A tile of a 3 × 3 depthwise convolution with equal strides of 1 or 2, over pairs of rows; `None` without a byte
     /// written where this loop does not apply to it.
     ///
-    /// `blocks` are [`BLOCK_WORDS`](super::tiles::BLOCK_WORDS) words a channel: the start, three pairs of weights of the
+    /// `blocks` are `BLOCK_WORDS` words a channel: the start, three pairs of weights of the
     /// rows 0 and 1, three of the rows 1 and 2, mantissa, addend, exponent, and four words that are the loop's own; starts
     /// and weights are doubled. `rings` are two pairs of rows, `[channel: 4][column: seen_columns]` words each with the
     /// upper row in the low half; their padding columns are filled.

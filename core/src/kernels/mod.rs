@@ -1,4 +1,4 @@
-//! Inference kernels. [`reference`] is the definition. A [`BackEnd`] is a faster spelling of all of them that equals it bit
+//! Inference kernels. [`mod@reference`] is the definition. A [`BackEnd`] is a faster spelling of all of them that equals it bit
 //! for bit: [`Portable`] on any CPU, and one for each instruction set, in a folder of its own.
 //!
 //! An operator's geometry is proved when it is made ([`Conv2d::try_new`] and so on); a kernel then checks the lengths

@@ -84,7 +84,7 @@ impl<'m, T: Element + Code> Record<'m> for Dequantize<T> {
     }
 }
 
-/// Writes the words of a [`Requantize`]: its clamp is the range of the output's type and is not stored.
+/// Writes the words of a change of quantisation: its clamp is the range of the output's type and is not stored.
 pub fn write_requantize(params: &mut Params, multiplier: Multiplier) {
     put_multipliers(params, &[multiplier]);
 }

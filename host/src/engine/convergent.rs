@@ -79,7 +79,7 @@ impl<T: Real> Convergent<T> {
     /// # Shapes
     /// `b: [nodes, heads]` · `logits: [edges, heads]`, in the order of the graph's edges
     /// # Errors
-    /// [`GraphError::Eval`] with what core says: a wrong length, a gamma outside `[0, 1)`, or no fixed point in time.
+    /// [`GraphError`] with what core says: a wrong length, a gamma outside `[0, 1)`, or no fixed point in time.
     pub fn forward(&mut self, b: &[T], logits: &[T]) -> Result<&[T], GraphError> {
         let csr = self.graph.csr();
         degree_weights(&csr, self.heads, logits, &mut self.weights)?;

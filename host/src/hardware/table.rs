@@ -1,7 +1,7 @@
 //! Every chip, a row each: what the command line, recipes, cost tables, the firmware's build, tests and gates know of it.
 //!
 //! # Adding a chip
-//! 1. Here: a row of `chips!`; an [`Emulator`](super::Emulator) in `emulator.rs` if none of those fits.
+//! 1. Here: a row of `chips!`; an [`Emulator`] in `emulator.rs` if none of those fits.
 //! 2. `firmware/src/board/NAME.rs` and `NAME.x`: the facts of its board and the linker's memory map.
 //! 3. `firmware/src/board/mod.rs` and the features of `firmware/Cargo.toml`: one entry each, which name the board.
 //! 4. `host/data/costs/CHIP.json`: `cargo run --release -p niwaki-tests --bin costs -- CHIP` measures and writes it. Until

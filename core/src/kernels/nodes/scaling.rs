@@ -28,7 +28,7 @@ pub struct RowConstants<'a> {
 ///
 /// # Numerics
 /// `y = clamp(multiplier[c] * (factor[row] * sum[c] + bias[c]) + output_zero_point)` with a Q1.15 factor as an integer of
-/// 0 … 65535, or 1 where there are none. Exact while `factor * |sum| + |bias| <=` [`MAX_SUM`]. Bit-exact on every target.
+/// 0 … 65535, or 1 where there are none. Exact while `factor * |sum| + |bias| <=` [`MAX_SUM`](super::MAX_SUM). Bit-exact on every target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RowScaling<'a> {
     constants: RowConstants<'a>,

@@ -48,7 +48,7 @@ pub struct Teacher<'a> {
 /// The task with the edges that stay.
 ///
 /// # Errors
-/// [`GraphError::Eval`] with what core says.
+/// [`GraphError`] with what core says.
 pub fn prune(
     task: &NodeTask,
     edges: Edges,
