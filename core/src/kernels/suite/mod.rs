@@ -69,8 +69,10 @@ pub fn kernels<B: BackEnd>() -> &'static [Kernel] {
 impl Kernel {
     /// Compares `cases` cases, always the same ones, up to the first that differs.
     pub fn run(&self, cases: u32) -> Comparison {
-        let (mut rng, mut seen) =
-            (Lcg(self.name.bytes().fold(1, |seed, byte| seed * 31 + u64::from(byte))), Comparison::default());
+        let (mut rng, mut seen) = (
+            Lcg(self.name.bytes().fold(1_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)))),
+            Comparison::default(),
+        );
         while seen.cases < cases && seen.mismatch.is_none() {
             (self.case)(&mut rng, &mut seen);
             seen.cases += 1;
