@@ -4,7 +4,7 @@ use super::elementwise::for_channel_blocks;
 use super::gemm::Into;
 use super::real::Real;
 use super::simd::vectorize;
-use super::window::Grid;
+use super::window::{Grid, Link};
 use pulp::Arch;
 
 /// Geometry: `x: [batch, H, W, C] · y: [batch, OH, OW, C]`.
@@ -94,27 +94,20 @@ fn average<T: Real, const B: usize>(c: usize, pool: &Pool, x: &[T], y: &mut [T])
 
 #[inline(always)]
 fn average_gradient<T: Real, const B: usize>(c: usize, pool: &Pool, dy: &[T], into: Into, dx: &mut [T]) {
-    let (channels, grid) = (pool.channels, &pool.grid);
-    let mut pixels = dx.chunks_exact_mut(channels);
-    for iy in 0..grid.y.inputs {
-        for (ix, dx) in (0..grid.x.inputs).zip(&mut pixels) {
-            let dx = &mut dx[c..c + B];
-            let mut acc = [T::ZERO; B];
-            if into == Into::Add {
-                acc.copy_from_slice(dx);
+    gather_gradient(
+        c,
+        pool,
+        into,
+        dx,
+        #[inline(always)]
+        |acc: &mut [T; B], row, column, at| {
+            let dy = &dy[at..][..B];
+            let share = T::ONE / T::from_f64(pool.tap_count(row.output, column.output) as f64);
+            for i in 0..B {
+                acc[i] += dy[i] * share;
             }
-            for row in grid.y.by_input.of(iy) {
-                for column in grid.x.by_input.of(ix) {
-                    let dy = &dy[(row.output * grid.x.outputs + column.output) * channels + c..][..B];
-                    let share = T::ONE / T::from_f64(pool.tap_count(row.output, column.output) as f64);
-                    for i in 0..B {
-                        acc[i] += dy[i] * share;
-                    }
-                }
-            }
-            dx.copy_from_slice(&acc);
-        }
-    }
+        },
+    );
 }
 
 #[inline(always)]
@@ -144,6 +137,32 @@ fn maximum<T: Real, const B: usize>(c: usize, pool: &Pool, x: &[T], y: &mut [T],
 
 #[inline(always)]
 fn maximum_gradient<T: Real, const B: usize>(c: usize, pool: &Pool, dy: &[T], taps: &[u32], into: Into, dx: &mut [T]) {
+    gather_gradient(
+        c,
+        pool,
+        into,
+        dx,
+        #[inline(always)]
+        |acc: &mut [T; B], row, column, at| {
+            let (dy, taps) = (&dy[at..][..B], &taps[at..][..B]);
+            let tap = (row.tap * pool.grid.x.taps + column.tap) as u32;
+            for i in 0..B {
+                acc[i] += if taps[i] == tap { dy[i] } else { T::ZERO };
+            }
+        },
+    );
+}
+
+/// Sums, for each input position, what `add` makes of every tap that reads it: its row, its column, and where channel `c` of
+/// the output position is.
+#[inline(always)]
+fn gather_gradient<T: Real, const B: usize>(
+    c: usize,
+    pool: &Pool,
+    into: Into,
+    dx: &mut [T],
+    add: impl Fn(&mut [T; B], &Link, &Link, usize),
+) {
     let (channels, grid) = (pool.channels, &pool.grid);
     let mut pixels = dx.chunks_exact_mut(channels);
     for iy in 0..grid.y.inputs {
@@ -155,12 +174,7 @@ fn maximum_gradient<T: Real, const B: usize>(c: usize, pool: &Pool, dy: &[T], ta
             }
             for row in grid.y.by_input.of(iy) {
                 for column in grid.x.by_input.of(ix) {
-                    let at = (row.output * grid.x.outputs + column.output) * channels + c;
-                    let (dy, taps) = (&dy[at..][..B], &taps[at..][..B]);
-                    let tap = (row.tap * grid.x.taps + column.tap) as u32;
-                    for i in 0..B {
-                        acc[i] += if taps[i] == tap { dy[i] } else { T::ZERO };
-                    }
+                    add(&mut acc, row, column, (row.output * grid.x.outputs + column.output) * channels + c);
                 }
             }
             dx.copy_from_slice(&acc);

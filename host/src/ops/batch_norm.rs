@@ -4,8 +4,8 @@ use super::lowered::{Lowered, clamp_f32};
 use super::rules::{made, whole};
 use super::training::Training;
 use super::{
-    Activation, Border, Channels, Computed, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation,
-    Rounded, Rules, Value, Zero, answers, arity, form, vector,
+    Activation, Channels, Computed, Misfit, OneValue, Operands, Operator, Rules, Value, Zero, answers, arity, form,
+    vector,
 };
 
 /// Inputs `x: [.., C]`, `gamma, beta, running_mean, running_var: [C]`; statistics over batch and positions.
@@ -57,19 +57,8 @@ impl Operator for BatchNorm {
         Rules {
             // `x * scale + (beta - mean * scale)`, where gamma is a factor of the scale.
             zero: Zero::Weights,
-            quantisation: Quantisation::Own,
-            rounded: Rounded::Clipped,
-            constants: Constants::Stay,
-            weights: None,
             one_value: OneValue::ThroughKept,
-            border: Border::Unlike,
-            in_place: InPlace::Never,
-            reads_flat: false,
-            renames: false,
-            repeats_channel: false,
-            over_nodes: false,
-            scales_rows: false,
-            folds: true,
+            ..Rules::computed()
         }
     }
 

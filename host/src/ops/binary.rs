@@ -6,8 +6,7 @@ use super::operands::Scaled;
 use super::rules::{last, whole};
 use super::training::{Arithmetic, Training};
 use super::{
-    Activation, Axis, Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation,
-    Rounded, Rules, Zero, answers, arity,
+    Activation, Axis, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Rules, Zero, answers, arity,
 };
 use niwaki_core::error::ShapeError;
 use niwaki_core::kernels::{AddInt, Broadcast, MulInt, PreluInt};
@@ -56,19 +55,11 @@ fn broadcast(inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
 fn rules() -> Rules {
     Rules {
         zero: Zero::All,
-        quantisation: Quantisation::Own,
-        rounded: Rounded::Clipped,
         constants: Constants::Quantised,
-        weights: None,
         one_value: OneValue::ThroughAlike,
-        border: Border::Unlike,
         in_place: InPlace::EitherOperand,
-        reads_flat: false,
-        renames: false,
         repeats_channel: true,
-        over_nodes: false,
-        scales_rows: false,
-        folds: true,
+        ..Rules::computed()
     }
 }
 
@@ -124,21 +115,32 @@ fn product([a, b, y]: [Scaled; 3]) -> f64 {
     a * b / y
 }
 
+/// The answers that sum, difference and product share.
+macro_rules! arithmetic {
+    ($arithmetic:ident) => {
+        fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
+            broadcast(inputs)
+        }
+
+        fn channels(&self, on: &Operands<'_>) -> Channels {
+            channels(on)
+        }
+
+        fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
+            Ok(Training::Arithmetic { arithmetic: Arithmetic::$arithmetic, activation: self.activation })
+        }
+
+        answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
+    };
+}
+
 impl Operator for Add {
     fn name(&self) -> &'static str {
         "add"
     }
 
-    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
-        broadcast(inputs)
-    }
-
     fn rules(&self) -> Rules {
         rules()
-    }
-
-    fn channels(&self, on: &Operands<'_>) -> Channels {
-        channels(on)
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
@@ -146,11 +148,7 @@ impl Operator for Add {
         lower(on, Binary::Add(clamp_f32(activation)), |of| Binary::AddInt(sum(on, of, activation)))
     }
 
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Arithmetic { arithmetic: Arithmetic::Add, activation: self.activation })
-    }
-
-    answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
+    arithmetic!(Add);
 }
 
 impl Operator for Sub {
@@ -158,16 +156,8 @@ impl Operator for Sub {
         "sub"
     }
 
-    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
-        broadcast(inputs)
-    }
-
     fn rules(&self) -> Rules {
         rules()
-    }
-
-    fn channels(&self, on: &Operands<'_>) -> Channels {
-        channels(on)
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
@@ -175,11 +165,7 @@ impl Operator for Sub {
         lower(on, Binary::Sub(clamp_f32(activation)), |of| Binary::SubInt(sum(on, of, activation)))
     }
 
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Arithmetic { arithmetic: Arithmetic::Sub, activation: self.activation })
-    }
-
-    answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
+    arithmetic!(Sub);
 }
 
 impl Operator for Mul {
@@ -187,16 +173,8 @@ impl Operator for Mul {
         "mul"
     }
 
-    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
-        broadcast(inputs)
-    }
-
     fn rules(&self) -> Rules {
         Rules { zero: Zero::Any, ..rules() }
-    }
-
-    fn channels(&self, on: &Operands<'_>) -> Channels {
-        channels(on)
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
@@ -212,11 +190,7 @@ impl Operator for Mul {
         })
     }
 
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Arithmetic { arithmetic: Arithmetic::Mul, activation: self.activation })
-    }
-
-    answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
+    arithmetic!(Mul);
 }
 
 impl Operator for Prelu {

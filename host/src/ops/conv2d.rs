@@ -2,7 +2,7 @@
 
 use super::lowered::Lowered;
 use super::training::Training;
-use super::weighted::{self, Scaling};
+use super::weighted::Scaling;
 use super::{
     Activation, Border, Channels, Misfit, Operands, Operator, Rules, Sliding, answers, arity, form, rows, vector,
 };
@@ -39,7 +39,7 @@ impl Operator for Conv2d {
     }
 
     fn rules(&self) -> Rules {
-        Rules { border: Border::Zeros, scales_rows: true, ..weighted::rules() }
+        Rules { border: Border::Zeros, scales_rows: true, ..Rules::weighted() }
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {

@@ -4,10 +4,7 @@ use super::elementwise::Unary;
 use super::lowered::Lowered;
 use super::operands::Scaled;
 use super::unary::{rescale, table};
-use super::{
-    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Zero,
-    answers,
-};
+use super::{Activation, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers};
 
 /// Input `x`: real values or quantised ones; the quantised values of the output's type and quantisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,22 +15,7 @@ pub struct Quantize;
 pub struct Dequantize;
 
 fn rules() -> Rules {
-    Rules {
-        zero: Zero::Never,
-        quantisation: Quantisation::Given,
-        rounded: Rounded::Clipped,
-        constants: Constants::Stay,
-        weights: None,
-        one_value: OneValue::Through,
-        border: Border::Unlike,
-        in_place: InPlace::Never,
-        reads_flat: false,
-        renames: false,
-        repeats_channel: false,
-        over_nodes: false,
-        scales_rows: false,
-        folds: true,
-    }
+    Rules { zero: Zero::Never, quantisation: Quantisation::Given, ..Rules::computed() }
 }
 
 /// From real values to quantised ones, back, or from quantised ones to others.

@@ -2,7 +2,7 @@
 
 use super::lowered::Lowered;
 use super::training::Training;
-use super::weighted::{self, Scaling};
+use super::weighted::Scaling;
 use super::{Activation, Channels, Misfit, Operands, Operator, Rules, answers, arity, form, vector};
 use niwaki_core::kernels;
 
@@ -34,7 +34,7 @@ impl Operator for Dense {
     }
 
     fn rules(&self) -> Rules {
-        Rules { reads_flat: true, ..weighted::rules() }
+        Rules { reads_flat: true, ..Rules::weighted() }
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {

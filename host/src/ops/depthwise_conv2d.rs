@@ -3,7 +3,7 @@
 use super::lowered::Lowered;
 use super::rules::{last, made, whole};
 use super::training::Training;
-use super::weighted::{self, Scaling};
+use super::weighted::Scaling;
 use super::{
     Activation, Border, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, Weights, Zero, answers, arity,
     form, vector,
@@ -48,7 +48,7 @@ impl Operator for DepthwiseConv2d {
             one_value: OneValue::Channelwise,
             border: Border::Zeros,
             repeats_channel: true,
-            ..weighted::rules()
+            ..Rules::weighted()
         }
     }
 

@@ -1,9 +1,8 @@
 //! Dropout, which does nothing outside training.
 
 use super::lowered::Lowered;
-use super::movement;
 use super::training::Training;
-use super::{Misfit, Operands, Operator, Quantisation, Rounded, Rules, answers, arity};
+use super::{Misfit, Operands, Operator, Rules, answers, arity};
 
 /// Input `x`; in training each element is 0 with this probability, and else divided by that of staying.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +26,7 @@ impl Operator for Dropout {
 
     /// Quantisation leaves it out first.
     fn rules(&self) -> Rules {
-        Rules { quantisation: Quantisation::Own, rounded: Rounded::Clipped, ..movement::rules() }
+        Rules::computed()
     }
 
     fn is_identity(&self, _: &Operands<'_>) -> bool {

@@ -1,9 +1,8 @@
 //! Rows by number.
 
 use super::lowered::Lowered;
-use super::movement;
 use super::rows::Nodes;
-use super::{Misfit, Operands, Operator, Quantisation, Rounded, Rules, answers, arity, form};
+use super::{Misfit, Operands, Operator, Rules, answers, arity, form};
 
 /// Inputs `x: [N, .., C]` and `rows: [Q]`, i32; output `[Q, .., C]`: the rows of `x` with these numbers, each number at
 /// least 0 and at most `N - 1`.
@@ -23,7 +22,7 @@ impl Operator for Gather {
     }
 
     fn rules(&self) -> Rules {
-        Rules { quantisation: Quantisation::Own, rounded: Rounded::Clipped, ..movement::rules() }
+        Rules::computed()
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {

@@ -5,7 +5,7 @@
 //! Core's side comes first, if a file is to name the operator: the recipe is in `core/src/ops/mod.rs`. Then:
 //! 1. Its family's file here, or a new one: a struct that holds its attributes, its operands in the doc comment, and
 //!    `impl Operator`. Every method is required; the `answers` macro states, by name, what it does not have. [`Rules`] has no
-//!    default either, but a family's file may have one that its operators start from.
+//!    default either: one of its three starting points is named, and what differs from it.
 //! 2. Here: the `mod` line, the `pub use` line and its name in the `operators` table.
 //! 3. `ops/tests/examples.rs`: an example, which the compiler asks for; every test of that folder, and every answer that can
 //!    be held against what the operator computes, then knows it.

@@ -5,8 +5,7 @@ use super::moved::{Kernel, Movement, Place, element, padded, shape};
 use super::rules::{last, whole};
 use super::training::Training;
 use super::{
-    Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Run,
-    Zero, answers, arity,
+    Channels, Constants, InPlace, Misfit, Operands, Operator, Quantisation, Rounded, Rules, Run, Zero, answers, arity,
 };
 use niwaki_core::kernels::{AXES, StridedCopy};
 use niwaki_core::ops::{Op as CoreOp, write};
@@ -55,26 +54,6 @@ pub struct Reshape {
     pub shape: Vec<usize>,
 }
 
-/// The answers of an operator whose elements are those of its operand.
-pub(super) fn rules() -> Rules {
-    Rules {
-        zero: Zero::First,
-        quantisation: Quantisation::OfOperand,
-        rounded: Rounded::Selected,
-        constants: Constants::Stay,
-        weights: None,
-        one_value: OneValue::Through,
-        border: Border::Unlike,
-        in_place: InPlace::Never,
-        reads_flat: false,
-        renames: false,
-        repeats_channel: false,
-        over_nodes: false,
-        scales_rows: false,
-        folds: true,
-    }
-}
-
 /// The shape of the one operand, whose axes core can move, and the check of attributes that have an entry for each.
 fn one_operand<'a>(inputs: &[&'a [usize]], attributes: &[(&'static str, usize)]) -> Result<&'a [usize], Misfit> {
     arity(inputs, 1..=1)?;
@@ -105,7 +84,7 @@ impl Operator for Pad {
     fn rules(&self) -> Rules {
         let is_zero = self.value == 0.0;
         let zero = if is_zero { Zero::First } else { Zero::Never };
-        Rules { zero, rounded: if is_zero { Rounded::Selected } else { Rounded::Clipped }, ..rules() }
+        Rules { zero, rounded: if is_zero { Rounded::Selected } else { Rounded::Clipped }, ..Rules::moved() }
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {
@@ -170,7 +149,7 @@ impl Operator for Concat {
     }
 
     fn rules(&self) -> Rules {
-        Rules { zero: Zero::All, quantisation: Quantisation::OfAll, constants: Constants::Refused, ..rules() }
+        Rules { zero: Zero::All, quantisation: Quantisation::OfAll, constants: Constants::Refused, ..Rules::moved() }
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {
@@ -236,7 +215,7 @@ impl Operator for Slice {
     }
 
     fn rules(&self) -> Rules {
-        rules()
+        Rules::moved()
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {
@@ -299,7 +278,7 @@ impl Operator for Transpose {
     }
 
     fn rules(&self) -> Rules {
-        rules()
+        Rules::moved()
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {
@@ -346,7 +325,7 @@ impl Operator for Reshape {
     }
 
     fn rules(&self) -> Rules {
-        Rules { in_place: InPlace::Operand, reads_flat: true, renames: true, ..rules() }
+        Rules { in_place: InPlace::Operand, reads_flat: true, renames: true, ..Rules::moved() }
     }
 
     /// The same elements in the same order: a flattening repeats the channels, and its reverse folds them.

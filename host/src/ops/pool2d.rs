@@ -2,10 +2,7 @@
 
 use super::lowered::Lowered;
 use super::training::Training;
-use super::{
-    Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Sliding, Value,
-    Zero, answers, arity, form,
-};
+use super::{Border, Misfit, Operands, Operator, Rounded, Rules, Sliding, Value, answers, arity, form};
 use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{Clamp, Pool2d, reference};
 use niwaki_core::ops::{StoredClamp, write};
@@ -38,25 +35,6 @@ fn shape(inputs: &[&[usize]], kernel: [usize; 2], sliding: &Sliding) -> Result<V
     Ok(vec![window.y.output(), window.x.output(), c])
 }
 
-fn rules(border: Border, rounded: Rounded) -> Rules {
-    Rules {
-        zero: Zero::First,
-        quantisation: Quantisation::OfOperand,
-        rounded,
-        constants: Constants::Stay,
-        weights: None,
-        one_value: OneValue::Through,
-        border,
-        in_place: InPlace::Never,
-        reads_flat: false,
-        renames: false,
-        repeats_channel: false,
-        over_nodes: false,
-        scales_rows: false,
-        folds: true,
-    }
-}
-
 fn lower(on: &Operands<'_>, kernel: [usize; 2], sliding: &Sliding) -> Result<Pool2d, Misfit> {
     let (input, channels) = on.image();
     let op = Pool2d::try_new(sliding.window(input, kernel)?, channels)?;
@@ -74,7 +52,7 @@ impl Operator for MaxPool2d {
     }
 
     fn rules(&self) -> Rules {
-        rules(Border::Lowest, Rounded::Selected)
+        Rules { border: Border::Lowest, ..Rules::moved() }
     }
 
     fn passes_factor(&self, _: usize) -> bool {
@@ -103,7 +81,7 @@ impl Operator for AveragePool2d {
 
     /// A mean with a border divides by more taps.
     fn rules(&self) -> Rules {
-        rules(Border::Unlike, Rounded::Inside)
+        Rules { rounded: Rounded::Inside, ..Rules::moved() }
     }
 
     fn passes_factor(&self, _: usize) -> bool {

@@ -4,8 +4,8 @@ use super::lowered::{Lowered, clamp_f32};
 use super::rows::{Counts, Indices, Nodes, PART_MAX, Pattern, Units, gcn_factors, quant, row_scale, whole_quant};
 use super::training::Training;
 use super::{
-    Activation, Adjacency, Border, Computed, Constants, InPlace, Misfit, OneValue, Operands, Operator, Propagation,
-    Quant, Quantisation, Rounded, Rules, Value, Zero, answers, arity, vector,
+    Activation, Adjacency, Computed, Misfit, Operands, Operator, Propagation, Quant, Rules, Value, Zero, answers,
+    arity, vector,
 };
 use niwaki_core::graph::propagate::{self, AttentionVectors};
 use niwaki_core::kernels::nodes::{MAX_SUM, Slope};
@@ -33,25 +33,6 @@ pub struct Propagate {
 pub struct KeepEdges {
     /// One an edge of the graph that the bits are for.
     pub ranks: Arc<Vec<u32>>,
-}
-
-fn rules() -> Rules {
-    Rules {
-        zero: Zero::First,
-        quantisation: Quantisation::Own,
-        rounded: Rounded::Clipped,
-        constants: Constants::Stay,
-        weights: None,
-        one_value: OneValue::Through,
-        border: Border::Unlike,
-        in_place: InPlace::Never,
-        reads_flat: false,
-        renames: false,
-        repeats_channel: false,
-        over_nodes: true,
-        scales_rows: true,
-        folds: true,
-    }
 }
 
 impl Operator for Propagate {
@@ -88,7 +69,7 @@ impl Operator for Propagate {
     }
 
     fn rules(&self) -> Rules {
-        rules()
+        Rules { over_nodes: true, scales_rows: true, ..Rules::computed() }
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
@@ -234,7 +215,7 @@ impl Operator for KeepEdges {
     }
 
     fn rules(&self) -> Rules {
-        Rules { zero: Zero::Never, over_nodes: false, scales_rows: false, ..rules() }
+        Rules { zero: Zero::Never, ..Rules::computed() }
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {

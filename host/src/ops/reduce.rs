@@ -3,10 +3,7 @@
 use super::lowered::Lowered;
 use super::operands::Scaled;
 use super::training::Training;
-use super::{
-    Border, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Padding, Quantisation, Rounded, Rules,
-    Sliding, Value, Zero, answers, arity,
-};
+use super::{Channels, Misfit, Operands, Operator, Padding, Rules, Sliding, Value, Zero, answers, arity};
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{self, Reduce, ReduceInt, reference};
@@ -50,25 +47,6 @@ fn shape(inputs: &[&[usize]], axes: &[usize], keep: bool) -> Result<Vec<usize>, 
     }
 }
 
-fn rules() -> Rules {
-    Rules {
-        zero: Zero::First,
-        quantisation: Quantisation::Own,
-        rounded: Rounded::Clipped,
-        constants: Constants::Stay,
-        weights: None,
-        one_value: OneValue::Through,
-        border: Border::Unlike,
-        in_place: InPlace::Never,
-        reads_flat: false,
-        renames: false,
-        repeats_channel: false,
-        over_nodes: false,
-        scales_rows: false,
-        folds: true,
-    }
-}
-
 /// Channels are handed on unless they are reduced.
 fn channels(on: &Operands<'_>, axes: &[usize]) -> Channels {
     let last = on.x().shape.len().checked_sub(1);
@@ -94,7 +72,7 @@ impl Operator for Mean {
     }
 
     fn rules(&self) -> Rules {
-        rules()
+        Rules::computed()
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {
@@ -137,7 +115,7 @@ impl Operator for Sum {
     }
 
     fn rules(&self) -> Rules {
-        rules()
+        Rules::computed()
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {
@@ -164,7 +142,7 @@ impl Operator for ArgMax {
     }
 
     fn rules(&self) -> Rules {
-        Rules { zero: Zero::Never, ..rules() }
+        Rules { zero: Zero::Never, ..Rules::computed() }
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {

@@ -2,7 +2,6 @@
 
 use super::lowered::{Lowered, Movement};
 use super::moved::{Kernel, Place};
-use super::movement;
 use super::training::Training;
 use super::{Grid, Misfit, Operands, Operator, Rounded, Rules, answers, arity, form};
 use niwaki_core::error::ShapeError;
@@ -61,7 +60,7 @@ impl Operator for ResizeNearest {
     }
 
     fn rules(&self) -> Rules {
-        movement::rules()
+        Rules::moved()
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
@@ -96,7 +95,7 @@ impl Operator for ResizeBilinear {
     }
 
     fn rules(&self) -> Rules {
-        Rules { rounded: Rounded::Inside, ..movement::rules() }
+        Rules { rounded: Rounded::Inside, ..Rules::moved() }
     }
 
     fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {

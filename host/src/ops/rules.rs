@@ -2,7 +2,8 @@
 
 use super::{Operands, Tensor};
 
-/// What an operator answers whatever its operands are. There is no default: a new operator decides each of them.
+/// What an operator answers whatever its operands are. There is no default: an operator says which of three it starts from,
+/// [`Rules::computed`], [`Rules::moved`] or [`Rules::weighted`], and where it differs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rules {
     /// When the result is zero.
@@ -33,6 +34,40 @@ pub struct Rules {
     pub scales_rows: bool,
     /// Whether the result is a constant where all operands are.
     pub folds: bool,
+}
+
+impl Rules {
+    /// New values, made channel by channel of those of operand 0: zero of zero, over a range of their own, in memory of
+    /// their own.
+    pub(super) fn computed() -> Self {
+        Self {
+            zero: Zero::First,
+            quantisation: Quantisation::Own,
+            rounded: Rounded::Clipped,
+            constants: Constants::Stay,
+            weights: None,
+            one_value: OneValue::Through,
+            border: Border::Unlike,
+            in_place: InPlace::Never,
+            reads_flat: false,
+            renames: false,
+            repeats_channel: false,
+            over_nodes: false,
+            scales_rows: false,
+            folds: true,
+        }
+    }
+
+    /// The values of operand 0 in other places, quantised as they are.
+    pub(super) fn moved() -> Self {
+        Self { quantisation: Quantisation::OfOperand, rounded: Rounded::Selected, ..Self::computed() }
+    }
+
+    /// A layer whose filters sum over all channels.
+    pub(super) fn weighted() -> Self {
+        let weights = Some(Weights::Filters);
+        Self { zero: Zero::Weights, weights, one_value: OneValue::Filters, ..Self::computed() }
+    }
 }
 
 /// When the result of an operator is exactly zero.

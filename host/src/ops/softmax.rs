@@ -2,10 +2,7 @@
 
 use super::lowered::Lowered;
 use super::training::Training;
-use super::{
-    Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Value, Zero,
-    answers,
-};
+use super::{Misfit, Operands, Operator, Quantisation, Rounded, Rules, Value, Zero, answers};
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{self, SoftmaxInt8, SoftmaxInt16, reference};
 
@@ -23,17 +20,7 @@ impl Operator for Softmax {
             zero: Zero::Never,
             quantisation: Quantisation::Fixed { scale: 1.0 / 256.0, zero_point: -128 },
             rounded: Rounded::Inside,
-            constants: Constants::Stay,
-            weights: None,
-            one_value: OneValue::Through,
-            border: Border::Unlike,
-            in_place: InPlace::Never,
-            reads_flat: false,
-            renames: false,
-            repeats_channel: false,
-            over_nodes: false,
-            scales_rows: false,
-            folds: true,
+            ..Rules::computed()
         }
     }
 

@@ -4,8 +4,7 @@ use super::lowered::{Lowered, clamp_f32};
 use super::rows::{Nodes, Pattern, Units, int8, quant, real_bias, row_scale};
 use super::training::Training;
 use super::{
-    Activation, Border, Computed, Constants, Features, InPlace, Misfit, OneValue, Operands, Operator, Quantisation,
-    Rounded, Rules, Value, Worth, Zero, answers, arity, form, vector,
+    Activation, Computed, Features, Misfit, Operands, Operator, Rules, Value, Worth, Zero, answers, arity, form, vector,
 };
 use niwaki_core::graph::propagate;
 use niwaki_core::num::quantize_i8;
@@ -42,20 +41,11 @@ impl Operator for SparseDense {
     fn rules(&self) -> Rules {
         Rules {
             zero: Zero::All,
-            quantisation: Quantisation::Own,
-            rounded: Rounded::Clipped,
-            constants: Constants::Stay,
-            weights: None,
-            one_value: OneValue::Through,
-            border: Border::Unlike,
-            in_place: InPlace::Never,
-            reads_flat: false,
-            renames: false,
-            repeats_channel: false,
             over_nodes: true,
             scales_rows: true,
             // The features of a graph are constant, and a network over them is still to be computed where it runs.
             folds: false,
+            ..Rules::computed()
         }
     }
 

@@ -1,7 +1,7 @@
 //! Transposed convolution.
 
 use super::lowered::Lowered;
-use super::weighted::{self, Scaling};
+use super::weighted::Scaling;
 use super::{
     Activation, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, Weights, answers, arity, form, vector,
 };
@@ -48,7 +48,7 @@ impl Operator for TransposeConv2d {
     }
 
     fn rules(&self) -> Rules {
-        Rules { weights: Some(Weights::Scattered), one_value: OneValue::Unknown, ..weighted::rules() }
+        Rules { weights: Some(Weights::Scattered), one_value: OneValue::Unknown, ..Rules::weighted() }
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {

@@ -4,10 +4,7 @@ use super::elementwise::Unary;
 use super::lowered::{Lowered, clamp_codes, clamp_f32};
 use super::operands::Scaled;
 use super::training::{Function, Training};
-use super::{
-    Activation, Border, Constants, InPlace, Misfit, OneValue, Operands, Operator, Quantisation, Rounded, Rules, Zero,
-    answers,
-};
+use super::{Activation, InPlace, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers};
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{self, Affine, LeakyReluInt, Lookup, Rescale, Steps};
 use niwaki_core::num::{Multiplier, Rounding};
@@ -37,22 +34,7 @@ pub struct HardSwish;
 
 /// The answers of an operator that makes zero of zero.
 fn rules() -> Rules {
-    Rules {
-        zero: Zero::First,
-        quantisation: Quantisation::Own,
-        rounded: Rounded::Clipped,
-        constants: Constants::Stay,
-        weights: None,
-        one_value: OneValue::Through,
-        border: Border::Unlike,
-        in_place: InPlace::Operand,
-        reads_flat: false,
-        renames: false,
-        repeats_channel: false,
-        over_nodes: false,
-        scales_rows: false,
-        folds: true,
-    }
+    Rules { in_place: InPlace::Operand, ..Rules::computed() }
 }
 
 impl Operator for Clamp {

@@ -1,35 +1,12 @@
 //! What the operators with weights share: how sums become outputs, their evaluation, and their answers.
 
 use super::lowered::{Lowered, clamp_codes, clamp_f32};
-use super::{
-    Activation, Border, Constants, Data, InPlace, Misfit, OneValue, Operands, Quantisation, Rounded, Rules, Value,
-    Weights, Zero,
-};
+use super::{Activation, Data, Misfit, Operands, Value};
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{Arithmetic, Clamp, Float16, Float32, Int8, Int16x8, reference};
 use niwaki_core::num::{Multiplier, Rounding};
 use std::marker::PhantomData;
-
-/// The answers of a layer whose filters sum over all channels; others differ from them where they say so.
-pub(super) fn rules() -> Rules {
-    Rules {
-        zero: Zero::Weights,
-        quantisation: Quantisation::Own,
-        rounded: Rounded::Clipped,
-        constants: Constants::Stay,
-        weights: Some(Weights::Filters),
-        one_value: OneValue::Filters,
-        border: Border::Unlike,
-        in_place: InPlace::Never,
-        reads_flat: false,
-        renames: false,
-        repeats_channel: false,
-        over_nodes: false,
-        scales_rows: false,
-        folds: true,
-    }
-}
 
 /// How a weighted operator turns an accumulator into an output.
 #[derive(Debug, Clone, PartialEq)]
