@@ -1,6 +1,7 @@
 //! `niwaki compare`: methods beside each other.
 
-use super::{CliError, DeviceArg, print, print_json, progress::Progress, train};
+use super::training_run::{TrainingArgs, stop_on_ctrl_c, threads};
+use super::{CliError, print, print_json, progress::Progress};
 use crate::chip::Activity;
 use crate::io::format;
 use crate::pipeline;
@@ -30,18 +31,11 @@ pub(super) struct CompareArgs {
     /// Change a value of the recipe for all cells, as in --set train.epochs=3; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// Where proximal steps run
-    #[arg(long, value_enum, default_value = "auto")]
-    device: DeviceArg,
     /// The folder of all runs and of the table; what is finished there is not done again [default: runs/compare-RECIPE]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Threads; the result does not depend on them [default: all cores]
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print one JSON object and nothing else on standard output
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    training: TrainingArgs,
 }
 
 pub(super) fn compare(args: CompareArgs) -> Result<(), CliError> {
@@ -56,14 +50,14 @@ pub(super) fn compare(args: CompareArgs) -> Result<(), CliError> {
     let recipe = Recipe::load(&args.recipe, &sets)?;
     let stem = args.recipe.file_stem().unwrap_or_default().to_string_lossy();
     let dir = args.out.unwrap_or_else(|| Path::new("runs").join(format!("compare-{stem}")));
-    let stop = train::stop_on_ctrl_c()?;
-    let threads = train::threads(args.threads);
-    let options = Options { dir: &dir, threads, device: args.device.device()?, stop: &stop };
+    let stop = stop_on_ctrl_c()?;
+    let TrainingArgs { device, threads: asked, json } = args.training;
+    let options = Options { dir: &dir, threads: threads(asked), device: device.device()?, stop: &stop };
     let mut progress = Progress::new(false);
     let comparison = run(&recipe, &options, &mut |event| tell(&mut progress, event));
     progress.finish();
     let comparison = comparison?;
-    if args.json {
+    if json {
         print_json(&comparison.to_json())?
     } else {
         print_table(&dir, &comparison)?

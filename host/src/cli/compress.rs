@@ -1,6 +1,6 @@
 //! `niwaki compress`: sparsify and quantise the dense network of a run, or an imported one.
 
-use super::{CliError, DeviceArg, model::input_arrays, print, print_json, train};
+use super::{CliError, model::input_arrays, print, print_json, training_run::TrainingArgs};
 use crate::io::format;
 use crate::io::npy;
 use crate::pipeline::{RECIPE_FILE, imported::quantize_imported};
@@ -40,21 +40,14 @@ pub(super) struct CompressArgs {
     /// Change a value of the recipe, as in --set sparsity.finetune_epochs=3; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// Where proximal steps run
-    #[arg(long, value_enum, default_value = "auto")]
-    device: DeviceArg,
     /// The folder of the new run, or of the model [default: runs/NAME-METHOD-KEEP-seedN or runs/NAME-T]
     #[arg(long)]
     out: Option<PathBuf>,
     /// The same as --set train.seed=N
     #[arg(long)]
     seed: Option<u64>,
-    /// Threads; the result does not depend on them [default: all cores]
-    #[arg(long)]
-    threads: Option<usize>,
-    /// Print one JSON object and nothing else on standard output
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    training: TrainingArgs,
 }
 
 /// `--quantize`
@@ -84,9 +77,7 @@ pub(super) fn compress(args: CompressArgs) -> Result<(), CliError> {
     }
     let recipe = recipe(&args)?;
     let dir = args.out.unwrap_or_else(|| Path::new("runs").join(name(&args.network, &recipe)));
-    let run = train::Run { dir: &dir, threads: args.threads, chip: None, verbose: false };
-    let finished = run.go(&recipe, args.device)?;
-    train::show(&dir, &finished, args.json)
+    args.training.run(&recipe, &dir)
 }
 
 /// The recipe of the run, or the default one for a file, with the network as it is and what the arguments ask for.
@@ -143,7 +134,7 @@ fn quantize_file(args: &CompressArgs, weights: WeightsArg, data: &Path) -> Resul
     let stem = args.network.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let dir = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("{stem}-{}", weights.name())));
     let quantized = quantize_imported(&recipe, &samples(data)?, &dir)?;
-    if args.json {
+    if args.training.json {
         return print_json(&serde_json::to_value(&quantized).unwrap_or_default());
     }
     if !quantized.four_bits.is_empty() {

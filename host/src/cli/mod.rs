@@ -10,6 +10,7 @@ mod import;
 mod model;
 mod progress;
 mod train;
+mod training_run;
 
 pub use error::CliError;
 
