@@ -4,10 +4,11 @@ mod movement;
 mod number_formats;
 
 use super::*;
-use crate::graph::{Activation, Op};
+use crate::graph::{Activation, Data, Op, Role, TensorId};
 use crate::ops;
 use crate::quantize::{Calibration, post_training};
 use crate::{export::read::describe, zoo};
+use niwaki_core::format::{ALIGN, DType};
 
 fn quantized(name: &str, input: [usize; 3]) -> Graph {
     let graph = zoo::by_name(name).expect("in the zoo").build(&input, 10, 1).expect("fits");

@@ -1,17 +1,12 @@
-//! Operators that move elements: borders, concatenation, slices, transposition, other shapes.
+//! Operators that move the elements of one operand: borders, slices, transposition.
 
 use super::lowered::Lowered;
-use super::moved::{Kernel, Movement, Place, element, padded, shape};
-use super::rules::{last, whole};
+use super::moved::{Kernel, Movement, Place, element, padded};
+use super::rules::last;
 use super::training::Training;
-use super::{
-    Channels, Constants, InPlace, Misfit, Operands, Operator, Quantisation, Rounded, Rules, Run, Zero, answers, arity,
-};
+use super::{Channels, Misfit, Operands, Operator, Rounded, Rules, Run, Zero, answers, arity};
 use niwaki_core::kernels::{AXES, StridedCopy};
 use niwaki_core::ops::{Op as CoreOp, write};
-
-/// Operands that one concatenation in a file takes.
-const CONCAT_OPERANDS: usize = 6;
 
 /// Input `x`; borders of one value.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,13 +15,6 @@ pub struct Pad {
     pub pads: Vec<[usize; 2]>,
     /// The real value of the border.
     pub value: f32,
-}
-
-/// Inputs one after the other along `axis`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Concat {
-    /// The axis.
-    pub axis: usize,
 }
 
 /// Input `x`; `size` elements of each axis from `begin` on, `stride` apart (negative: backwards).
@@ -47,13 +35,6 @@ pub struct Transpose {
     pub order: Vec<usize>,
 }
 
-/// Input `x`; the same elements in another shape.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reshape {
-    /// The new per-sample shape.
-    pub shape: Vec<usize>,
-}
-
 /// The shape of the one operand, whose axes core can move, and the check of attributes that have an entry for each.
 fn one_operand<'a>(inputs: &[&'a [usize]], attributes: &[(&'static str, usize)]) -> Result<&'a [usize], Misfit> {
     arity(inputs, 1..=1)?;
@@ -66,7 +47,7 @@ fn one_operand<'a>(inputs: &[&'a [usize]], attributes: &[(&'static str, usize)])
 }
 
 /// Checks that operand 0 does not have more axes than core moves.
-fn movable(inputs: &[&[usize]]) -> Result<(), Misfit> {
+pub(super) fn movable(inputs: &[&[usize]]) -> Result<(), Misfit> {
     let rank = inputs[0].len();
     if rank > AXES { Err(Misfit::Rank { rank, most: AXES }) } else { Ok(()) }
 }
@@ -120,80 +101,6 @@ impl Pad {
         write::pad(&mut place.params, &before, word);
         let op = StridedCopy::place(place.from, padded(&before, [0; AXES]), place.to, place.bytes)?;
         Ok(place.done(CoreOp::Pad, Kernel::Pad(op, border)))
-    }
-}
-
-impl Operator for Concat {
-    fn name(&self) -> &'static str {
-        "concat"
-    }
-
-    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
-        if !(1..=CONCAT_OPERANDS).contains(&inputs.len()) {
-            return Err(Misfit::TooMany { most: CONCAT_OPERANDS, got: inputs.len() });
-        }
-        movable(inputs)?;
-        let (axis, mut shape) = (self.axis, inputs[0].to_vec());
-        if axis >= shape.len() {
-            return Err(Misfit::Axis { axis, rank: shape.len() });
-        }
-        shape[axis] = 0;
-        for input in inputs {
-            let fits = input.len() == shape.len() && (0..shape.len()).all(|a| a == axis || shape[a] == input[a]);
-            if !fits {
-                return Err(Misfit::Beside { axis });
-            }
-            shape[axis] += input[axis];
-        }
-        Ok(shape)
-    }
-
-    fn rules(&self) -> Rules {
-        Rules { zero: Zero::All, quantisation: Quantisation::OfAll, constants: Constants::Refused, ..Rules::moved() }
-    }
-
-    fn channels(&self, on: &Operands<'_>) -> Channels {
-        let all = 0..on.inputs.len();
-        let runs = if self.axis + 1 == on.x().shape.len() {
-            let mut to = 0;
-            let place = |operand: usize| {
-                let channels = last(on.inputs[operand]);
-                to += channels;
-                Run { operand, from: 0, to: to - channels, channels }
-            };
-            all.map(place).collect()
-        } else {
-            all.map(|operand| whole(on, operand)).collect()
-        };
-        Channels { runs: Some(runs), axes: Vec::new() }
-    }
-
-    fn is_identity(&self, on: &Operands<'_>) -> bool {
-        on.inputs.len() == 1
-    }
-
-    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
-        self.movement(on).map(Lowered::Movement)
-    }
-
-    fn train(&self, on: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Movement { movement: self.movement(on)?, border: 0.0 })
-    }
-
-    answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
-}
-
-impl Concat {
-    /// Where its elements go.
-    fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
-        let mut place = Place::new(on)?;
-        write::concat(&mut place.params, self.axis);
-        let (mut at, mut copies) = ([0; AXES], Vec::new());
-        for operand in &on.inputs {
-            copies.push(StridedCopy::place(shape(&operand.shape), at, place.to, place.bytes)?);
-            at[self.axis] += operand.shape[self.axis];
-        }
-        Ok(place.done(CoreOp::Concat, Kernel::Copies(copies)))
     }
 }
 
@@ -309,65 +216,4 @@ impl Transpose {
         let op = StridedCopy::transpose(place.from, padded(&self.order, [0, 1, 2, 3]), place.bytes)?;
         Ok(place.done(CoreOp::Transpose, Kernel::Copies(vec![op])))
     }
-}
-
-impl Operator for Reshape {
-    fn name(&self) -> &'static str {
-        "reshape"
-    }
-
-    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
-        arity(inputs, 1..=1)?;
-        if self.shape.iter().product::<usize>() != inputs[0].iter().product::<usize>() {
-            return Err(Misfit::Elements { shape: self.shape.clone() });
-        }
-        Ok(self.shape.clone())
-    }
-
-    fn rules(&self) -> Rules {
-        Rules { in_place: InPlace::Operand, reads_flat: true, renames: true, ..Rules::moved() }
-    }
-
-    /// The same elements in the same order: a flattening repeats the channels, and its reverse folds them.
-    fn channels(&self, on: &Operands<'_>) -> Channels {
-        let (from, to) = (last(on.x()), last(on.output));
-        let runs = if to.is_multiple_of(from) {
-            let run = |to| Run { operand: 0, from: 0, to, channels: from };
-            Some((0..to).step_by(from).map(run).collect())
-        } else if from.is_multiple_of(to) {
-            let run = |from| Run { operand: 0, from, to: 0, channels: to };
-            Some((0..from).step_by(to).map(run).collect())
-        } else {
-            None
-        };
-        Channels { runs, axes: Vec::new() }
-    }
-
-    fn is_identity(&self, _: &Operands<'_>) -> bool {
-        true
-    }
-
-    fn passes_factor(&self, _: usize) -> bool {
-        true
-    }
-
-    fn keep_channels(&mut self, _: &[bool]) {}
-
-    /// All axes stay but the last, which takes what there is.
-    fn refit(&mut self, elements: usize) {
-        if let Some((last, rest)) = self.shape.split_last_mut() {
-            *last = elements / rest.iter().product::<usize>().max(1);
-        }
-    }
-
-    fn lower(&self, on: &Operands<'_>) -> Result<Lowered, Misfit> {
-        on.keeps_quantisation()?;
-        Ok(Lowered::Reshape)
-    }
-
-    fn train(&self, _: &Operands<'_>) -> Result<Training, Misfit> {
-        Ok(Training::Rename)
-    }
-
-    answers!(no_macs, no_activation, no_window, evaluated_as_lowered);
 }

@@ -1,58 +1,22 @@
 //! The choice: all candidates of all layers, and the front of what no other choice beats in flash and instructions.
 
+mod front;
+mod layers;
+mod shortfall;
+
 use super::cost::{CostTable, Work};
-use super::plan::{Candidate, LayerPlan, Needs, Plan, Shortfall};
-use crate::export::{ExportError, Layout, PLAIN, export_with, pack_layer, plain_layer};
-use crate::graph::{Graph, Node};
+use super::plan::{LayerPlan, Needs, Plan};
+use crate::export::{ExportError, Layout, export_with};
+use crate::graph::Graph;
 use crate::hardware::Isa;
 use crate::io::AlignedBytes;
-use crate::io::format;
 use crate::plan::limits::{Least, Limits};
 use crate::plan::{Arena, Memory, plan};
-use niwaki_core::format::{ALIGN, Model, TENSOR_BYTES, crc32};
+use front::Point;
+use layers::{LayerOptions, options};
+use niwaki_core::format::{ALIGN, Model, crc32};
 use niwaki_core::ops::{self, OpCode};
 use std::collections::BTreeSet;
-
-/// A layer and what it can be.
-struct LayerOptions {
-    node: usize,
-    layouts: Vec<Option<Layout>>,
-    codes: Vec<OpCode>,
-    memory: Vec<Memory>,
-    candidates: Vec<Candidate>,
-}
-
-/// A choice for some layers; the others are 0.
-#[derive(Clone)]
-struct Point {
-    bytes: u64,
-    instructions: u64,
-    chosen: Chosen,
-}
-
-/// Points of a front that are kept, those that lie evenly: with fewer the front is exact.
-const FRONT_MAX: usize = 1024;
-
-/// Those of `points`, each with its bytes and instructions, that no other beats in both, by rising bytes.
-fn unbeaten<T>(mut points: Vec<(u64, u64, T)>) -> Vec<(u64, u64, T)> {
-    points.sort_by_key(|&(bytes, instructions, _)| (bytes, instructions));
-    let mut least = u64::MAX;
-    points.retain(|&(_, instructions, _)| {
-        let better = instructions < least;
-        least = least.min(instructions);
-        better
-    });
-    let steps = points.len().saturating_sub(1);
-    if points.len() > FRONT_MAX {
-        let mut n = 0;
-        points.retain(|_| {
-            let kept = n * (FRONT_MAX - 1) % steps < FRONT_MAX - 1;
-            n += 1;
-            kept
-        });
-    }
-    points
-}
 
 pub(super) struct Planner<'a> {
     graph: &'a Graph,
@@ -214,60 +178,6 @@ impl<'a> Planner<'a> {
         self.front.iter().find(fits).map(|point| point.chosen.clone())
     }
 
-    /// All choices that no other beats in both flash and instructions.
-    ///
-    /// Layers of one kind share kernels, and a kernel is linked once however many layers run on it: for every set of
-    /// kernels of a kind the front of its layers, then the front of all sets, then that of all kinds together.
-    fn front(&self) -> Vec<Point> {
-        let program = self.table.code_bytes(self.fixed_codes.iter().copied());
-        let nothing = vec![0; self.layers.len()];
-        let start = Point {
-            bytes: self.fixed_bytes + program,
-            instructions: self.fixed_instructions as u64,
-            chosen: nothing.clone(),
-        };
-        let kinds: BTreeSet<OpCode> = self.layers.iter().map(|layer| layer.codes[0]).collect();
-        kinds.into_iter().fold(vec![start], |front, kind| {
-            let layers: Vec<usize> = (0..self.layers.len()).filter(|&l| self.layers[l].codes[0] == kind).collect();
-            let codes: BTreeSet<OpCode> = layers.iter().flat_map(|&l| self.layers[l].codes.iter().copied()).collect();
-            let codes = Vec::from_iter(codes);
-            let sets = (1_usize..1 << codes.len()).filter(|set| set.count_ones() as usize <= layers.len());
-            let of_set = |set: usize| {
-                let codes: Vec<OpCode> = (0..codes.len()).filter(|c| set >> c & 1 == 1).map(|c| codes[c]).collect();
-                let kernels = self.table.code_bytes(codes.iter().copied()) - self.table.base_code_bytes;
-                let first = vec![Point { bytes: kernels, instructions: 0, chosen: nothing.clone() }];
-                layers.iter().fold(first, |points, &l| self.with_layer(&points, l, &codes))
-            };
-            let all = sets.flat_map(of_set).map(|point| (point.bytes, point.instructions, point));
-            let of_kind: Vec<Point> = unbeaten(all.collect()).into_iter().map(|(.., point)| point).collect();
-            let pairs = front.iter().flat_map(|a| of_kind.iter().map(move |b| (a, b)));
-            let sums = pairs.map(|(a, b)| (a.bytes + b.bytes, a.instructions + b.instructions, (a, b)));
-            let both = |a: &Point, b: &Point| a.chosen.iter().zip(&b.chosen).map(|(a, b)| a + b).collect();
-            let joined = unbeaten(sums.collect()).into_iter();
-            joined.map(|(bytes, instructions, (a, b))| Point { bytes, instructions, chosen: both(a, b) }).collect()
-        })
-    }
-
-    /// `points` with each candidate of a layer that runs on one of these kernels and has room in RAM.
-    fn with_layer(&self, points: &[Point], l: usize, codes: &[OpCode]) -> Vec<Point> {
-        let layer = &self.layers[l];
-        let usable = |c: &usize| layer.candidates[*c].fits_ram && codes.contains(&layer.codes[*c]);
-        let usable: Vec<usize> = (0..layer.candidates.len()).filter(usable).collect();
-        let pairs = points.iter().flat_map(|point| usable.iter().map(move |&c| (point, c)));
-        let sums = pairs.map(|(point, c)| {
-            let candidate = &layer.candidates[c];
-            (point.bytes + candidate.bytes, point.instructions + candidate.instructions, (point, c))
-        });
-        let joined = unbeaten(sums.collect()).into_iter();
-        joined
-            .map(|(bytes, instructions, (point, c))| {
-                let mut chosen = point.chosen.clone();
-                chosen[l] = c;
-                Point { bytes, instructions, chosen }
-            })
-            .collect()
-    }
-
     pub(super) fn export(&self, chosen: &Chosen, limits: &Limits) -> Result<(AlignedBytes, Arena, Plan), ExportError> {
         let (file, arena) = export_with(self.graph, Isa::Portable, &self.layouts(chosen))?;
         let needs = Needs {
@@ -292,151 +202,6 @@ impl<'a> Planner<'a> {
         };
         Ok((file, arena, plan))
     }
-
-    /// The plan whose worst excess is least, and what would have to give.
-    pub(super) fn shortfall(&self, found: Plan, limits: &Limits) -> Result<Shortfall, ExportError> {
-        let mut remedies = Vec::new();
-        let mut plans = vec![found];
-        if let Some(flash) = limits.flash {
-            match self.least_instructions(Some(flash)) {
-                Some(chosen) => {
-                    let plan = self.export(&chosen, limits)?.2;
-                    remedies.extend(limits.instructions.filter(|&limit| plan.needs.instructions > limit).map(|_| {
-                        let flash = format::bytes(flash);
-                        format!("with {flash} of flash: allow {} instructions", format::exact(plan.needs.instructions))
-                    }));
-                    plans.push(plan);
-                }
-                None => remedies.push(format!(
-                    "at least {} of flash: the smallest layouts need as much",
-                    format::bytes(self.flash(&self.smallest))
-                )),
-            }
-        }
-        if let Some(instructions) = limits.instructions {
-            match self.least_flash(Some(instructions)) {
-                Some(chosen) => {
-                    let plan = self.export(&chosen, limits)?.2;
-                    remedies.extend(limits.flash.filter(|&limit| plan.needs.flash > limit).map(|_| {
-                        let count = format::exact(instructions);
-                        format!("within {count} instructions: allow {} of flash", format::bytes(plan.needs.flash))
-                    }));
-                    plans.push(plan);
-                }
-                None => {
-                    let fastest = self.least_instructions(None).map(|chosen| self.instructions(&chosen));
-                    let fewest = format::exact(fastest.unwrap_or(0));
-                    remedies.push(format!("at least {fewest} instructions: the fastest layouts take as many"));
-                }
-            }
-        }
-        remedies.extend(self.smaller_weights(limits));
-        let excess = |plan: &Plan| plan.needs.excess(limits);
-        let closest = plans.into_iter().min_by(|a, b| excess(a).total_cmp(&excess(b)));
-        let Some(closest) = closest else { unreachable!("the plan that was found is one") };
-        Ok(Shortfall { closest, remedies })
-    }
-
-    /// What pruning or fewer bits would have to bring.
-    fn smaller_weights(&self, limits: &Limits) -> Vec<String> {
-        let mut remedies = Vec::new();
-        let (flash, least) = (self.flash(&self.smallest), self.least_instructions(None));
-        if let Some(limit) = limits.flash.filter(|&limit| limit < flash) {
-            let (weights, over) = (self.bytes(&self.smallest), flash - limit);
-            if over < weights {
-                let share = 100 * (weights - over) / weights;
-                remedies.push(format!(
-                    "or prune: the weights may take {share} % of the {} that they take now",
-                    format::bytes(weights)
-                ));
-            } else {
-                remedies
-                    .push(format!("pruning alone will not do: {} are code and tables", format::bytes(flash - weights)));
-            }
-            let four = |layer: &LayerOptions| {
-                [Layout::Int4, Layout::Codebook].iter().any(|&layout| layer.layouts.contains(&Some(layout)))
-            };
-            if !self.layers.iter().any(four) {
-                remedies.push(
-                    "or quantise to four bits: quantize.weights = \"int4\" or \"codebook\" halves the weights".into(),
-                );
-            }
-        }
-        let fewest = least.map_or(0, |chosen| self.instructions(&chosen));
-        if let Some(limit) = limits.instructions.filter(|&limit| limit < fewest) {
-            let share = 100 * limit / fewest.max(1);
-            remedies.push(format!(
-                "or prune to {share} % of the instructions: sparsity.budget = {{ instructions = {limit} }}"
-            ));
-        }
-        remedies
-    }
-}
-
-impl LayerOptions {
-    /// Why a candidate was taken.
-    fn why(&self, chosen: usize, limits: &Limits) -> String {
-        let taken = &self.candidates[chosen];
-        let others = || self.candidates.iter().enumerate().filter(|(c, _)| *c != chosen).map(|(_, other)| other);
-        let Some(rival) = others().min_by_key(|c| (c.instructions, c.bytes)) else {
-            return "the only layout that it has".into();
-        };
-        let (name, instructions) = (&rival.layout, format::exact(rival.instructions));
-        if taken.instructions <= rival.instructions {
-            return format!("fewest instructions; {name} would take {instructions}");
-        }
-        if !rival.fits_ram {
-            return format!("{name} would take {instructions} instructions, but more RAM than there is");
-        }
-        let more = format::exact(taken.instructions - rival.instructions);
-        match (rival.bytes > taken.bytes, limits.least) {
-            (true, Least::Instructions) => {
-                let saved = format::bytes(rival.bytes - taken.bytes);
-                format!("{more} instructions more than {name} for {saved} less: the flash is short")
-            }
-            (true, Least::Flash) => {
-                let saved = format::bytes(rival.bytes - taken.bytes);
-                format!("{saved} less than {name} for {more} instructions more")
-            }
-            (false, _) => {
-                format!("{more} instructions more than {name}, whose kernel would cost more flash than it saves")
-            }
-        }
-    }
-}
-
-/// The candidates of a node; none for one without int8 weights.
-fn options(graph: &Graph, n: usize, node: &Node, table: &CostTable) -> Result<LayerOptions, ExportError> {
-    let mut options = LayerOptions { node: n, layouts: vec![], codes: vec![], memory: vec![], candidates: vec![] };
-    let Some((code, constants)) = plain_layer(graph, node)? else { return Ok(options) };
-    let mut add = |layout: Option<Layout>, code, bytes: &[usize], memory: Memory, work: &Work| {
-        let Some(instructions) = table.instructions(code, work) else { return };
-        options.layouts.push(layout);
-        options.codes.push(code);
-        options.memory.push(memory);
-        options.candidates.push(Candidate {
-            layout: layout.map_or(PLAIN, Layout::name).into(),
-            bytes: bytes.iter().map(|bytes| (bytes.next_multiple_of(ALIGN) + TENSOR_BYTES) as u64).sum(),
-            instructions: instructions as u64,
-            scratch_bytes: memory.scratch_bytes as u64,
-            fits_ram: true,
-        });
-    };
-    add(None, code, &constants, Memory::plain(node), &Work::of(graph, node, None));
-    let mut dense = None;
-    for layout in Layout::PACKED {
-        let Ok(packed) = pack_layer(graph, node, layout) else { continue };
-        let bytes: Vec<usize> = packed.constants.iter().map(|constant| constant.bytes.len()).collect();
-        // What is larger than the dense layer leaves out too little to be worth its indices: the instructions that it saves
-        // go into cycles of loads and branches (ResNet-8 in whole blocks: 5 % fewer instructions, 15 % more cycles).
-        if layout == Layout::Tiled {
-            dense = Some(packed.bytes());
-        } else if dense.is_some_and(|dense| packed.bytes() > dense) {
-            continue;
-        }
-        add(Some(layout), packed.code, &bytes, packed.memory, &Work::of(graph, node, Some(&packed)));
-    }
-    Ok(options)
 }
 
 #[cfg(test)]

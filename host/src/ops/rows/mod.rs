@@ -4,9 +4,11 @@
 //! quantised values are those of `g_j x_j`, and the propagation only adds them. Who writes the tensor scales each row by
 //! that factor.
 
+mod constants;
 mod forms;
 
-pub use forms::{Counts, Indices, Nodes, Pattern, Scale};
+pub use constants::{Counts, Indices, Pattern, Scale};
+pub use forms::Nodes;
 
 use super::lowered::clamp_codes;
 use super::{Activation, Computed, Data, Misfit, Operands, Quant, Tensor, Value};
