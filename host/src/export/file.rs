@@ -173,21 +173,7 @@ impl File<'_> {
                 inputs.push(self.constant(*dtype, shape, bytes)?);
             }
         } else if let Some(scaling) = lowered.scaling() {
-            let weights = &graph[node.inputs[1]];
-            let missing = || GraphError::NoData { tensor: weights.name.clone() };
-            inputs.push(self.graph_data(&weights.shape, weights.data.as_ref().ok_or_else(missing)?)?);
-            let bias = graph.bias_data(node);
-            inputs.push(self.graph_data(&graph[node.output].shape[graph[node.output].shape.len() - 1..], &bias)?);
-            match scaling {
-                Scaling::F32(arithmetic) => StoredClamp::write_clamp(arithmetic.clamp, &mut params),
-                Scaling::Int8 { multipliers_q31, shifts, clamp, .. }
-                | Scaling::Int16x8 { multipliers_q31, shifts, clamp } => {
-                    StoredClamp::write_clamp(*clamp, &mut params);
-                    let shape = [shifts.len()];
-                    inputs.push(self.constant(DType::I32, &shape, bytemuck::cast_slice(multipliers_q31))?);
-                    inputs.push(self.constant(DType::I8, &shape, bytemuck::cast_slice(shifts))?);
-                }
-            }
+            self.weighted(node, scaling, &mut params, &mut inputs)?;
         }
         let dtype = match lowered.scaling() {
             Some(_) => graph.weighted_dtype(node),
@@ -205,6 +191,33 @@ impl File<'_> {
             scratch_bytes: narrow("scratch", scratch.map_or(0, |s| s.bytes))?,
             ..OperatorRecord::default()
         })
+    }
+
+    /// Weights, bias and scaling of a layer in the plain layout.
+    fn weighted(
+        &mut self,
+        node: &Node,
+        scaling: &Scaling,
+        params: &mut Params,
+        inputs: &mut Vec<u16>,
+    ) -> Result<(), ExportError> {
+        let graph = self.graph;
+        let weights = &graph[node.inputs[1]];
+        let missing = || GraphError::NoData { tensor: weights.name.clone() };
+        inputs.push(self.graph_data(&weights.shape, weights.data.as_ref().ok_or_else(missing)?)?);
+        let (bias, shape) = (graph.bias_data(node), &graph[node.output].shape);
+        inputs.push(self.graph_data(&shape[shape.len() - 1..], &bias)?);
+        match scaling {
+            Scaling::F32(arithmetic) => StoredClamp::write_clamp(arithmetic.clamp, params),
+            Scaling::Int8 { multipliers_q31, shifts, clamp, .. }
+            | Scaling::Int16x8 { multipliers_q31, shifts, clamp } => {
+                StoredClamp::write_clamp(*clamp, params);
+                let shape = [shifts.len()];
+                inputs.push(self.constant(DType::I32, &shape, bytemuck::cast_slice(multipliers_q31))?);
+                inputs.push(self.constant(DType::I8, &shape, bytemuck::cast_slice(shifts))?);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -37,47 +37,10 @@ pub(super) fn map(report: &Report) -> String {
     let height = TOP + PLOT_HEIGHT + label_height + 26.0;
     let mut out = format!("<svg class=\"arena\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">");
     for offset in ticks(end) {
-        let y = scale.y(offset);
-        let label = format::bytes(offset);
-        let _ = write!(
-            out,
-            "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-             <text class=\"tick\" x=\"{}\" y=\"{:.1}\">{label}</text>",
-            WIDTH - RIGHT,
-            LEFT - 8.0,
-            y + 4.0
-        );
+        draw_tick(&mut out, offset, &scale);
     }
-    for (i, tensor) in arena.tensors.iter().enumerate() {
-        let (x, y) = (scale.x(tensor.first_op), scale.y(tensor.offset.saturating_add(tensor.bytes)));
-        let steps = tensor.last_op.saturating_sub(tensor.first_op) + 1;
-        let (w, h) = (steps as f64 * scale.column, tensor.bytes as f64 * scale.byte);
-        let _ = write!(
-            out,
-            "<g class=\"t{}\"><title>{}: {} at {}, from {} to {}</title>\
-             <rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"2\"/>",
-            i % 6,
-            Text(&tensor.name),
-            format::bytes(tensor.bytes),
-            format::exact(tensor.offset),
-            Text(&operator(report, tensor.first_op)),
-            Text(&operator(report, tensor.last_op)),
-            x + 1.0,
-            y + 0.5,
-            (w - 2.0).max(1.0),
-            (h - 1.0).max(0.5),
-        );
-        let mut line = |text: &str, class: &str, y: f64| {
-            let _ = write!(out, "<text class=\"{class}\" x=\"{:.1}\" y=\"{y:.1}\">{}</text>", x + 7.0, Text(text));
-        };
-        if h >= 16.0 {
-            line(&shortened(&tensor.name, (w - 12.0) * BOLD), "name", y + 13.0);
-        }
-        let size = format::bytes(tensor.bytes);
-        if h >= 32.0 && text_width(&size) <= w - 8.0 {
-            line(&size, "size", y + 27.0);
-        }
-        out += "</g>";
+    for i in 0..arena.tensors.len() {
+        draw_tensor(&mut out, report, i, &scale);
     }
     let bottom = TOP + PLOT_HEIGHT;
     if scale.column >= MIN_COLUMN_FOR_NAME {
@@ -99,6 +62,54 @@ pub(super) fn map(report: &Report) -> String {
         );
     }
     out + "</svg>"
+}
+
+/// The line of an address, with its label.
+fn draw_tick(out: &mut String, offset: u64, scale: &Scale) {
+    let y = scale.y(offset);
+    let label = format::bytes(offset);
+    let _ = write!(
+        out,
+        "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+         <text class=\"tick\" x=\"{}\" y=\"{:.1}\">{label}</text>",
+        WIDTH - RIGHT,
+        LEFT - 8.0,
+        y + 4.0
+    );
+}
+
+/// The rectangle of tensor `i`, with its name and size where there is room.
+fn draw_tensor(out: &mut String, report: &Report, i: usize, scale: &Scale) {
+    let tensor = &report.arena.tensors[i];
+    let (x, y) = (scale.x(tensor.first_op), scale.y(tensor.offset.saturating_add(tensor.bytes)));
+    let operators = tensor.last_op.saturating_sub(tensor.first_op) + 1;
+    let (w, h) = (operators as f64 * scale.column, tensor.bytes as f64 * scale.byte);
+    let _ = write!(
+        out,
+        "<g class=\"t{}\"><title>{}: {} at {}, from {} to {}</title>\
+         <rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"2\"/>",
+        i % 6,
+        Text(&tensor.name),
+        format::bytes(tensor.bytes),
+        format::exact(tensor.offset),
+        Text(&operator(report, tensor.first_op)),
+        Text(&operator(report, tensor.last_op)),
+        x + 1.0,
+        y + 0.5,
+        (w - 2.0).max(1.0),
+        (h - 1.0).max(0.5),
+    );
+    let mut line = |text: &str, class: &str, y: f64| {
+        let _ = write!(out, "<text class=\"{class}\" x=\"{:.1}\" y=\"{y:.1}\">{}</text>", x + 7.0, Text(text));
+    };
+    if h >= 16.0 {
+        line(&shortened(&tensor.name, (w - 12.0) * BOLD), "name", y + 13.0);
+    }
+    let size = format::bytes(tensor.bytes);
+    if h >= 32.0 && text_width(&size) <= w - 8.0 {
+        line(&size, "size", y + 27.0);
+    }
+    out.push_str("</g>");
 }
 
 struct Scale {

@@ -35,24 +35,45 @@ pub fn read(name: &str, dir: &Path) -> Result<NodeDataset, FileError> {
 /// As [`read`].
 pub fn parse(name: &str, text: Text<'_>, dir: &Path) -> Result<NodeDataset, FileError> {
     let (edges, nodes) = (dir.join("edges.csv"), dir.join("nodes.csv"));
-    let wrong = |path: &Path, line: usize, what: String| {
-        Err(FileError::Mismatch { path: path.into(), what: format!("line {line}: {what}") })
-    };
-    let mut pairs = Vec::new();
-    for (line, row) in lines(text.edges) {
+    let pairs = pairs(text.edges, &edges)?;
+    let Nodes { features, labels, splits } = rows(text.nodes, &nodes)?;
+    let sources = Sources { edges, splits: std::array::from_fn(|_| nodes.clone()), nodes };
+    assemble(name, Parts { nodes: labels.len(), pairs, features, labels, splits }, &sources)
+}
+
+/// The refusal of a line of the file at `path`.
+fn wrong<T>(path: &Path, line: usize, what: String) -> Result<T, FileError> {
+    Err(FileError::Mismatch { path: path.into(), what: format!("line {line}: {what}") })
+}
+
+/// The edges.
+fn pairs(text: &str, path: &Path) -> Result<Vec<(u32, u32)>, FileError> {
+    let pair = |(line, row): (usize, &str)| {
         let ends = row.split_once(',').map(|(u, v)| (u.trim().parse::<u32>(), v.trim().parse::<u32>()));
         match ends {
-            Some((Ok(u), Ok(v))) => pairs.push((u, v)),
-            _ => return wrong(&edges, line, format!("`{row}` is no edge; expected two nodes, as in 0,31")),
+            Some((Ok(u), Ok(v))) => Ok((u, v)),
+            _ => wrong(path, line, format!("`{row}` is no edge; expected two nodes, as in 0,31")),
         }
-    }
-    let mut rows = lines(text.nodes);
+    };
+    lines(text).map(pair).collect()
+}
+
+/// What `nodes.csv` says.
+struct Nodes {
+    features: FeatureRows,
+    labels: Vec<u32>,
+    splits: [Vec<u32>; 3],
+}
+
+/// The nodes.
+fn rows(text: &str, path: &Path) -> Result<Nodes, FileError> {
+    let mut rows = lines(text);
     let names: Vec<&str> = match rows.next() {
         Some((_, header)) => header.split(',').map(str::trim).collect(),
-        None => return wrong(&nodes, 1, "expected a line of names: split,label and those of features".into()),
+        None => return wrong(path, 1, "expected a line of names: split,label and those of features".into()),
     };
     if names.get(..2) != Some(&["split", "label"]) {
-        return wrong(&nodes, 1, format!("the names begin with {:?}, expected split,label", names.get(..2)));
+        return wrong(path, 1, format!("the names begin with {:?}, expected split,label", names.get(..2)));
     }
     let width = names.len() - 2;
     let (mut labels, mut splits) = (Vec::new(), [const { Vec::new() }; 3]);
@@ -60,18 +81,18 @@ pub fn parse(name: &str, text: Text<'_>, dir: &Path) -> Result<NodeDataset, File
     for (line, row) in rows {
         let cells: Vec<&str> = row.split(',').map(str::trim).collect();
         if cells.len() != names.len() {
-            return wrong(&nodes, line, format!("{} cells, there are {} names", cells.len(), names.len()));
+            return wrong(path, line, format!("{} cells, there are {} names", cells.len(), names.len()));
         }
         let node = labels.len() as u32;
         match ["train", "val", "test"].iter().position(|split| *split == cells[0]) {
             Some(split) => splits[split].push(node),
             None if cells[0].is_empty() => {}
-            None => return wrong(&nodes, line, format!("`{}` is no split: train, val, test or nothing", cells[0])),
+            None => return wrong(path, line, format!("`{}` is no split: train, val, test or nothing", cells[0])),
         }
         labels.push(match (cells[1].parse::<u32>(), cells[1].is_empty()) {
             (_, true) => UNLABELLED,
             (Ok(label), _) if label < 1 << 16 => label,
-            _ => return wrong(&nodes, line, format!("`{}` is no class; classes are counted from 0", cells[1])),
+            _ => return wrong(path, line, format!("`{}` is no class; classes are counted from 0", cells[1])),
         });
         for (feature, cell) in cells[2..].iter().enumerate() {
             let value = if cell.is_empty() { Ok(0.0) } else { cell.parse::<f32>() };
@@ -81,18 +102,16 @@ pub fn parse(name: &str, text: Text<'_>, dir: &Path) -> Result<NodeDataset, File
                     columns.push(feature as u32);
                     values.push(value);
                 }
-                _ => return wrong(&nodes, line, format!("{} is `{cell}`, expected a number", names[feature + 2])),
+                _ => return wrong(path, line, format!("{} is `{cell}`, expected a number", names[feature + 2])),
             }
         }
         offsets.push(columns.len() as u32);
     }
-    let count = labels.len();
     let features = match width {
-        0 => FeatureRows::identity(count),
+        0 => FeatureRows::identity(labels.len()),
         _ => FeatureRows { offsets, columns, width, values: Some(values) },
     };
-    let sources = Sources { edges, splits: std::array::from_fn(|_| nodes.clone()), nodes };
-    assemble(name, Parts { nodes: count, pairs, features, labels, splits }, &sources)
+    Ok(Nodes { features, labels, splits })
 }
 
 /// Lines that say something, with their numbers.
