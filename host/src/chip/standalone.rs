@@ -23,7 +23,7 @@ pub(super) fn write(image: &Path, job: &[u8], path: &Path) -> Result<(), ChipErr
     atomic::write(path, &elf).map_err(|error| ChipError::Image { path: path.into(), detail: error.to_string() })
 }
 
-/// A little-endian ELF file of 32 bits with one more segment to load. The program headers move behind everything else,
+/// A little-endian ELF file of 32 bits with one more segment to load. The program headers move to the end,
 /// where there is room for one more.
 fn with_segment(mut elf: Vec<u8>, address: u32, content: &[u8]) -> Option<Vec<u8>> {
     // Fields of the ELF header: the place and number of program headers.

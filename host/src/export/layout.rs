@@ -51,7 +51,7 @@ pub struct PackedLayer {
     pub code: OpCode,
     /// Its window, where it has one.
     pub window: Option<Window>,
-    /// Its operands behind the input.
+    /// Its operands after the input.
     pub constants: Vec<Constant>,
     /// What it asks of the arena.
     pub memory: Memory,

@@ -94,7 +94,7 @@ pub(super) fn tiles_constant(words: &[i32], outputs: usize) -> Constant {
     Constant::i32(vec![tiles, words.len() / tiles], words)
 }
 
-/// The filters of a layer whose weights lie one behind the other, as records hold them; `None` where one does not fit.
+/// The filters of a layer whose weights lie one after the other, as records hold them; `None` where one does not fit.
 pub(super) fn layer_filters<'a>(
     graph: &Graph,
     node: &Node,
@@ -129,7 +129,7 @@ pub(super) fn layer_filters<'a>(
         .collect()
 }
 
-/// The records of `outputs` filters whose weights lie one behind the other.
+/// The records of `outputs` filters whose weights lie one after the other.
 fn pack(
     graph: &Graph,
     node: &Node,

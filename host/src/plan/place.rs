@@ -36,8 +36,8 @@ enum Relation {
     Apart,
     /// Apart, or the first starts at least so far before the second.
     Before(isize),
-    /// Apart, or the first starts at least so far behind the second.
-    Behind(isize),
+    /// Apart, or the first starts at least so far after the second.
+    After(isize),
 }
 
 /// The relation of block `a` to block `b`, if they meet.
@@ -48,7 +48,7 @@ fn relation(blocks: &[Block], a: usize, b: usize) -> Option<Relation> {
     }
     Some(match (x.follows, y.follows) {
         (Some((other, lead)), _) if other == b && y.last == x.first => Relation::Before(lead),
-        (_, Some((other, lead))) if other == a && x.last == y.first => Relation::Behind(lead),
+        (_, Some((other, lead))) if other == a && x.last == y.first => Relation::After(lead),
         _ => Relation::Apart,
     })
 }
@@ -145,7 +145,7 @@ impl Search<'_> {
                 taken.push(match relation {
                     Relation::Apart => (start - bytes, end),
                     Relation::Before(lead) => ((start - lead).max(start - bytes), end),
-                    Relation::Behind(lead) => (start - bytes, (start + lead).min(end)),
+                    Relation::After(lead) => (start - bytes, (start + lead).min(end)),
                 });
             }
             taken.sort_unstable();
@@ -164,7 +164,7 @@ impl Search<'_> {
         Some((total, offsets))
     }
 
-    /// Tries every order of what stands behind `fixed`.
+    /// Tries every order of what follows the first `fixed`.
     fn every(&mut self, order: &mut [usize], fixed: usize, bound: usize) {
         if fixed == order.len() {
             self.keep(order);

@@ -1,4 +1,4 @@
-//! Every key of a recipe and what it may hold: the one table behind errors, suggestions and `--set`.
+//! Every key of a recipe and what it may hold: the one table that errors, suggestions and `--set` are made from.
 
 use super::graph::GraphMethod;
 use super::optimizer::{OptimizerName, Schedule};

@@ -1,4 +1,4 @@
-//! Whole layers behind a skip: `y = x + f(x)` is `y = x` once every parameter of `f` is zero.
+//! Whole layers that a skip connection goes around: `y = x + f(x)` is `y = x` once every parameter of `f` is zero.
 
 use super::zero::{gives_zero, is_trained};
 use crate::graph::{Graph, Role, TensorId};

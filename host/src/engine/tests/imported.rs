@@ -92,7 +92,7 @@ fn operators_of_several_recomputed_operands_train_and_equal_core() {
             "sub" => bench.push("op", ops::Sub { activation }, &[c, b]),
             _ => bench.push("op", ops::Add { activation }, &[c, b]),
         };
-        // Another barrier behind it, and a second reader of what lies in front of it.
+        // Another barrier after it, and a second reader of what comes before it.
         let y = conv(&mut bench, "next", y, 5);
         let y = norm(&mut bench, "next.norm", y, Activation::None);
         let y = bench.push("join", ops::Mul { activation: Activation::None }, &[y, a]);

@@ -1,7 +1,7 @@
 //! Which channels of a network are bound to each other, and their removal from every tensor that they are in.
 //!
 //! A channel is an index of a tensor's last axis. Operators hand channels on ([`crate::ops::Channels`]): a sum or product binds those
-//! of its operands, a concatenation puts them behind each other, a flattening repeats them, and a convolution or dense
+//! of its operands, a concatenation puts them one after the other, a flattening repeats them, and a convolution or dense
 //! layer opens new ones. Channels that are bound stay or go together. A [`ChannelSpace`] is a run of such channels that
 //! are next to each other wherever they appear; what is not understood keeps its channels.
 
@@ -38,7 +38,7 @@ impl Slice {
 /// Channels of one or more activations that are bound to each other; at least two, as the last one never goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelSpace {
-    /// Name of the first layer that makes these channels; with a range behind it where it makes others too.
+    /// Name of the first layer that makes these channels; followed by a range where it makes others too.
     pub name: String,
     /// Number of channels, which is the number of groups.
     pub channels: usize,

@@ -7,7 +7,7 @@ pub(super) struct Sets {
     parent: Vec<usize>,
     /// Sets that must stay.
     frozen: Vec<bool>,
-    /// Number of the first channel of each tensor, and of one behind the last.
+    /// Number of the first channel of each tensor, and of one after the last.
     first: Vec<usize>,
 }
 
@@ -58,7 +58,7 @@ impl Sets {
 pub(super) struct Bound {
     /// Of each channel, unless it must stay.
     leader: Vec<Option<usize>>,
-    /// The set whose channels lie one behind those of this one, in every tensor.
+    /// The set whose channels lie one after those of this one, in every tensor.
     next: Vec<Option<usize>>,
     first: Vec<usize>,
 }
@@ -69,12 +69,12 @@ impl From<Sets> for Bound {
         let leader: Vec<usize> = (0..channels).map(|channel| sets.find(channel)).collect();
         let mut members: Vec<Vec<usize>> = vec![Vec::new(); channels];
         leader.iter().enumerate().for_each(|(channel, &leader)| members[leader].push(channel));
-        // A tensor's last channel has none behind it.
-        let behind = |channel: usize| sets.first.binary_search(&(channel + 1)).is_err().then_some(channel + 1);
+        // A tensor's last channel has none after it.
+        let next = |channel: usize| sets.first.binary_search(&(channel + 1)).is_err().then_some(channel + 1);
         let next = |this: &Vec<usize>| {
-            let other = leader[behind(*this.first()?)?];
+            let other = leader[next(*this.first()?)?];
             let shifted = members[other].iter().copied().map(Some);
-            this.iter().map(|&channel| behind(channel)).eq(shifted).then_some(other)
+            this.iter().map(|&channel| next(channel)).eq(shifted).then_some(other)
         };
         Self {
             next: members.iter().map(next).collect(),

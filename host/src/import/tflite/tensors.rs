@@ -64,7 +64,7 @@ impl<'a> FileTensor<'a> {
         let what = || format!("`{name}` is in buffer {}, which is not there", tensor.buffer());
         let buffer = buffers.ok_or_else(|| Refusal::damaged(what()))?.get(tensor.buffer() as usize);
         if buffer.offset() > 1 {
-            let what = format!("the values of `{name}` stand behind the tables");
+            let what = format!("the values of `{name}` lie after the tables");
             return Err(Refusal::new(what, "convert the network without `_experimental_use_buffer_offset`"));
         }
         let bytes = buffer.data().map(|d| d.bytes()).filter(|b| !b.is_empty());

@@ -1,4 +1,4 @@
-//! What channels that leave add to the sums of their readers, put into the biases behind them.
+//! What channels that leave add to the sums of their readers, put into the readers' biases.
 
 use super::{Known, reader};
 use crate::graph::channels::ChannelSpace;

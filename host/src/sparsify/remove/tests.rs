@@ -135,7 +135,7 @@ fn ds_cnn() -> Graph {
     graph
 }
 
-/// Three branches, one of them a pool, put behind each other; then a concatenation that is added to one layer's result,
+/// Three branches, one of them a pool, put one after the other; then a concatenation that is added to one layer's result,
 /// and a flattened concatenation of a concatenation.
 fn inception() -> Graph {
     let mut net = Net::default();
@@ -182,7 +182,7 @@ fn skips() -> Graph {
     net.done(y)
 }
 
-/// A gate behind a logistic function, a scale, a split, a transposed convolution, borders and resizing.
+/// A gate after a logistic function, a scale, a split, a transposed convolution, borders and resizing.
 fn gated() -> Graph {
     let mut net = Net::default();
     let x = net.graph.input("x", &[4, 4, 2]);
@@ -316,7 +316,7 @@ fn spaces_follow_additions_and_split_where_a_concatenation_is_added() {
 }
 
 /// A convolution of 3 channels whose result goes through `then` and a dense layer.
-fn behind(then: impl Fn(&mut Net, TensorId) -> TensorId) -> Vec<(String, usize)> {
+fn with_layer(then: impl Fn(&mut Net, TensorId) -> TensorId) -> Vec<(String, usize)> {
     let mut net = Net::default();
     let x = net.graph.input("x", &[4, 4, 2]);
     let y = net.conv("conv", x, 3, [1, 1], NONE);
@@ -325,12 +325,12 @@ fn behind(then: impl Fn(&mut Net, TensorId) -> TensorId) -> Vec<(String, usize)>
     named(&net.done(y))
 }
 
-/// Adds a layer behind another.
+/// Adds a layer after another.
 type Then = fn(&mut Net, TensorId) -> TensorId;
 
 #[test]
 fn channels_stay_where_a_mask_would_not_be_zero_or_not_be_theirs() {
-    assert_eq!(behind(|_, y| y), expected(&[("conv", 3)]));
+    assert_eq!(with_layer(|_, y| y), expected(&[("conv", 3)]));
     let kept: [(&str, Then); 9] = [
         ("a logistic function makes 0.5 of zero", |net, y| net.push("then", ops::Logistic, &[y])),
         ("a border that is not zero", |net, y| {
@@ -365,7 +365,7 @@ fn channels_stay_where_a_mask_would_not_be_zero_or_not_be_theirs() {
         }),
     ];
     for (why, then) in kept {
-        assert_eq!(behind(then), [], "{why}");
+        assert_eq!(with_layer(then), [], "{why}");
     }
 }
 

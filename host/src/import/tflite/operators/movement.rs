@@ -160,7 +160,7 @@ pub(super) fn strided_slice(network: &mut Network<'_>, call: &Call<'_>) -> Resul
             Err(e) => Err(e.clone()),
         };
         let [begin, end, stride] = &mut limits;
-        // Axes behind the last that is named are taken whole.
+        // Axes after the last that is named are taken whole.
         let span = match (of(begin)?, of(end)?, of(stride)?) {
             (Some(begin), Some(end), Some(stride)) => {
                 let flag = |mask: i32| mask >> axis & 1 == 1;
