@@ -8,9 +8,9 @@ use niwaki::engine::{Engine, Options, Slots};
 use niwaki::graph::Graph;
 use niwaki::sparsify;
 use niwaki::sparsify::alive::Alive;
-use niwaki::sparsify::family::Families;
 use niwaki::sparsify::method::{AdamMetric, Method, Moment, Prox, Stage, Start};
 use niwaki::sparsify::options::{Method as Name, Metric, Sparsity};
+use niwaki::sparsify::parameter_groups::ParameterGroups;
 use niwaki::zoo;
 use niwaki_core::optim::{Decay, Optimizer, adam::Adam};
 use std::error::Error;
@@ -74,7 +74,7 @@ struct Trainer {
 
 /// What a run with a sparsity method has besides.
 struct Sparse {
-    families: Families,
+    layers: ParameterGroups,
     alive: Alive,
     method: Box<dyn Method>,
     lambda: f64,
@@ -84,12 +84,12 @@ impl Sparse {
     /// WGSEF as the recipes have it, with half of the filters as budget.
     fn new(graph: &Graph, engine: &Engine, adam: &Adam) -> Result<Option<Self>, Box<dyn Error>> {
         let options = Sparsity { method: Name::Wgsef, metric: Metric::Adam, lambda: 0.01, ..Sparsity::default() };
-        let mut families = Families::new(graph, engine.parameters(), &options)?;
-        let kept = families.list.iter().map(|family| (0..family.groups.div_ceil(2)).collect()).collect();
-        let weights: Vec<Vec<f64>> = families.list.iter().map(|family| vec![1.0; family.groups]).collect();
+        let mut layers = ParameterGroups::new(graph, engine.parameters(), &options)?;
+        let kept = layers.list.iter().map(|layer| (0..layer.groups.div_ceil(2)).collect()).collect();
+        let weights: Vec<Vec<f64>> = layers.list.iter().map(|layer| vec![1.0; layer.groups]).collect();
         let start = Start {
             graph,
-            families: &mut families,
+            layers: &mut layers,
             values: engine.values(),
             kept: &kept,
             weights: &weights,
@@ -97,8 +97,8 @@ impl Sparse {
             adam: Some(AdamMetric { beta2: adam.beta2, epsilon: adam.eps }),
         };
         let Some(method) = sparsify::start(&options, start)? else { return Ok(None) };
-        let alive = Alive::new(&families, families.all())?;
-        Ok(Some(Self { families, alive, method, lambda: options.lambda }))
+        let alive = Alive::new(&layers, layers.all())?;
+        Ok(Some(Self { layers, alive, method, lambda: options.lambda }))
     }
 }
 
@@ -119,13 +119,13 @@ impl Trainer {
         let loss = self.engine.loss_and_gradients(&self.x, &self.labels)?;
         let (values, gradients) = self.engine.values_and_gradients();
         self.adam.step(values, gradients, &mut self.slots.flat_mut(), self.t)?;
-        if let Some(Sparse { families, alive, method, lambda }) = &mut self.sparse {
+        if let Some(Sparse { layers, alive, method, lambda }) = &mut self.sparse {
             let (values, gradients) = self.engine.values_and_gradients_mut();
             let step = self.t.get() as usize;
             let at =
                 Moment { epoch: 0, epochs: 1, step, steps: step, lr: self.adam.lr, lambda: *lambda, half_space: false };
             let slots = &mut self.slots;
-            method.after_step(&mut Stage { families, values, gradients, slots, alive, at })?;
+            method.after_step(&mut Stage { layers, values, gradients, slots, alive, at })?;
         }
         self.t = self.t.saturating_add(1);
         Ok(loss.mean)

@@ -1,12 +1,12 @@
 //! The groups that are left while a network is trained: what was dropped is held at zero.
 
 use super::error::SparsifyError;
-use super::family::{Families, Kept};
+use super::parameter_groups::{KeptGroups, ParameterGroups};
 
 /// Which groups are left, and the values that are not.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Alive {
-    kept: Kept,
+    kept: KeptGroups,
     /// Indices in the flat vector.
     dropped: Vec<usize>,
 }
@@ -16,12 +16,12 @@ impl Alive {
     ///
     /// # Errors
     /// [`SparsifyError::Group`].
-    pub fn new(families: &Families, kept: Kept) -> Result<Self, SparsifyError> {
-        Ok(Self { dropped: families.dropped_values(&kept)?, kept })
+    pub fn new(layers: &ParameterGroups, kept: KeptGroups) -> Result<Self, SparsifyError> {
+        Ok(Self { dropped: layers.dropped_values(&kept)?, kept })
     }
 
-    /// The groups that are left, one list a family.
-    pub fn kept(&self) -> &Kept {
+    /// The groups that are left, one list a layer.
+    pub fn kept(&self) -> &KeptGroups {
         &self.kept
     }
 
@@ -36,11 +36,11 @@ impl Alive {
     }
 
     /// One byte a group, 1 for those that are left.
-    pub fn to_bytes(&self, families: &Families) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(families.groups());
-        for (family, kept) in families.list.iter().zip(&self.kept) {
+    pub fn to_bytes(&self, layers: &ParameterGroups) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(layers.groups());
+        for (layer, kept) in layers.list.iter().zip(&self.kept) {
             let start = bytes.len();
-            bytes.resize(start + family.groups, 0);
+            bytes.resize(start + layer.groups, 0);
             kept.iter().for_each(|j| bytes[start + j] = 1);
         }
         bytes
@@ -50,17 +50,17 @@ impl Alive {
     ///
     /// # Errors
     /// [`SparsifyError::Group`].
-    pub fn from_bytes(families: &Families, bytes: &[u8]) -> Result<Option<Self>, SparsifyError> {
-        if bytes.len() != families.groups() {
+    pub fn from_bytes(layers: &ParameterGroups, bytes: &[u8]) -> Result<Option<Self>, SparsifyError> {
+        if bytes.len() != layers.groups() {
             return Ok(None);
         }
         let mut rest = bytes;
-        let mut kept = Kept::new();
-        for family in &families.list {
-            let (own, after) = rest.split_at(family.groups);
-            kept.push((0..family.groups).filter(|&j| own[j] != 0).collect());
+        let mut kept = KeptGroups::new();
+        for layer in &layers.list {
+            let (own, after) = rest.split_at(layer.groups);
+            kept.push((0..layer.groups).filter(|&j| own[j] != 0).collect());
             rest = after;
         }
-        Self::new(families, kept).map(Some)
+        Self::new(layers, kept).map(Some)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::cost::{Meter, total};
 use super::error::SparsifyError;
-use super::family::{Families, Kept};
 use super::options::Sparsity;
+use super::parameter_groups::{KeptGroups, ParameterGroups};
 use crate::graph::Graph;
 
 /// A budget of which this share is used is used up.
@@ -14,24 +14,24 @@ pub trait Spread {
     /// Shares at which the choice changes, ascending; the last is 1.
     fn shares(&self) -> Vec<f64>;
 
-    /// The choice for a share in `(0, 1]`: never fewer groups for a larger share, and at least one a family.
-    fn kept(&self, share: f64) -> Kept;
+    /// The choice for a share in `(0, 1]`: never fewer groups for a larger share, and at least one a layer.
+    fn kept(&self, share: f64) -> KeptGroups;
 }
 
-/// Groups ranked within their families, the best first; ties to the lower index.
+/// Groups ranked within their layers, the best first; ties to the lower index.
 #[derive(Debug, Clone)]
 pub struct Ranking {
-    /// One list a family.
+    /// One list a layer.
     order: Vec<Vec<usize>>,
-    /// How much each group is worth beside those of other families, in the order of `order`.
+    /// How much each group is worth beside those of other layers, in the order of `order`.
     worth: Vec<Vec<f64>>,
     /// What counts are rounded up to.
     multiple: usize,
 }
 
 impl Ranking {
-    /// Ranks by `scores`. Between families, a score counts relative to `reference` (the family's mean score in the
-    /// dense network) and to the group's weight. Families keep multiples of `multiple` groups, or all.
+    /// Ranks by `scores`. Between layers, a score counts relative to `reference` (the layer's mean score in the
+    /// dense network) and to the group's weight. Layers keep multiples of `multiple` groups, or all.
     pub fn new(scores: &[Vec<f64>], reference: &[f64], weights: &[Vec<f64>], multiple: usize) -> Self {
         let mut order = Vec::with_capacity(scores.len());
         let mut worth = Vec::with_capacity(scores.len());
@@ -45,14 +45,14 @@ impl Ranking {
         Self { order, worth, multiple }
     }
 
-    /// The best of each family, about `counts` of them: as many as fill whole multiples.
-    pub(super) fn rounded(&self, counts: &[usize]) -> Kept {
+    /// The best of each layer, about `counts` of them: as many as fill whole multiples.
+    pub(super) fn rounded(&self, counts: &[usize]) -> KeptGroups {
         let counts: Vec<usize> = counts.iter().map(|n| n.next_multiple_of(self.multiple)).collect();
         self.best(&counts)
     }
 
-    /// The best of each family, `counts` of them, ascending.
-    pub fn best(&self, counts: &[usize]) -> Kept {
+    /// The best of each layer, `counts` of them, ascending.
+    pub fn best(&self, counts: &[usize]) -> KeptGroups {
         let best = |(order, &count): (&Vec<usize>, &usize)| {
             let mut kept = order[..count.clamp(1, order.len())].to_vec();
             kept.sort_unstable();
@@ -61,18 +61,18 @@ impl Ranking {
         self.order.iter().zip(counts).map(best).collect()
     }
 
-    /// Groups of each family.
+    /// Groups of each layer.
     pub fn sizes(&self) -> Vec<usize> {
         self.order.iter().map(Vec::len).collect()
     }
 }
 
-/// Groups that a family of `groups` keeps: `ceil(share * groups)`, at least one.
+/// Groups that a layer of `groups` keeps: `ceil(share * groups)`, at least one.
 pub fn count(groups: usize, share: f64) -> usize {
     ((share * groups as f64).ceil() as usize).clamp(1, groups)
 }
 
-/// The same share of every family.
+/// The same share of every layer.
 pub struct Uniform<'a>(pub &'a Ranking);
 
 impl Spread for Uniform<'_> {
@@ -86,13 +86,13 @@ impl Spread for Uniform<'_> {
         shares
     }
 
-    fn kept(&self, share: f64) -> Kept {
+    fn kept(&self, share: f64) -> KeptGroups {
         let counts: Vec<usize> = self.0.sizes().into_iter().map(|m| count(m, share)).collect();
         self.0.rounded(&counts)
     }
 }
 
-/// The groups worth most, whatever their family.
+/// The groups worth most, whatever their layer.
 pub struct Global<'a>(pub &'a Ranking);
 
 impl Spread for Global<'_> {
@@ -101,13 +101,13 @@ impl Spread for Global<'_> {
         (1..=m).map(|n| n as f64 / m as f64).collect()
     }
 
-    fn kept(&self, share: f64) -> Kept {
+    fn kept(&self, share: f64) -> KeptGroups {
         let sizes = self.0.sizes();
         let k = count(sizes.iter().sum(), share);
         let mut all: Vec<(usize, usize)> =
             sizes.iter().enumerate().flat_map(|(f, &m)| (0..m).map(move |rank| (f, rank))).collect();
         let worth = |&(f, rank): &(usize, usize)| self.0.worth[f][rank];
-        // The first of a family comes before all others: no layer is left empty.
+        // The first of a layer comes before all others: no layer is left empty.
         all.sort_by(|a, b| {
             let first = (b.1 == 0).cmp(&(a.1 == 0));
             first.then(worth(b).total_cmp(&worth(a))).then(a.cmp(b))
@@ -126,13 +126,13 @@ pub fn choose(
     options: &Sparsity,
     spread: &dyn Spread,
     ranking: &Ranking,
-    families: &Families,
+    layers: &ParameterGroups,
     graph: &Graph,
     meter: &mut dyn Meter,
-) -> Result<Kept, SparsifyError> {
+) -> Result<KeptGroups, SparsifyError> {
     let Some(budget) = options.budget else { return Ok(spread.kept(options.keep)) };
     let limit = budget.of(total(graph, budget.unit, meter)?);
-    let mut cost = |kept: &Kept| total(&families.cut(graph, kept)?, budget.unit, meter);
+    let mut cost = |kept: &KeptGroups| total(&layers.cut(graph, kept)?, budget.unit, meter);
     let shares = spread.shares();
     let physical = options.groups.is_removed();
     let refused = |least| SparsifyError::Budget { unit: budget.unit.name(), limit, least, physical };
@@ -156,14 +156,14 @@ pub fn choose(
     Ok(ranking.best(&counts))
 }
 
-/// Adds `step` groups to the family that has lost the largest share, while they fit, until the budget is used up; a
-/// family whose next groups do not fit is done.
+/// Adds `step` groups to the layer that has lost the largest share, while they fit, until the budget is used up; a
+/// layer whose next groups do not fit is done.
 fn top_up(
     counts: &mut [usize],
     step: usize,
     ranking: &Ranking,
     limit: f64,
-    cost: &mut dyn FnMut(&Kept) -> Result<f64, SparsifyError>,
+    cost: &mut dyn FnMut(&KeptGroups) -> Result<f64, SparsifyError>,
 ) -> Result<(), SparsifyError> {
     let sizes = ranking.sizes();
     let mut open: Vec<usize> = (0..counts.len()).collect();

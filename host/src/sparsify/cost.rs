@@ -2,8 +2,8 @@
 
 use super::channels::ChannelSpace;
 use super::error::SparsifyError;
-use super::family::{Families, Family};
 use super::options::{GroupWeights, Unit};
+use super::parameter_groups::{LayerGroups, ParameterGroups};
 use crate::graph::{Graph, Node, Role, TensorId};
 use std::collections::{BTreeMap, HashMap};
 
@@ -44,41 +44,41 @@ fn node_macs(graph: &Graph, node: &Node) -> f64 {
     all * weights.iter().filter(|w| **w != 0.0).count() as f64 / weights.len() as f64
 }
 
-/// The weights `d_j` of all groups, one list a family; their mean is 1.
+/// The weights `d_j` of all groups, one list a layer; their mean is 1.
 ///
 /// # Errors
 /// [`SparsifyError::Meter`].
 pub fn group_weights(
     graph: &Graph,
-    families: &Families,
+    layers: &ParameterGroups,
     weights: GroupWeights,
     meter: &mut dyn Meter,
 ) -> Result<Vec<Vec<f64>>, SparsifyError> {
     let instructions = match weights {
-        GroupWeights::One => return Ok(families.list.iter().map(|f| vec![1.0; f.groups]).collect()),
+        GroupWeights::One => return Ok(layers.list.iter().map(|f| vec![1.0; f.groups]).collect()),
         GroupWeights::Size | GroupWeights::Macs => HashMap::new(),
         GroupWeights::Instructions => {
             let failed = |what| SparsifyError::Meter { unit: Unit::Instructions.name(), what };
             meter.instructions(graph).map_err(failed)?
         }
     };
-    let each = |family: &Family| -> Vec<f64> {
-        let even = |cost: f64| vec![cost; family.groups];
-        match (weights, family.space()) {
+    let each = |layer: &LayerGroups| -> Vec<f64> {
+        let even = |cost: f64| vec![cost; layer.groups];
+        match (weights, layer.space()) {
             (GroupWeights::Size, Some(space)) => even(channel_cost(graph, space).parameter_bytes as f64),
             (GroupWeights::Macs, Some(space)) => even(channel_cost(graph, space).macs as f64),
-            (GroupWeights::Size, None) => family.sizes.iter().map(|&size| size as f64).collect(),
+            (GroupWeights::Size, None) => layer.sizes.iter().map(|&size| size as f64).collect(),
             (GroupWeights::Macs, None) => {
-                even(nodes_of(graph, family).map(|n| graph.node_macs(n)).sum::<usize>() as f64 / family.groups as f64)
+                even(nodes_of(graph, layer).map(|n| graph.node_macs(n)).sum::<usize>() as f64 / layer.groups as f64)
             }
             _ => {
-                let each = nodes_of(graph, family).filter_map(|node| instructions.get(&node.name));
-                even(each.sum::<f64>() / family.groups as f64)
+                let each = nodes_of(graph, layer).filter_map(|node| instructions.get(&node.name));
+                even(each.sum::<f64>() / layer.groups as f64)
             }
         }
     };
-    let mut all: Vec<Vec<f64>> = families.list.iter().map(each).collect();
-    let groups = families.groups().max(1) as f64;
+    let mut all: Vec<Vec<f64>> = layers.list.iter().map(each).collect();
+    let groups = layers.groups().max(1) as f64;
     let mean = all.iter().flatten().sum::<f64>() / groups;
     if mean.is_nan() || mean <= 0.0 {
         return Err(SparsifyError::Meter { unit: "group weights", what: "every group costs nothing".into() });
@@ -88,11 +88,11 @@ pub fn group_weights(
     Ok(all)
 }
 
-/// The nodes that make or read what a family's groups are made of.
-fn nodes_of<'a>(graph: &'a Graph, family: &'a Family) -> impl Iterator<Item = &'a Node> {
-    let slices = family.space().into_iter().flat_map(|space| space.members.iter().chain(&space.readers));
+/// The nodes that make or read what a layer's groups are made of.
+fn nodes_of<'a>(graph: &'a Graph, layer: &'a LayerGroups) -> impl Iterator<Item = &'a Node> {
+    let slices = layer.space().into_iter().flat_map(|space| space.members.iter().chain(&space.readers));
     let tensors: Vec<TensorId> = slices.map(|slice| slice.tensor).collect();
-    graph.nodes.iter().filter(move |n| n.name == family.name || n.inputs.iter().any(|id| tensors.contains(id)))
+    graph.nodes.iter().filter(move |n| n.name == layer.name || n.inputs.iter().any(|id| tensors.contains(id)))
 }
 
 /// What a network is smaller by without one channel of a space; all channels of a space cost the same.

@@ -6,13 +6,13 @@
 
 use super::allocate::{Ranking, Spread};
 use super::error::SparsifyError;
-use super::family::{Families, Kept};
 use super::knapsack::{Choice, solve};
+use super::parameter_groups::{KeptGroups, ParameterGroups};
 use crate::engine::Engine;
 
-/// Counts of each family that are measured.
+/// Counts of each layer that are measured.
 const MEASURED: usize = 16;
-/// Counts of each family that may be chosen; between measured ones a curve is a straight line.
+/// Counts of each layer that may be chosen; between measured ones a curve is a straight line.
 const CHOICES: usize = 256;
 /// Shares that are tried to meet a budget.
 const SHARES: usize = 64;
@@ -41,7 +41,7 @@ impl Calibration<'_> {
     }
 }
 
-/// The counts that may be chosen for each family, ascending from 1 to all, with what they cost and what they do.
+/// The counts that may be chosen for each layer, ascending from 1 to all, with what they cost and what they do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curves {
     counts: Vec<Vec<usize>>,
@@ -51,14 +51,14 @@ pub struct Curves {
 }
 
 impl Curves {
-    /// Measures the distortion of each family by itself: the mean, over samples and outputs, of the square of what the
+    /// Measures the distortion of each layer by itself: the mean, over samples and outputs, of the square of what the
     /// scores change by when all but the best of its groups are zero. A kept group costs its weight `d_j`.
     ///
     /// # Errors
     /// [`SparsifyError`].
     pub fn measure(
         mut calibration: Calibration<'_>,
-        families: &Families,
+        layers: &ParameterGroups,
         ranking: &Ranking,
         weights: &[Vec<f64>],
     ) -> Result<Self, SparsifyError> {
@@ -72,7 +72,7 @@ impl Curves {
             for count in evenly(sizes[f], MEASURED) {
                 with[f] = count;
                 calibration.engine.values_mut().copy_from_slice(&values);
-                for i in families.dropped_values(&ranking.best(&with))? {
+                for i in layers.dropped_values(&ranking.best(&with))? {
                     calibration.engine.values_mut()[i] = 0.0;
                 }
                 measured.push((count, mean_square(&reference, &calibration.logits()?)));
@@ -104,9 +104,9 @@ impl Spread for Distortion<'_> {
         (1..=SHARES).map(|n| n as f64 / SHARES as f64).collect()
     }
 
-    /// Costs at most the share of all groups' costs, or one group a family where that costs more. A larger share never
+    /// Costs at most the share of all groups' costs, or one group a layer where that costs more. A larger share never
     /// allows less, but where weights differ it may buy fewer groups.
-    fn kept(&self, share: f64) -> Kept {
+    fn kept(&self, share: f64) -> KeptGroups {
         let Curves { counts, choices, total } = self.curves;
         // A share of whole groups must not lose one to rounding.
         let capacity = share * total * (1.0 + 1e-12);
@@ -144,7 +144,7 @@ mod tests {
     use crate::sparsify::options::Sparsity;
     use crate::zoo;
 
-    fn sum(kept: &Kept) -> usize {
+    fn sum(kept: &KeptGroups) -> usize {
         kept.iter().map(Vec::len).sum()
     }
 
@@ -165,37 +165,37 @@ mod tests {
         let mut graph = zoo::by_name("small-cnn").expect("in the zoo").build(&[8, 8, 1], 10, 1).expect("fits");
         let options = Options { batch: 8, threads: 1 };
         let engine = Engine::new(&graph, options).expect("a network");
-        let mut families = Families::new(&graph, engine.parameters(), &Sparsity::default()).expect("has channels");
+        let mut layers = ParameterGroups::new(&graph, engine.parameters(), &Sparsity::default()).expect("has channels");
         // All but the first three channels of the second layer are zero.
-        let kept: Kept = families.list.iter().map(|family| (0..family.groups).collect()).collect();
+        let kept: KeptGroups = layers.list.iter().map(|layer| (0..layer.groups).collect()).collect();
         let mut few = kept.clone();
         few[1].truncate(3);
         let mut engine = engine;
-        for i in families.dropped_values(&few).expect("fits") {
+        for i in layers.dropped_values(&few).expect("fits") {
             engine.values_mut()[i] = 0.0;
         }
         engine.store(&mut graph);
         let values = engine.values().to_vec();
         let scores: Vec<Vec<f64>> =
-            families.list.iter_mut().map(|family| family.squares(&values).expect("fits").to_vec()).collect();
+            layers.list.iter_mut().map(|layer| layer.squares(&values).expect("fits").to_vec()).collect();
         let weights: Vec<Vec<f64>> = scores.iter().map(|scores| vec![1.0; scores.len()]).collect();
         let ranking = Ranking::new(&scores, &vec![1.0; scores.len()], &weights, 1);
         let x: Vec<f32> = (0..20 * 64).map(|i| (i * 37 % 101) as f32 / 100.0).collect();
         let calibration = Calibration { engine: &mut engine, x: &x, samples: 20, batch: 8 };
-        let curves = Curves::measure(calibration, &families, &ranking, &weights).expect("fits");
+        let curves = Curves::measure(calibration, &layers, &ranking, &weights).expect("fits");
         assert_eq!(engine.values(), values);
-        for (choices, family) in curves.choices.iter().zip(&families.list) {
-            assert_eq!(choices.last().expect("has all").error, 0.0, "{}", family.name);
-            assert!(choices[0].error > 0.0, "{}", family.name);
+        for (choices, layer) in curves.choices.iter().zip(&layers.list) {
+            assert_eq!(choices.last().expect("has all").error, 0.0, "{}", layer.name);
+            assert!(choices[0].error > 0.0, "{}", layer.name);
         }
         let spread = Distortion { ranking: &ranking, curves: &curves };
-        let all = families.groups();
+        let all = layers.groups();
         let counts: Vec<usize> = spread.kept((all - 29) as f64 / all as f64).iter().map(Vec::len).collect();
         assert_eq!(counts[1], 3);
         let lost = curves.choices.iter().zip(&counts).map(|(choices, &count)| choices[count - 1].error).sum::<f64>();
         assert_eq!(lost, 0.0);
         assert!(spread.shares().windows(2).all(|pair| sum(&spread.kept(pair[0])) <= sum(&spread.kept(pair[1]))));
         assert!(sum(&spread.kept(1.0)) <= all - 29, "groups that do nothing are not worth their cost");
-        assert_eq!(sum(&spread.kept(1e-9)), families.list.len());
+        assert_eq!(sum(&spread.kept(1e-9)), layers.list.len());
     }
 }

@@ -7,9 +7,9 @@
 use super::alive::Alive;
 use super::erdos_renyi;
 use super::error::SparsifyError;
-use super::family::Kept;
 use super::method::{Method, Stage, Start, Update};
 use super::options::{GroupKind, Sparsity};
+use super::parameter_groups::KeptGroups;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
 /// SET: share of the groups that is exchanged after an epoch (`zeta`).
@@ -36,7 +36,7 @@ pub enum Growth {
 pub struct Dynamic {
     growth: Growth,
     /// The groups that are there in the first step.
-    first: Kept,
+    first: KeptGroups,
 }
 
 impl Dynamic {
@@ -50,10 +50,10 @@ impl Dynamic {
         if options.groups == GroupKind::Weight && options.budget.is_none() {
             counts = erdos_renyi::counts(&shapes(&start), counts.iter().sum());
         }
-        let mut first = Kept::new();
-        for (family, count) in start.families.list.iter_mut().zip(counts) {
-            let all = (0..family.groups).collect();
-            first.push(ascending(largest(all, family.squares(start.values)?, count)));
+        let mut first = KeptGroups::new();
+        for (layer, count) in start.layers.list.iter_mut().zip(counts) {
+            let all = (0..layer.groups).collect();
+            first.push(ascending(largest(all, layer.squares(start.values)?, count)));
         }
         Ok(Self { growth, first })
     }
@@ -62,21 +62,21 @@ impl Dynamic {
     fn exchange_at_random(stage: &mut Stage<'_>, rng: &mut ChaCha8Rng) -> Result<(), SparsifyError> {
         let before = stage.alive.kept().clone();
         let ones = vec![1.0; stage.values.len()];
-        let mut kept = Kept::new();
-        for (family, alive) in stage.families.list.iter_mut().zip(&before) {
-            kept.push(if family.sizes.iter().all(|size| *size == 1) {
-                stay_by_sign(alive, family.products(stage.values, &ones)?)
+        let mut kept = KeptGroups::new();
+        for (layer, alive) in stage.layers.list.iter_mut().zip(&before) {
+            kept.push(if layer.sizes.iter().all(|size| *size == 1) {
+                stay_by_sign(alive, layer.products(stage.values, &ones)?)
             } else {
                 let gone = (EXCHANGED * alive.len() as f64) as usize;
-                ascending(largest(alive.clone(), family.squares(stage.values)?, alive.len() - gone))
+                ascending(largest(alive.clone(), layer.squares(stage.values)?, alive.len() - gone))
             });
         }
-        let stay = Alive::new(stage.families, kept)?;
+        let stay = Alive::new(stage.layers, kept)?;
         stay.hold(stage.values);
         stage.slots.flat_mut().into_iter().for_each(|slot| stay.hold(slot));
         let mut kept = stay.kept().clone();
-        for ((family, kept), before) in stage.families.list.iter().zip(&mut kept).zip(&before) {
-            let mut empty = others(family.groups, kept);
+        for ((layer, kept), before) in stage.layers.list.iter().zip(&mut kept).zip(&before) {
+            let mut empty = others(layer.groups, kept);
             for i in 0..before.len() - kept.len() {
                 // The bias of the remainder is below 2^-32 for any network that fits in memory.
                 let at = i + (rng.next_u64() % (empty.len() - i) as u64) as usize;
@@ -85,23 +85,23 @@ impl Dynamic {
             }
             kept.sort_unstable();
         }
-        *stage.alive = Alive::new(stage.families, kept)?;
+        *stage.alive = Alive::new(stage.layers, kept)?;
         Ok(())
     }
 
     /// RigL's exchange: a share `f` of the groups, the smallest, for those with the largest gradients. What just went may
     /// come back, with its values; what was away starts at zero, where it was held.
     fn exchange_by_gradient(stage: &mut Stage<'_>, share: f64) -> Result<(), SparsifyError> {
-        let mut kept = Kept::new();
-        for (family, alive) in stage.families.list.iter_mut().zip(stage.alive.kept()) {
+        let mut kept = KeptGroups::new();
+        for (layer, alive) in stage.layers.list.iter_mut().zip(stage.alive.kept()) {
             let gone = (share * alive.len() as f64) as usize;
-            let mut stay = largest(alive.clone(), family.squares(stage.values)?, alive.len() - gone);
+            let mut stay = largest(alive.clone(), layer.squares(stage.values)?, alive.len() - gone);
             stay.sort_unstable();
-            let empty = others(family.groups, &stay);
-            stay.extend(largest(empty, family.squares(stage.gradients)?, gone));
+            let empty = others(layer.groups, &stay);
+            stay.extend(largest(empty, layer.squares(stage.gradients)?, gone));
             kept.push(ascending(stay));
         }
-        *stage.alive = Alive::new(stage.families, kept)?;
+        *stage.alive = Alive::new(stage.layers, kept)?;
         Ok(())
     }
 }
@@ -109,7 +109,7 @@ impl Dynamic {
 impl Method for Dynamic {
     fn begin_epoch(&mut self, stage: &mut Stage<'_>, rng: &mut ChaCha8Rng) -> Result<(), SparsifyError> {
         if stage.at.epoch == 0 {
-            *stage.alive = Alive::new(stage.families, self.first.clone())?;
+            *stage.alive = Alive::new(stage.layers, self.first.clone())?;
             // The trainer holds them from the end of this step on.
             stage.alive.hold(stage.values);
         } else if self.growth == Growth::Random {
@@ -138,13 +138,13 @@ fn exchanged(t: f64, end: f64) -> f64 {
     0.5 * FIRST_EXCHANGED * (1.0 + (std::f64::consts::PI * t / end).cos())
 }
 
-/// The weight shapes of the families, each the second input of the node that the family is named after.
+/// The weight shapes of the layers, each the second input of the node that the layer is named after.
 fn shapes(start: &Start<'_>) -> Vec<Vec<usize>> {
     let shape = |name: &str| {
         let node = start.graph.nodes.iter().find(|node| node.name == name)?;
         node.inputs.get(1).map(|&weights| start.graph[weights].shape.clone())
     };
-    start.families.list.iter().map(|family| shape(&family.name).unwrap_or_else(|| vec![family.groups])).collect()
+    start.layers.list.iter().map(|layer| shape(&layer.name).unwrap_or_else(|| vec![layer.groups])).collect()
 }
 
 /// The single weights of `alive` that stay when the smallest of the positive ones and of the negative ones go.

@@ -9,18 +9,18 @@ use niwaki_core::error::{GroupError, ProxError};
 #[non_exhaustive]
 pub enum SparsifyError {
     /// A group layout that does not fit its tensor.
-    #[error("groups of `{family}`: {error}")]
+    #[error("groups of `{layer}`: {error}")]
     Group {
-        /// The family of groups.
-        family: String,
+        /// The layer that the groups are in.
+        layer: String,
         /// What core says.
         error: GroupError,
     },
     /// The prox was refused.
-    #[error("groups of `{family}`: {error}")]
+    #[error("groups of `{layer}`: {error}")]
     Prox {
-        /// The family of groups.
-        family: String,
+        /// The layer that the groups are in.
+        layer: String,
         /// What core says.
         error: ProxError,
     },

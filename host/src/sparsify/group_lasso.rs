@@ -1,9 +1,9 @@
 //! Group lasso in training: the norm of every group is a penalty, which shrinks all of them by one amount a step.
 
 use super::error::SparsifyError;
-use super::family::Families;
 use super::half_space::{Floor, HalfSpace};
 use super::method::{Method, Stage, Start, Update};
+use super::parameter_groups::ParameterGroups;
 use niwaki_core::prox::group_lasso::GroupLasso as Penalty;
 use niwaki_core::prox::wgsef::Weights;
 
@@ -15,7 +15,7 @@ const SMOOTHING: f64 = 1e-6;
 /// A group at zero may come back by its gradient, unless what it feeds passes none on: the gradient of a dead rectifier
 /// is zero. With half-space steps this is HSPG (specs/sparse_and_graph.md §2.8).
 pub struct GroupLasso {
-    /// `w_j`, one list a family.
+    /// `w_j`, one list a layer.
     weights: Vec<Vec<f32>>,
     scales: Vec<f32>,
     half_space: Option<HalfSpace>,
@@ -23,19 +23,19 @@ pub struct GroupLasso {
 
 impl GroupLasso {
     /// Group lasso alone: the proximal steps go on to the end.
-    pub fn new(families: &Families) -> Self {
+    pub fn new(layers: &ParameterGroups) -> Self {
         let root = |size: &usize| (*size as f64).sqrt() as f32;
-        let weights = families.list.iter().map(|f| f.sizes.iter().map(root).collect()).collect();
-        Self { weights, scales: vec![0.0; families.groups()], half_space: None }
+        let weights = layers.list.iter().map(|f| f.sizes.iter().map(root).collect()).collect();
+        Self { weights, scales: vec![0.0; layers.groups()], half_space: None }
     }
 
-    /// Group lasso, then half-space steps that leave at least as many groups of each family as `start.kept`.
+    /// Group lasso, then half-space steps that leave at least as many groups of each layer as `start.kept`.
     ///
     /// # Errors
     /// [`SparsifyError::Group`].
     pub fn with_half_space(start: &Start<'_>) -> Result<Self, SparsifyError> {
         let floor = Floor::Each(start.kept.iter().map(Vec::len).collect());
-        Ok(Self { half_space: Some(HalfSpace::new(start.families, floor)?), ..Self::new(start.families) })
+        Ok(Self { half_space: Some(HalfSpace::new(start.layers, floor)?), ..Self::new(start.layers) })
     }
 }
 
@@ -45,10 +45,10 @@ impl Method for GroupLasso {
             return Ok(Update::Optimizer);
         };
         let mut first = 0;
-        for (family, weights) in stage.families.list.iter_mut().zip(&self.weights) {
-            let scales = &mut self.scales[first..first + family.groups];
-            first += family.groups;
-            for ((scale, norm), weight) in scales.iter_mut().zip(family.norms(stage.values)?).zip(weights) {
+        for (layer, weights) in stage.layers.list.iter_mut().zip(&self.weights) {
+            let scales = &mut self.scales[first..first + layer.groups];
+            first += layer.groups;
+            for ((scale, norm), weight) in scales.iter_mut().zip(layer.norms(stage.values)?).zip(weights) {
                 *scale = (stage.at.lambda * f64::from(*weight) / (f64::from(*norm) + SMOOTHING)) as f32;
             }
         }
@@ -61,13 +61,13 @@ impl Method for GroupLasso {
             return half_space.drop_reversed(stage);
         }
         let lambda = (stage.at.lr * stage.at.lambda) as f32;
-        for (family, weights) in stage.families.list.iter_mut().zip(&self.weights) {
-            let name = family.name.clone();
-            let refused = |error| SparsifyError::Prox { family: name.clone(), error };
-            let scales = &mut self.scales[..family.groups];
+        for (layer, weights) in stage.layers.list.iter_mut().zip(&self.weights) {
+            let name = layer.name.clone();
+            let refused = |error| SparsifyError::Prox { layer: name.clone(), error };
+            let scales = &mut self.scales[..layer.groups];
             let penalty = Penalty::try_new(Weights::Each(weights)).map_err(refused)?;
-            penalty.prox_scales(family.norms(stage.values)?, lambda, scales).map_err(refused)?;
-            family.scale(stage.values, scales)?;
+            penalty.prox_scales(layer.norms(stage.values)?, lambda, scales).map_err(refused)?;
+            layer.scale(stage.values, scales)?;
         }
         Ok(())
     }

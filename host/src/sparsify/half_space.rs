@@ -5,8 +5,8 @@
 
 use super::alive::Alive;
 use super::error::SparsifyError;
-use super::family::Families;
 use super::method::Stage;
+use super::parameter_groups::ParameterGroups;
 use niwaki_core::prox::half_space::half_space_scales;
 
 /// A group goes when `⟨x̂_g, x_g⟩ < EPSILON ||x_g||²`: only groups that reverse go.
@@ -15,14 +15,14 @@ const EPSILON: f64 = 0.0;
 /// How many groups stay, whatever the steps do: those that the target is met with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Floor {
-    /// So many of each family.
+    /// So many of each layer.
     Each(Vec<usize>),
-    /// So many of all families together, and one of each.
+    /// So many of all layers together, and one of each.
     All(usize),
 }
 
 impl Floor {
-    /// How many groups may still go when `left` are left: of each family, and of all together.
+    /// How many groups may still go when `left` are left: of each layer, and of all together.
     fn room(&self, left: &[usize]) -> (Vec<usize>, usize) {
         match self {
             Self::Each(counts) => (left.iter().zip(counts).map(|(n, k)| n.saturating_sub(*k)).collect(), usize::MAX),
@@ -45,23 +45,23 @@ pub(super) struct HalfSpace {
 impl HalfSpace {
     /// # Errors
     /// [`SparsifyError::Group`].
-    pub(super) fn new(families: &Families, floor: Floor) -> Result<Self, SparsifyError> {
-        let none = vec![Vec::new(); families.list.len()];
-        Ok(Self { floor, grouped: families.dropped_values(&none)?, before: Vec::new() })
+    pub(super) fn new(layers: &ParameterGroups, floor: Floor) -> Result<Self, SparsifyError> {
+        let none = vec![Vec::new(); layers.list.len()];
+        Ok(Self { floor, grouped: layers.dropped_values(&none)?, before: Vec::new() })
     }
 
     /// Before a step: adds the regulariser's gradient `factors[j] · θ_j` to the gradients, and remembers the values.
     ///
-    /// `factors` has one entry a group, all families one after the other; groups at zero have none.
+    /// `factors` has one entry a group, all layers one after the other; groups at zero have none.
     ///
     /// # Errors
     /// [`SparsifyError::Group`].
     pub(super) fn pull(&mut self, stage: &mut Stage<'_>, factors: &[f32]) -> Result<(), SparsifyError> {
         let mut pull = stage.values.to_vec();
         let mut first = 0;
-        for family in &stage.families.list {
-            family.scale(&mut pull, &factors[first..first + family.groups])?;
-            first += family.groups;
+        for layer in &stage.layers.list {
+            layer.scale(&mut pull, &factors[first..first + layer.groups])?;
+            first += layer.groups;
         }
         self.grouped.iter().for_each(|&i| stage.gradients[i] += pull[i]);
         self.before.clear();
@@ -75,23 +75,23 @@ impl HalfSpace {
     /// # Errors
     /// [`SparsifyError`].
     pub(super) fn drop_reversed(&mut self, stage: &mut Stage<'_>) -> Result<(), SparsifyError> {
-        // How far each group turned, its family, and the group.
+        // How far each group turned, its layer, and the group.
         let mut turned: Vec<(f64, usize, usize)> = Vec::new();
         let mut kept = stage.alive.kept().clone();
-        for (f, family) in stage.families.list.iter_mut().enumerate() {
-            let squares = family.squares(&self.before)?.to_vec();
-            let name = family.name.clone();
-            let products = family.products(stage.values, &self.before)?;
+        for (f, layer) in stage.layers.list.iter_mut().enumerate() {
+            let squares = layer.squares(&self.before)?.to_vec();
+            let name = layer.name.clone();
+            let products = layer.products(stage.values, &self.before)?;
             let mut scales = vec![0.0_f32; squares.len()];
             half_space_scales(products, &squares, EPSILON, &mut scales)
-                .map_err(|error| SparsifyError::Prox { family: name, error })?;
+                .map_err(|error| SparsifyError::Prox { layer: name, error })?;
             let cosine = |j: usize| if squares[j] == 0.0 { f64::NEG_INFINITY } else { products[j] / squares[j] };
             turned.extend(kept[f].iter().filter(|&&j| scales[j] == 0.0).map(|&j| (cosine(j), f, j)));
         }
         turned.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
         let left: Vec<usize> = kept.iter().map(Vec::len).collect();
         let (mut each, mut all) = self.floor.room(&left);
-        let mut gone: Vec<Vec<bool>> = stage.families.list.iter().map(|family| vec![false; family.groups]).collect();
+        let mut gone: Vec<Vec<bool>> = stage.layers.list.iter().map(|layer| vec![false; layer.groups]).collect();
         for (_, f, j) in turned {
             if each[f] > 0 && all > 0 {
                 gone[f][j] = true;
@@ -101,7 +101,7 @@ impl HalfSpace {
         }
         kept.iter_mut().zip(gone).for_each(|(kept, gone)| kept.retain(|&j| !gone[j]));
         if kept != *stage.alive.kept() {
-            *stage.alive = Alive::new(stage.families, kept)?;
+            *stage.alive = Alive::new(stage.layers, kept)?;
         }
         Ok(())
     }
@@ -115,28 +115,28 @@ mod tests {
     use crate::sparsify::options::Sparsity;
     use crate::zoo;
 
-    /// The groups that are gone after one step in which group 2 of the first family turned around, group 7 was zero
+    /// The groups that are gone after one step in which group 2 of the first layer turned around, group 7 was zero
     /// before, group 5 of the second turned further than group 2, and everything else shrank to a half.
     fn gone_after_a_step(floor: Floor) -> Vec<Vec<usize>> {
         let graph = zoo::by_name("small-cnn").expect("in the zoo").build(&[8, 8, 1], 10, 1).expect("fits");
         let engine = Engine::new(&graph, Options { batch: 1, threads: 1 }).expect("a network");
-        let mut families = Families::new(&graph, engine.parameters(), &Sparsity::default()).expect("has channels");
+        let mut layers = ParameterGroups::new(&graph, engine.parameters(), &Sparsity::default()).expect("has channels");
         let mut values = engine.values().to_vec();
-        let scaled = |families: &Families, f: usize, j: usize, factor: f32, values: &mut [f32]| {
-            let mut factors = vec![1.0; families.list[f].groups];
+        let scaled = |layers: &ParameterGroups, f: usize, j: usize, factor: f32, values: &mut [f32]| {
+            let mut factors = vec![1.0; layers.list[f].groups];
             factors[j] = factor;
-            families.list[f].scale(values, &factors).expect("fits");
+            layers.list[f].scale(values, &factors).expect("fits");
         };
-        scaled(&families, 0, 7, 0.0, &mut values);
-        let mut half_space = HalfSpace::new(&families, floor).expect("fits");
-        let mut alive = Alive::new(&families, families.all()).expect("fits");
+        scaled(&layers, 0, 7, 0.0, &mut values);
+        let mut half_space = HalfSpace::new(&layers, floor).expect("fits");
+        let mut alive = Alive::new(&layers, layers.all()).expect("fits");
         let (mut gradients, mut slots) = (vec![0.0; values.len()], Slots::default());
         let at = Moment { epoch: 0, epochs: 1, step: 1, steps: 1, lr: 0.1, lambda: 1.0, half_space: true };
-        let factors = vec![0.5; families.groups()];
-        let grouped: usize = families.list.iter().flat_map(|f| &f.sizes).sum();
+        let factors = vec![0.5; layers.groups()];
+        let grouped: usize = layers.list.iter().flat_map(|f| &f.sizes).sum();
         let before = values.clone();
         let mut stage = Stage {
-            families: &mut families,
+            layers: &mut layers,
             values: &mut values,
             gradients: &mut gradients,
             slots: &mut slots,
@@ -148,13 +148,13 @@ mod tests {
         assert!(pulled > 0 && pulled <= grouped);
         assert_eq!(pulled, stage.gradients.iter().filter(|g| **g != 0.0).count(), "values in no group have no penalty");
         stage.values.iter_mut().for_each(|value| *value *= 0.5);
-        scaled(stage.families, 0, 2, -1.0, stage.values);
-        scaled(stage.families, 1, 5, -2.0, stage.values);
+        scaled(stage.layers, 0, 2, -1.0, stage.values);
+        scaled(stage.layers, 1, 5, -2.0, stage.values);
         half_space.drop_reversed(&mut stage).expect("fits");
-        let gone = |(kept, family): (&Vec<usize>, &crate::sparsify::family::Family)| {
-            (0..family.groups).filter(|j| !kept.contains(j)).collect()
+        let gone = |(kept, layer): (&Vec<usize>, &crate::sparsify::parameter_groups::LayerGroups)| {
+            (0..layer.groups).filter(|j| !kept.contains(j)).collect()
         };
-        alive.kept().iter().zip(&families.list).map(gone).collect()
+        alive.kept().iter().zip(&layers.list).map(gone).collect()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::alive::Alive;
 use super::error::SparsifyError;
-use super::family::{Families, Kept};
+use super::parameter_groups::{KeptGroups, ParameterGroups};
 use crate::engine::Slots;
 use crate::graph::Graph;
 use rand_chacha::ChaCha8Rng;
@@ -29,7 +29,7 @@ pub struct Moment {
 /// What a method may look at and change around an optimizer step.
 pub struct Stage<'a> {
     /// The groups.
-    pub families: &'a mut Families,
+    pub layers: &'a mut ParameterGroups,
     /// All trained values.
     pub values: &'a mut [f32],
     /// Their gradients.
@@ -77,13 +77,13 @@ pub trait Method {
         Ok(())
     }
 
-    /// How much each group is worth, comparable within its family: the larger, the longer it stays. By default the
+    /// How much each group is worth, comparable within its layer: the larger, the longer it stays. By default the
     /// square of its norm.
     ///
     /// # Errors
     /// [`SparsifyError`].
-    fn scores(&mut self, families: &mut Families, values: &[f32]) -> Result<Vec<Vec<f64>>, SparsifyError> {
-        families.list.iter_mut().map(|family| Ok(family.squares(values)?.to_vec())).collect()
+    fn scores(&mut self, layers: &mut ParameterGroups, values: &[f32]) -> Result<Vec<Vec<f64>>, SparsifyError> {
+        layers.list.iter_mut().map(|layer| Ok(layer.squares(values)?.to_vec())).collect()
     }
 
     /// Whether the groups that are left at the end of the ramp are the choice; otherwise the scores decide.
@@ -105,12 +105,12 @@ pub struct Start<'a> {
     /// The dense network.
     pub graph: &'a Graph,
     /// The groups.
-    pub families: &'a mut Families,
+    pub layers: &'a mut ParameterGroups,
     /// The values of the dense network.
     pub values: &'a [f32],
     /// The groups that would stay if the choice were made now.
-    pub kept: &'a Kept,
-    /// The weights `d_j` of all groups, one list a family, their mean 1.
+    pub kept: &'a KeptGroups,
+    /// The weights `d_j` of all groups, one list a layer, their mean 1.
     pub weights: &'a [Vec<f64>],
     /// Where proximal steps run.
     pub prox: Prox,

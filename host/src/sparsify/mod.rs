@@ -9,13 +9,13 @@ pub mod distortion;
 pub mod dynamic;
 pub mod erdos_renyi;
 mod error;
-pub mod family;
 pub mod group_lasso;
 mod half_space;
 pub mod knapsack;
 pub mod magnitude;
 pub mod method;
 pub mod options;
+pub mod parameter_groups;
 pub mod remove;
 pub mod sap;
 pub mod teddy;
@@ -43,7 +43,7 @@ pub fn start(options: &Sparsity, start: Start<'_>) -> Result<Option<Box<dyn Meth
     Ok(match options.method {
         options::Method::None => None,
         options::Method::Wgsef => Some(Box::new(Wgsef::new(options, start)?)),
-        options::Method::GroupLasso => Some(Box::new(GroupLasso::new(start.families))),
+        options::Method::GroupLasso => Some(Box::new(GroupLasso::new(start.layers))),
         options::Method::Hspg => Some(Box::new(GroupLasso::with_half_space(&start)?)),
         options::Method::Sap => Some(Box::new(Sap::new(&start))),
         options::Method::Set => Some(Box::new(Dynamic::new(Growth::Random, options, start)?)),

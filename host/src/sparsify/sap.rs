@@ -65,7 +65,7 @@ impl Rule {
 /// the groups that it keeps in `start.kept`. What the rounds leave too many, the ranking by norms takes at the cut.
 pub struct Sap {
     rule: Rule,
-    /// Groups that each family keeps.
+    /// Groups that each layer keeps.
     counts: Vec<usize>,
     dense: Vec<f32>,
     rewound: bool,
@@ -85,8 +85,8 @@ impl Method for Sap {
             return Ok(());
         }
         let mut kept = stage.alive.kept().clone();
-        for ((family, kept), count) in stage.families.list.iter_mut().zip(&mut kept).zip(&self.counts) {
-            let squares = family.squares(stage.values)?;
+        for ((layer, kept), count) in stage.layers.list.iter_mut().zip(&mut kept).zip(&self.counts) {
+            let squares = layer.squares(stage.values)?;
             let norms: Vec<f64> = kept.iter().map(|&j| squares[j].sqrt()).collect();
             let gone = self.rule.pruned(&norms).min(kept.len().saturating_sub(*count));
             // The smallest go; of equal ones those with the higher index, as in every ranking here.
@@ -94,7 +94,7 @@ impl Method for Sap {
             kept.truncate(kept.len() - gone);
             kept.sort_unstable();
         }
-        *stage.alive = Alive::new(stage.families, kept)?;
+        *stage.alive = Alive::new(stage.layers, kept)?;
         if stage.values.iter().all(|value| value.is_finite()) {
             stage.values.copy_from_slice(&self.dense);
             stage.alive.hold(stage.values);

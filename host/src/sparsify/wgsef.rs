@@ -4,10 +4,10 @@
 //! `k` groups, so it shrinks and ranks them, and the largest stay.
 
 use super::error::SparsifyError;
-use super::family::{Families, Family};
 use super::half_space::{Floor, HalfSpace};
 use super::method::{AdamMetric, Method, Prox, Stage, Start, Update};
 use super::options::{Allocation, Metric, Sparsity};
+use super::parameter_groups::{LayerGroups, ParameterGroups};
 use niwaki_core::optim::SECOND_MOMENT;
 use niwaki_core::prox::wgsef::{Weights, Wgsef as Envelope};
 use niwaki_kernels::WgsefSpec;
@@ -15,9 +15,9 @@ use std::ops::Range;
 
 /// The regulariser of a network.
 pub struct Wgsef {
-    /// So many groups of each family, which competes for itself, or of all families together.
+    /// So many groups of each layer, which competes for itself, or of all layers together.
     budget: Floor,
-    /// `d_j`, all families one after the other.
+    /// `d_j`, all layers one after the other.
     weights: Vec<f32>,
     prox: Prox,
     adam: Option<AdamMetric>,
@@ -36,17 +36,17 @@ impl Wgsef {
     /// # Errors
     /// [`SparsifyError`].
     pub fn new(options: &Sparsity, start: Start<'_>) -> Result<Self, SparsifyError> {
-        let m = start.families.groups();
+        let m = start.layers.groups();
         let counts = start.kept.iter().map(Vec::len);
         let (budget, weights) = match options.allocation {
-            Allocation::Global => (Floor::All(counts.sum()), across(start.families, start.values, start.weights)?),
+            Allocation::Global => (Floor::All(counts.sum()), across(start.layers, start.values, start.weights)?),
             Allocation::Uniform | Allocation::RateDistortion => (Floor::Each(counts.collect()), vec![1.0; m]),
         };
         let adam = start.adam.filter(|_| options.metric == Metric::Adam);
         let roots = vec![0.0; if adam.is_some() { start.values.len() } else { 0 }];
         let half_space = match options.half_space_epochs {
             0 => None,
-            _ => Some(HalfSpace::new(start.families, budget.clone())?),
+            _ => Some(HalfSpace::new(start.layers, budget.clone())?),
         };
         let scratch = || vec![0.0; m];
         Ok(Self {
@@ -69,17 +69,17 @@ impl Wgsef {
             return Ok(());
         }
         self.measure(stage)?;
-        for Block { groups, k, name } in blocks(&self.budget, stage.families) {
-            let refused = |error| SparsifyError::Prox { family: name.into(), error };
+        for Block { groups, k, name } in blocks(&self.budget, stage.layers) {
+            let refused = |error| SparsifyError::Prox { layer: name.into(), error };
             let envelope =
                 Envelope::try_new(k, Weights::Each(&self.metric_weights[groups.clone()])).map_err(refused)?;
             let scales = &mut self.scales[groups.clone()];
             envelope.prox_scales(&self.norms[groups], lambda, scales).map_err(refused)?;
         }
         let mut first = 0;
-        for family in &stage.families.list {
-            family.scale(stage.values, &self.scales[first..first + family.groups])?;
-            first += family.groups;
+        for layer in &stage.layers.list {
+            layer.scale(stage.values, &self.scales[first..first + layer.groups])?;
+            first += layer.groups;
         }
         Ok(())
     }
@@ -87,12 +87,12 @@ impl Wgsef {
     /// `self.scales <- λ d_j / u_j`, the factors of the envelope's gradient in the Euclidean metric.
     fn gradient(&mut self, stage: &mut Stage<'_>) -> Result<(), SparsifyError> {
         let mut first = 0;
-        for family in &mut stage.families.list {
-            self.norms[first..first + family.groups].copy_from_slice(family.norms(stage.values)?);
-            first += family.groups;
+        for layer in &mut stage.layers.list {
+            self.norms[first..first + layer.groups].copy_from_slice(layer.norms(stage.values)?);
+            first += layer.groups;
         }
-        for Block { groups, k, name } in blocks(&self.budget, stage.families) {
-            let refused = |error| SparsifyError::Prox { family: name.into(), error };
+        for Block { groups, k, name } in blocks(&self.budget, stage.layers) {
+            let refused = |error| SparsifyError::Prox { layer: name.into(), error };
             let envelope = Envelope::try_new(k, Weights::Each(&self.weights[groups.clone()])).map_err(refused)?;
             envelope.gradient_scales(&self.norms[groups.clone()], &mut self.scales[groups]).map_err(refused)?;
         }
@@ -112,15 +112,15 @@ impl Wgsef {
             self.roots.iter_mut().zip(squares).for_each(|(root, v)| *root = metric(*v).sqrt() as f32);
         }
         let mut first = 0;
-        for family in &mut stage.families.list {
-            let block = first..first + family.groups;
+        for layer in &mut stage.layers.list {
+            let block = first..first + layer.groups;
             first = block.end;
-            self.norms[block.clone()].copy_from_slice(family.norms(stage.values)?);
+            self.norms[block.clone()].copy_from_slice(layer.norms(stage.values)?);
             self.metric_weights[block.clone()].copy_from_slice(&self.weights[block.clone()]);
             if self.adam.is_some() {
                 // The mean of D over a group, from the squares of the roots.
-                let sizes = family.sizes.clone();
-                let sums = family.squares(&self.roots)?;
+                let sizes = layer.sizes.clone();
+                let sums = layer.squares(&self.roots)?;
                 for ((j, sum), size) in block.zip(sums).zip(sizes) {
                     let d = sum / size as f64;
                     self.norms[j] *= d.sqrt() as f32;
@@ -136,22 +136,22 @@ impl Wgsef {
         let (Prox::Gpu(gpu), Floor::Each(counts), None) = (&mut self.prox, &self.budget, self.adam) else {
             return Ok(false);
         };
-        let mut left: Vec<(&Family, usize)> = Vec::new();
-        for (family, &k) in stage.families.list.iter().zip(counts) {
-            match family.rows(stage.values) {
+        let mut left: Vec<(&LayerGroups, usize)> = Vec::new();
+        for (layer, &k) in stage.layers.list.iter().zip(counts) {
+            match layer.rows(stage.values) {
                 Some(mut rows) => {
-                    gpu.wgsef_prox_parts(&mut rows, family.groups, Weights::One, WgsefSpec { k, lambda })?;
+                    gpu.wgsef_prox_parts(&mut rows, layer.groups, Weights::One, WgsefSpec { k, lambda })?;
                 }
-                None => left.push((family, k)),
+                None => left.push((layer, k)),
             }
         }
-        for (family, k) in left {
-            let refused = |error| SparsifyError::Prox { family: family.name.clone(), error };
-            let mut family = family.clone();
-            let mut scales = vec![0.0; family.groups];
+        for (layer, k) in left {
+            let refused = |error| SparsifyError::Prox { layer: layer.name.clone(), error };
+            let mut layer = layer.clone();
+            let mut scales = vec![0.0; layer.groups];
             let envelope = Envelope::try_new(k, Weights::One).map_err(refused)?;
-            envelope.prox_scales(family.norms(stage.values)?, lambda, &mut scales).map_err(refused)?;
-            family.scale(stage.values, &scales)?;
+            envelope.prox_scales(layer.norms(stage.values)?, lambda, &mut scales).map_err(refused)?;
+            layer.scale(stage.values, &scales)?;
         }
         Ok(true)
     }
@@ -178,23 +178,23 @@ impl Method for Wgsef {
 
 /// Groups that share a budget.
 struct Block<'a> {
-    /// All families one after the other.
+    /// All layers one after the other.
     groups: Range<usize>,
     k: usize,
     name: &'a str,
 }
 
-fn blocks<'a>(budget: &Floor, families: &'a Families) -> Vec<Block<'a>> {
+fn blocks<'a>(budget: &Floor, layers: &'a ParameterGroups) -> Vec<Block<'a>> {
     match budget {
-        Floor::All(k) => vec![Block { groups: 0..families.groups(), k: *k, name: "all layers" }],
+        Floor::All(k) => vec![Block { groups: 0..layers.groups(), k: *k, name: "all layers" }],
         Floor::Each(counts) => {
             let mut first = 0;
-            let block = |(family, &k): (&'a Family, &usize)| {
-                let groups = first..first + family.groups;
+            let block = |(layer, &k): (&'a LayerGroups, &usize)| {
+                let groups = first..first + layer.groups;
                 first = groups.end;
-                Block { groups, k, name: &family.name }
+                Block { groups, k, name: &layer.name }
             };
-            families.list.iter().zip(counts).map(block).collect()
+            layers.list.iter().zip(counts).map(block).collect()
         }
     }
 }
@@ -203,10 +203,10 @@ fn blocks<'a>(budget: &Floor, families: &'a Families) -> Vec<Block<'a>> {
 ///
 /// Layers have norms of their own scale `s`; in the coordinates `θ / s`, in which they can compete, the envelope has the
 /// weights `d_j / s²` of the original norms.
-fn across(families: &mut Families, values: &[f32], weights: &[Vec<f64>]) -> Result<Vec<f32>, SparsifyError> {
-    let mut all = Vec::with_capacity(families.groups());
-    for (family, weights) in families.list.iter_mut().zip(weights) {
-        let squares = family.squares(values)?;
+fn across(layers: &mut ParameterGroups, values: &[f32], weights: &[Vec<f64>]) -> Result<Vec<f32>, SparsifyError> {
+    let mut all = Vec::with_capacity(layers.groups());
+    for (layer, weights) in layers.list.iter_mut().zip(weights) {
+        let squares = layer.squares(values)?;
         let mean = squares.iter().sum::<f64>() / squares.len() as f64;
         all.extend(weights.iter().map(|d| d / mean.max(f64::MIN_POSITIVE)));
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::{Engine, Options, Slots};
-use crate::sparsify::family::Families;
 use crate::sparsify::method::Moment;
+use crate::sparsify::parameter_groups::ParameterGroups;
 use crate::zoo;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -10,7 +10,7 @@ const DIGITS: f64 = 1e-8;
 
 /// Where a ramp is, and all that a stage borrows.
 struct Bench {
-    families: Families,
+    layers: ParameterGroups,
     values: Vec<f32>,
     gradients: Vec<f32>,
     slots: Slots,
@@ -19,25 +19,25 @@ struct Bench {
 }
 
 impl Bench {
-    /// A small network of which the first `keep` of every family's groups are left.
+    /// A small network of which the first `keep` of every layer's groups are left.
     fn new(groups: GroupKind, keep: f64) -> Self {
         let graph = zoo::by_name("small-cnn").expect("in the zoo").build(&[8, 8, 1], 10, 1).expect("fits");
         let engine = Engine::new(&graph, Options { batch: 1, threads: 1 }).expect("a network");
         let options = Sparsity { groups, ..Sparsity::default() };
-        let families = Families::new(&graph, engine.parameters(), &options).expect("has groups");
-        let kept = families.list.iter().map(|f| (0..(keep * f.groups as f64) as usize).collect()).collect();
-        let alive = Alive::new(&families, kept).expect("fits");
+        let layers = ParameterGroups::new(&graph, engine.parameters(), &options).expect("has groups");
+        let kept = layers.list.iter().map(|f| (0..(keep * f.groups as f64) as usize).collect()).collect();
+        let alive = Alive::new(&layers, kept).expect("fits");
         let mut values = engine.values().to_vec();
         alive.hold(&mut values);
         let gradients = (0..values.len()).map(|i| (i * 7919 % 1009) as f32 - 500.0).collect();
         let at = Moment { epoch: 1, epochs: 8, step: 100, steps: 800, lr: 0.1, lambda: 0.0, half_space: false };
         let ones = ["m", "v"].map(|name| (name.to_owned(), vec![1.0; values.len()]));
-        Self { slots: Slots::with_values(ones), families, values, gradients, alive, at }
+        Self { slots: Slots::with_values(ones), layers, values, gradients, alive, at }
     }
 
     fn stage(&mut self) -> Stage<'_> {
-        let Self { families, values, gradients, slots, alive, at } = self;
-        Stage { families, values, gradients, slots, alive, at: *at }
+        let Self { layers, values, gradients, slots, alive, at } = self;
+        Stage { layers, values, gradients, slots, alive, at: *at }
     }
 
     fn counts(&self) -> Vec<usize> {
@@ -46,7 +46,7 @@ impl Bench {
 }
 
 /// How many of `kept` are not in `others`.
-fn new_ones(kept: &Kept, others: &Kept) -> usize {
+fn new_ones(kept: &KeptGroups, others: &KeptGroups) -> usize {
     kept.iter().zip(others).map(|(kept, others)| kept.iter().filter(|j| !others.contains(j)).count()).sum()
 }
 
@@ -79,8 +79,8 @@ fn rigl_lets_the_smallest_go_and_the_largest_gradients_in() {
     let mut bench = Bench::new(GroupKind::Weight, 0.5);
     let before = bench.alive.kept().clone();
     let n = before[0].len();
-    let squares = bench.families.list[0].squares(&bench.values).expect("fits").to_vec();
-    let pull = bench.families.list[0].squares(&bench.gradients).expect("fits").to_vec();
+    let squares = bench.layers.list[0].squares(&bench.values).expect("fits").to_vec();
+    let pull = bench.layers.list[0].squares(&bench.gradients).expect("fits").to_vec();
     Dynamic::exchange_by_gradient(&mut bench.stage(), 0.1).expect("fits");
     let stay = ascending(largest(before[0].clone(), &squares, n - n / 10));
     let kept = &bench.alive.kept()[0];
@@ -94,7 +94,7 @@ fn rigl_lets_the_smallest_go_and_the_largest_gradients_in() {
 #[test]
 fn rigl_replaces_the_step_of_an_exchange_and_stops_after_three_quarters() {
     let mut bench = Bench::new(GroupKind::Weight, 0.5);
-    let mut rigl = Dynamic { growth: Growth::Gradient, first: Kept::new() };
+    let mut rigl = Dynamic { growth: Growth::Gradient, first: KeptGroups::new() };
     for (step, expected) in [(99, Update::Optimizer), (100, Update::Replaced), (600, Update::Optimizer)] {
         bench.at.step = step;
         let before = bench.alive.clone();
@@ -117,14 +117,14 @@ fn set_counts_positive_and_negative_weights_for_themselves() {
 fn what_set_lets_in_starts_at_zero_with_fresh_moments() {
     let mut bench = Bench::new(GroupKind::Weight, 0.5);
     let ones = vec![1.0; bench.values.len()];
-    let values = bench.families.list[0].products(&bench.values, &ones).expect("fits").to_vec();
+    let values = bench.layers.list[0].products(&bench.values, &ones).expect("fits").to_vec();
     let stay = stay_by_sign(&bench.alive.kept()[0], &values);
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     Dynamic::exchange_at_random(&mut bench.stage(), &mut rng).expect("fits");
     let came: Vec<usize> = bench.alive.kept()[0].iter().copied().filter(|j| !stay.contains(j)).collect();
     assert!(!came.is_empty());
     for flat in std::iter::once(&bench.values[..]).chain(bench.slots.iter().map(|(_, slot)| slot)) {
-        let flat = bench.families.list[0].products(flat, &ones).expect("fits");
+        let flat = bench.layers.list[0].products(flat, &ones).expect("fits");
         assert!(came.iter().all(|&j| flat[j] == 0.0) && stay.iter().all(|&j| flat[j] != 0.0));
     }
 }

@@ -2,9 +2,9 @@ use crate::data;
 use crate::graph::Graph;
 use crate::recipe::{DEMO, Recipe};
 use crate::sparsify::cost::Meter;
-use crate::sparsify::family::Families;
 use crate::sparsify::method::Prox;
 use crate::sparsify::options::{Method, Unit};
+use crate::sparsify::parameter_groups::ParameterGroups;
 use crate::train::{Options, Phase, TrainError, Trained, train};
 use crate::zoo;
 use std::collections::HashMap;
@@ -62,11 +62,11 @@ fn go_on(recipe: &Recipe, dir: &Path, one_epoch: bool) -> Result<Trained, TrainE
 /// Groups of `graph` that are not zero, and of all.
 fn groups(graph: &Graph, recipe: &Recipe) -> (usize, usize) {
     let engine = crate::engine::Engine::new(graph, crate::engine::Options { batch: 1, threads: 1 }).expect("a network");
-    let mut families = Families::new(graph, engine.parameters(), &recipe.sparsity).expect("has groups");
-    let there = |family: &mut crate::sparsify::family::Family| {
-        family.squares(engine.values()).expect("fits").iter().filter(|square| **square > 0.0).count()
+    let mut layers = ParameterGroups::new(graph, engine.parameters(), &recipe.sparsity).expect("has groups");
+    let there = |layer: &mut crate::sparsify::parameter_groups::LayerGroups| {
+        layer.squares(engine.values()).expect("fits").iter().filter(|square| **square > 0.0).count()
     };
-    (families.list.iter_mut().map(there).sum(), families.groups())
+    (layers.list.iter_mut().map(there).sum(), layers.groups())
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! The families of a network for each kind of group.
+//! The parameter groups of a network for each kind of group.
 
-use super::{Family, Part, Removal};
+use super::{LayerGroups, Part, Removal};
 use crate::engine::Parameter;
 use crate::graph::{Graph, Role, TensorId};
 use crate::ops::Weights;
@@ -16,9 +16,9 @@ fn range_of(parameters: &[Parameter], tensor: TensorId) -> Option<Range<usize>> 
     parameters.iter().find(|p| p.tensor == tensor).map(|p| p.range.clone())
 }
 
-/// One family a channel space.
-pub(super) fn channels(graph: &Graph, parameters: &[Parameter], len: usize) -> Result<Vec<Family>, SparsifyError> {
-    let mut families = Vec::new();
+/// The channels of every space.
+pub(super) fn channels(graph: &Graph, parameters: &[Parameter], len: usize) -> Result<Vec<LayerGroups>, SparsifyError> {
+    let mut layers = Vec::new();
     for space in channel_spaces(graph) {
         let mut parts = Vec::new();
         for slice in space.parameters(graph) {
@@ -36,26 +36,26 @@ pub(super) fn channels(graph: &Graph, parameters: &[Parameter], len: usize) -> R
                     Loop { len: inner, stride: 1 },
                 ],
             })
-            .map_err(|error| SparsifyError::Group { family: space.name.clone(), error })?;
+            .map_err(|error| SparsifyError::Group { layer: space.name.clone(), error })?;
             let start = range.start + slice.offset * inner;
             let range = start..start + layout.span();
             let row_len = (outer * repeats == 1).then_some(inner);
             parts.push(Part { range, layout, groups: 0..space.channels, row_len });
         }
         let (name, m) = (space.name.clone(), space.channels);
-        families.push(Family::new(name, m, parts, Removal::Channels(space), len)?);
+        layers.push(LayerGroups::new(name, m, parts, Removal::Channels(space), len)?);
     }
-    Ok(families)
+    Ok(layers)
 }
 
-/// One family with all residual branches that can be left out.
-pub(super) fn layers(graph: &Graph, parameters: &[Parameter], len: usize) -> Result<Vec<Family>, SparsifyError> {
+/// The residual branches that can be left out, all in one.
+pub(super) fn branches(graph: &Graph, parameters: &[Parameter], len: usize) -> Result<Vec<LayerGroups>, SparsifyError> {
     let blocks = blocks(graph);
     let mut parts = Vec::new();
     for (j, block) in blocks.iter().enumerate() {
         for range in block.parameters.iter().filter_map(|&id| range_of(parameters, id)) {
             let layout = GroupLayout::rows(1, range.len())
-                .map_err(|error| SparsifyError::Group { family: block.name.clone(), error })?;
+                .map_err(|error| SparsifyError::Group { layer: block.name.clone(), error })?;
             parts.push(Part { range, layout, groups: j..j + 1, row_len: None });
         }
     }
@@ -63,18 +63,18 @@ pub(super) fn layers(graph: &Graph, parameters: &[Parameter], len: usize) -> Res
     if m == 0 {
         return Ok(Vec::new());
     }
-    Ok(vec![Family::new("residual branches".into(), m, parts, Removal::Blocks(blocks), len)?])
+    Ok(vec![LayerGroups::new("residual branches".into(), m, parts, Removal::Blocks(blocks), len)?])
 }
 
-/// One family a weight tensor, its groups parts of the tensor.
+/// Parts of every weight tensor.
 pub(super) fn weights(
     graph: &Graph,
     parameters: &[Parameter],
     len: usize,
     kind: GroupKind,
     block: [usize; 2],
-) -> Result<Vec<Family>, SparsifyError> {
-    let mut families = Vec::new();
+) -> Result<Vec<LayerGroups>, SparsifyError> {
+    let mut layers = Vec::new();
     for node in &graph.nodes {
         let Some(&w) = node.inputs.get(1).filter(|w| graph[**w].role == Role::Parameter) else { continue };
         let shape = graph[w].shape.as_slice();
@@ -87,13 +87,13 @@ pub(super) fn weights(
         };
         let Some(spec) = spec(dims, strides, kind, block) else { continue };
         let Some(range) = range_of(parameters, w) else { continue };
-        let refused = |error| SparsifyError::Group { family: node.name.clone(), error };
+        let refused = |error| SparsifyError::Group { layer: node.name.clone(), error };
         let layout = GroupLayout::try_new(spec).map_err(refused)?;
         let m = layout.groups();
         let part = Part { range, layout, groups: 0..m, row_len: None };
-        families.push(Family::new(node.name.clone(), m, vec![part], Removal::Zeros, len)?);
+        layers.push(LayerGroups::new(node.name.clone(), m, vec![part], Removal::Zeros, len)?);
     }
-    Ok(families)
+    Ok(layers)
 }
 
 /// The groups of a weight tensor; none where the kind does not fit its shape.

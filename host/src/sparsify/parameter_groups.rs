@@ -13,10 +13,10 @@ use niwaki_core::error::GroupError;
 use niwaki_core::prox::groups::{self, GroupLayout};
 use std::ops::Range;
 
-/// The groups that stay, ascending, one list a family.
-pub type Kept = Vec<Vec<usize>>;
+/// The groups that stay, ascending, one list a layer.
+pub type KeptGroups = Vec<Vec<usize>>;
 
-/// One tensor's part in a family.
+/// One tensor's part in the groups of a layer.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     /// Where it lies in the flat vector.
@@ -39,9 +39,10 @@ enum Removal {
     Zeros,
 }
 
-/// Groups that compete with each other: the channels of a space, the weights of a layer.
+/// Parameter groups that compete with each other: the weights of a layer, or the channels of a space, named after the
+/// layer that makes them.
 #[derive(Debug, Clone)]
-pub struct Family {
+pub struct LayerGroups {
     /// The layer that the groups are in.
     pub name: String,
     /// Number of groups.
@@ -54,19 +55,19 @@ pub struct Family {
     norms: Vec<f32>,
 }
 
-impl Family {
+impl LayerGroups {
     fn new(name: String, groups: usize, parts: Vec<Part>, removal: Removal, len: usize) -> Result<Self, SparsifyError> {
         let (sums, norms) = (vec![0.0; groups], vec![0.0; groups]);
-        let mut family = Self { name, groups, sizes: Vec::new(), parts, removal, sums, norms };
+        let mut layer = Self { name, groups, sizes: Vec::new(), parts, removal, sums, norms };
         // The sum of the squares of as many ones.
-        family.accumulate(&vec![1.0; len])?;
-        family.sizes = family.sums.iter().map(|size| *size as usize).collect();
-        Ok(family)
+        layer.accumulate(&vec![1.0; len])?;
+        layer.sizes = layer.sums.iter().map(|size| *size as usize).collect();
+        Ok(layer)
     }
 
     fn refused(&self) -> impl Fn(GroupError) -> SparsifyError + use<> {
-        let family = self.name.clone();
-        move |error| SparsifyError::Group { family: family.clone(), error }
+        let layer = self.name.clone();
+        move |error| SparsifyError::Group { layer: layer.clone(), error }
     }
 
     fn accumulate(&mut self, values: &[f32]) -> Result<(), SparsifyError> {
@@ -147,17 +148,17 @@ impl Family {
     }
 }
 
-/// Every family of a network for one kind of group.
+/// All parameter groups of a network, of one kind.
 #[derive(Debug, Clone)]
-pub struct Families {
-    /// The families, in the order of their layers.
-    pub list: Vec<Family>,
+pub struct ParameterGroups {
+    /// By layer, in the order of the graph.
+    pub list: Vec<LayerGroups>,
     parameters: Vec<Parameter>,
     /// Trained values of the network.
     len: usize,
 }
 
-impl Families {
+impl ParameterGroups {
     /// The groups of `graph`, whose parameters lie in the flat vector as `parameters` says.
     ///
     /// # Errors
@@ -166,7 +167,7 @@ impl Families {
         let len = parameters.iter().map(|p| p.range.end).max().unwrap_or(0);
         let list = match options.groups {
             GroupKind::Filter => find::channels(graph, parameters, len)?,
-            GroupKind::Layer => find::layers(graph, parameters, len)?,
+            GroupKind::Layer => find::branches(graph, parameters, len)?,
             kind => find::weights(graph, parameters, len, kind, options.block)?,
         };
         if list.is_empty() {
@@ -180,13 +181,13 @@ impl Families {
         Ok(Self { list, parameters: parameters.to_vec(), len })
     }
 
-    /// Groups in all families.
+    /// Groups in all layers.
     pub fn groups(&self) -> usize {
         self.list.iter().map(|f| f.groups).sum()
     }
 
     /// Every group.
-    pub fn all(&self) -> Kept {
+    pub fn all(&self) -> KeptGroups {
         self.list.iter().map(|f| (0..f.groups).collect()).collect()
     }
 
@@ -194,24 +195,24 @@ impl Families {
     ///
     /// # Errors
     /// [`SparsifyError::Group`].
-    pub fn dropped_values(&self, kept: &Kept) -> Result<Vec<usize>, SparsifyError> {
+    pub fn dropped_values(&self, kept: &KeptGroups) -> Result<Vec<usize>, SparsifyError> {
         let mut stays = vec![1.0; self.len];
-        for (family, kept) in self.list.iter().zip(kept) {
-            let mut factors = vec![0.0; family.groups];
+        for (layer, kept) in self.list.iter().zip(kept) {
+            let mut factors = vec![0.0; layer.groups];
             kept.iter().for_each(|&j| factors[j] = 1.0);
-            family.scale(&mut stays, &factors)?;
+            layer.scale(&mut stays, &factors)?;
         }
         Ok((0..self.len).filter(|&i| stays[i] == 0.0).collect())
     }
 
     /// Names of the blocks that are not in `kept`.
-    pub fn left_out(&self, kept: &Kept) -> Vec<String> {
+    pub fn left_out(&self, kept: &KeptGroups) -> Vec<String> {
         self.dropped_blocks(kept).map(|block| block.name.clone()).collect()
     }
 
-    fn dropped_blocks<'a>(&'a self, kept: &'a Kept) -> impl Iterator<Item = &'a Block> {
-        self.list.iter().zip(kept).flat_map(|(family, keep)| {
-            let blocks = if let Removal::Blocks(blocks) = &family.removal { blocks.as_slice() } else { &[] };
+    fn dropped_blocks<'a>(&'a self, kept: &'a KeptGroups) -> impl Iterator<Item = &'a Block> {
+        self.list.iter().zip(kept).flat_map(|(layer, keep)| {
+            let blocks = if let Removal::Blocks(blocks) = &layer.removal { blocks.as_slice() } else { &[] };
             blocks.iter().enumerate().filter(|(j, _)| !keep.contains(j)).map(|(_, block)| block)
         })
     }
@@ -221,12 +222,12 @@ impl Families {
     ///
     /// # Errors
     /// [`SparsifyError`].
-    pub fn cut(&self, graph: &Graph, kept: &Kept) -> Result<Graph, SparsifyError> {
+    pub fn cut(&self, graph: &Graph, kept: &KeptGroups) -> Result<Graph, SparsifyError> {
         let mut graph = graph.clone();
         let mut cuts = Vec::new();
         let mut zeros = false;
-        for (family, keep) in self.list.iter().zip(kept) {
-            match &family.removal {
+        for (layer, keep) in self.list.iter().zip(kept) {
+            match &layer.removal {
                 Removal::Channels(space) => cuts.push(Cut { space, keep }),
                 Removal::Blocks(_) => {}
                 Removal::Zeros => zeros = true,
