@@ -4,7 +4,7 @@
 //! for each line on stdin, so that a driver can alternate it with another engine (tests/bench/engine_vs_pytorch.py). With
 //! `wgsef`, every step takes the proximal step of the Fashion-MNIST recipes too.
 
-use niwaki::engine::{Engine, Options, Slots};
+use niwaki::engine::{Engine, EngineOptions, Slots};
 use niwaki::graph::Graph;
 use niwaki::sparsify;
 use niwaki::sparsify::alive::Alive;
@@ -106,7 +106,7 @@ impl Trainer {
     fn new(workload: &Workload, wgsef: bool) -> Result<Self, Box<dyn Error>> {
         let &Workload { network, input, classes, batch, decay } = workload;
         let graph = zoo::by_name(network).ok_or("not in the zoo")?.build(&input, classes, 1)?;
-        let engine = Engine::new(&graph, Options { batch, threads: 1 })?;
+        let engine = Engine::new(&graph, EngineOptions { batch, threads: 1 })?;
         let x = (0..batch * input.iter().product::<usize>()).map(|i| (i as f32 * 0.37).sin()).collect();
         let labels = (0..batch).map(|i| (i % classes) as u32).collect();
         let adam = Adam { decay, ..Adam::default() };

@@ -1,6 +1,6 @@
 //! The engine's float operators are a faster spelling of core's: whole networks give the same outputs.
 
-use niwaki::engine::{Distillation, Engine, Options};
+use niwaki::engine::{Distillation, Engine, EngineOptions};
 use niwaki::graph::{Activation, Graph, Padding, Sliding};
 use niwaki::import;
 use niwaki::io::npy::{self, AnyArray};
@@ -21,7 +21,7 @@ fn error(got: &[f32], want: &[f32]) -> f32 {
 fn assert_equals_core(name: &str, graph: &Graph, x: &[f32]) {
     let len = graph[graph.inputs[0]].element_count();
     let batch = x.len() / len;
-    let mut engine = Engine::new(graph, Options { batch, threads: 2 }).expect("trains");
+    let mut engine = Engine::new(graph, EngineOptions { batch, threads: 2 }).expect("trains");
     let fast = engine.forward(x, batch).expect("runs");
     let core: Vec<f32> = x.chunks(len).flat_map(|x| graph.predict(x).expect("runs")).collect();
     assert_eq!(fast.len(), core.len(), "{name}");
@@ -86,7 +86,7 @@ fn published_float_networks_run_and_teach() {
         let graph = import::read(&folder.join(format!("{name}.tflite"))).expect("imports");
         let (x, want) = (array(format!("{name}.in.npy")), array(format!("{name}.out.npy")));
         let batch = x.len() / graph[graph.inputs[0]].element_count();
-        let mut engine = Engine::new(&graph, Options { batch, threads: 1 }).expect("trains");
+        let mut engine = Engine::new(&graph, EngineOptions { batch, threads: 1 }).expect("trains");
         let error = error(engine.forward(&x, batch).expect("runs"), &want);
         assert!(error <= OUTPUT, "{name}: {error}");
         // Its own teacher: the divergence from itself is 0, and so is its gradient.

@@ -1,6 +1,6 @@
 //! Training with rounding computes what the exported network does: whole random networks, to the last bit.
 
-use niwaki::engine::{Engine, EngineOf, Options, Real};
+use niwaki::engine::{Engine, EngineOf, EngineOptions, Real};
 use niwaki::export::export;
 use niwaki::graph::{Activation, Graph, GraphError, Op, Padding, Role, Sliding, TensorId};
 use niwaki::io::AlignedBytes;
@@ -221,7 +221,7 @@ fn compare<T: Real>(float: &Graph, scheme: &Scheme, dice: &mut Dice) -> (usize, 
     let integer = scheme.apply(float).expect("rounds");
     let (file, _) = export(&integer).expect("exports");
     let batch = 3;
-    let mut engine = EngineOf::<T>::new(float, Options { batch, threads: 1 }).expect("trains");
+    let mut engine = EngineOf::<T>::new(float, EngineOptions { batch, threads: 1 }).expect("trains");
     engine.quantize(&integer, &scheme.steps(float)).expect("computes in integers");
     let (input, output) = (integer.inputs[0], integer.outputs[0]);
     let len = integer[input].element_count();
@@ -287,7 +287,7 @@ fn sums_too_large_for_a_float_run_on_core() {
     let sample = [vec![1.0; 1023], vec![0.0]].concat();
     let (float, scheme) = prepare(&graph, &[&sample], &Quantize::default()).expect("calibrates");
     let integer = scheme.apply(&float).expect("rounds");
-    let mut engine = Engine::new(&float, Options { batch: 1, threads: 1 }).expect("trains");
+    let mut engine = Engine::new(&float, EngineOptions { batch: 1, threads: 1 }).expect("trains");
     engine.quantize(&integer, &[]).expect("computes in integers");
     assert_eq!(engine.forward(&sample, 1).expect("runs"), integer.predict(&sample).expect("runs"));
     assert_eq!(compare::<f32>(&float, &scheme, &mut dice).0, 0);

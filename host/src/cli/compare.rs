@@ -5,7 +5,7 @@ use super::{CliError, print, print_json, progress::Progress};
 use crate::chip::Activity;
 use crate::io::format;
 use crate::pipeline;
-use crate::pipeline::compare::{At, Event, Options, compare as run};
+use crate::pipeline::compare::{At, CompareEvent, CompareOptions, compare as run};
 use crate::recipe::Recipe;
 use crate::report::compare::{Cell, Comparison, HTML_FILE, JSON_FILE, console};
 use crate::report::console::Terminal;
@@ -52,7 +52,7 @@ pub(super) fn compare(args: CompareArgs) -> Result<(), CliError> {
     let dir = args.out.unwrap_or_else(|| Path::new("runs").join(format!("compare-{stem}")));
     let stop = stop_on_ctrl_c()?;
     let TrainingArgs { device, threads: asked, json } = args.training;
-    let options = Options { dir: &dir, threads: threads(asked), device: device.device()?, stop: &stop };
+    let options = CompareOptions { dir: &dir, threads: threads(asked), device: device.device()?, stop: &stop };
     let mut progress = Progress::new(false);
     let comparison = run(&recipe, &options, &mut |event| tell(&mut progress, event));
     progress.finish();
@@ -74,14 +74,16 @@ fn print_table(dir: &Path, comparison: &Comparison) -> Result<(), CliError> {
 }
 
 /// A bar for the cell that runs, a line for each that is through.
-fn tell(progress: &mut Progress, event: Event<'_>) {
+fn tell(progress: &mut Progress, event: CompareEvent<'_>) {
     match event {
-        Event::Start(cell) => progress.of(cell),
+        CompareEvent::Start(cell) => progress.of(cell),
         // The cells' stages and the building of their firmware are told by their lines.
-        Event::Run(pipeline::Event::Stage(_) | pipeline::Event::Chip(Activity::Doing(_))) => {}
-        Event::Run(event) => progress.event(event),
-        Event::Done { cell, before, at } => progress.say(&format!("{} {}", place(at), cell_line(cell, before, at))),
-        Event::Failed { failure, at } => {
+        CompareEvent::Run(pipeline::RunEvent::Stage(_) | pipeline::RunEvent::Chip(Activity::Doing(_))) => {}
+        CompareEvent::Run(event) => progress.event(event),
+        CompareEvent::Done { cell, before, at } => {
+            progress.say(&format!("{} {}", place(at), cell_line(cell, before, at)))
+        }
+        CompareEvent::Failed { failure, at } => {
             progress.say(&format!("{} {:<26} failed: {}", place(at), failure.cell, failure.error));
         }
     }

@@ -3,9 +3,9 @@
 use crate::chip::Activity;
 use crate::data::get;
 use crate::io::format;
-use crate::pipeline::Event;
+use crate::pipeline::RunEvent;
 use crate::report::Stage;
-use crate::train;
+use crate::train::TrainEvent;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -51,17 +51,17 @@ impl Progress {
         }
     }
 
-    pub(super) fn event(&mut self, event: Event<'_>) {
+    pub(super) fn event(&mut self, event: RunEvent<'_>) {
         match event {
-            Event::Train(event) => self.training(event),
-            Event::Chip(step) => self.chip(step),
-            Event::Stage(stage) => self.say(&stage_line(stage)),
+            RunEvent::Train(event) => self.training(event),
+            RunEvent::Chip(step) => self.chip(step),
+            RunEvent::Stage(stage) => self.say(&stage_line(stage)),
         }
     }
 
-    fn training(&mut self, event: train::Event<'_>) {
+    fn training(&mut self, event: TrainEvent<'_>) {
         match event {
-            train::Event::Phase { phase, epochs, done } => {
+            TrainEvent::Phase { phase, epochs, done } => {
                 self.epochs = (done, epochs);
                 self.style("{prefix:>9} {wide_bar} {pos}/{len} {msg}");
                 self.bar.set_prefix(phase.to_string());
@@ -71,8 +71,8 @@ impl Progress {
                     self.say(&format!("  going on with the {phase} phase after epoch {done}"));
                 }
             }
-            train::Event::Step { done, of } => self.steps = of.saturating_sub(done),
-            train::Event::Epoch(row) => {
+            TrainEvent::Step { done, of } => self.steps = of.saturating_sub(done),
+            TrainEvent::Epoch(row) => {
                 self.bar.set_position(row.epoch as u64);
                 let val = format::percent(row.val_accuracy);
                 self.bar.set_message(format!("{}loss {:.4} · val {val}", self.run, row.train_loss));

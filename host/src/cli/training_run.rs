@@ -2,7 +2,7 @@
 
 use super::{CliError, DeviceArg, print, print_json, progress::Progress};
 use crate::chip::Chip;
-use crate::pipeline::{self, Finished, MODEL_FILE, Options};
+use crate::pipeline::{self, Finished, MODEL_FILE, RunOptions};
 use crate::recipe::Recipe;
 use crate::report::{HTML_FILE, console};
 use clap::Args;
@@ -45,7 +45,7 @@ pub(super) struct TrainingRun<'a> {
 impl TrainingRun<'_> {
     pub(super) fn go(&self, recipe: &Recipe, device: DeviceArg) -> Result<Finished, CliError> {
         let stop = stop_on_ctrl_c()?;
-        let options = Options {
+        let options = RunOptions {
             dir: self.dir,
             threads: threads(self.threads),
             device: device.device()?,

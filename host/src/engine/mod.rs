@@ -17,11 +17,11 @@
 //! attention over neighbours and dropout. [`EngineOf::new`] refuses all else by name.
 //!
 //! ```
-//! use niwaki::engine::{Engine, Options};
+//! use niwaki::engine::{Engine, EngineOptions};
 //! use niwaki::zoo;
 //!
 //! let graph = zoo::by_name("small-cnn").unwrap().build(&[8, 8, 1], 10, 1)?;
-//! let mut engine = Engine::new(&graph, Options { batch: 4, threads: 1 })?;
+//! let mut engine = Engine::new(&graph, EngineOptions { batch: 4, threads: 1 })?;
 //! let loss = engine.loss_and_gradients(&[0.5; 4 * 64], &[3, 1, 4, 1])?;
 //! let (values, gradients) = engine.values_and_gradients();
 //! for (value, gradient) in values.iter_mut().zip(gradients) {
@@ -99,7 +99,7 @@ pub type Engine = EngineOf<f32>;
 
 /// How much to plan for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct EngineOptions {
     /// Largest batch, at least 1.
     pub batch: usize,
     /// Threads, at least 1; the results do not depend on it. More than 16 find no work.
@@ -118,7 +118,7 @@ pub struct Parameter {
 /// A network that runs: its plan, its values and all its buffers.
 pub struct EngineOf<T: Real> {
     plan: Plan<T>,
-    options: Options,
+    options: EngineOptions,
     arch: Arch,
     threads: Threads,
     /// By tensor.
@@ -148,7 +148,7 @@ impl<T: Real> EngineOf<T> {
     ///
     /// # Errors
     /// [`EngineError`] names the node, tensor or option that cannot be trained with.
-    pub fn new(graph: &Graph, options: Options) -> Result<Self, EngineError> {
+    pub fn new(graph: &Graph, options: EngineOptions) -> Result<Self, EngineError> {
         for (name, value) in [("batch", options.batch), ("threads", options.threads)] {
             if value == 0 {
                 return Err(EngineError::Option { name });

@@ -10,7 +10,7 @@ mod quantized;
 mod refusals;
 mod semantics;
 
-use super::{EngineOf, Options, Real};
+use super::{EngineOf, EngineOptions, Real};
 use crate::graph::{Activation, Graph, Op, TensorId};
 use crate::ops;
 use rand_chacha::{
@@ -96,7 +96,7 @@ impl Bench {
 }
 
 fn engine<T: Real>(graph: &Graph, batch: usize, threads: usize) -> EngineOf<T> {
-    EngineOf::new(graph, Options { batch, threads }).expect("the test's graph can be trained")
+    EngineOf::new(graph, EngineOptions { batch, threads }).expect("the test's graph can be trained")
 }
 
 fn labels(batch: usize, classes: usize) -> Vec<u32> {

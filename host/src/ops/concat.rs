@@ -5,7 +5,7 @@ use super::moved::{Kernel, Movement, Place, shape};
 use super::movement::movable;
 use super::rules::{last, whole};
 use super::training::Training;
-use super::{Channels, Constants, Misfit, Operands, Operator, Quantisation, Rules, Run, Zero, answers};
+use super::{ChannelRun, Channels, Constants, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers};
 use niwaki_core::kernels::{AXES, StridedCopy};
 use niwaki_core::ops::{Op as CoreOp, write};
 
@@ -55,7 +55,7 @@ impl Operator for Concat {
             let place = |operand: usize| {
                 let channels = last(on.inputs[operand]);
                 to += channels;
-                Run { operand, from: 0, to: to - channels, channels }
+                ChannelRun { operand, from: 0, to: to - channels, channels }
             };
             all.map(place).collect()
         } else {

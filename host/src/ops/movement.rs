@@ -4,7 +4,7 @@ use super::lowered::Lowered;
 use super::moved::{Kernel, Movement, Place, element, padded};
 use super::rules::last;
 use super::training::Training;
-use super::{Channels, Misfit, Operands, Operator, Rounded, Rules, Run, Zero, answers, arity};
+use super::{ChannelRun, Channels, Misfit, Operands, Operator, Rounded, Rules, Zero, answers, arity};
 use niwaki_core::kernels::{AXES, StridedCopy};
 use niwaki_core::ops::{Op as CoreOp, write};
 
@@ -128,7 +128,7 @@ impl Operator for Slice {
     fn channels(&self, on: &Operands<'_>) -> Channels {
         let channels = last(on.output);
         let first = self.begin.last().filter(|_| self.stride.last() == Some(&1));
-        let runs = first.map(|&from| vec![Run { operand: 0, from, to: 0, channels }]);
+        let runs = first.map(|&from| vec![ChannelRun { operand: 0, from, to: 0, channels }]);
         Channels { runs, axes: Vec::new() }
     }
 

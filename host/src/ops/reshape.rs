@@ -3,7 +3,7 @@
 use super::lowered::Lowered;
 use super::rules::last;
 use super::training::Training;
-use super::{Channels, InPlace, Misfit, Operands, Operator, Rules, Run, answers, arity};
+use super::{ChannelRun, Channels, InPlace, Misfit, Operands, Operator, Rules, answers, arity};
 
 /// Input `x`; the same elements in another shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,10 +33,10 @@ impl Operator for Reshape {
     fn channels(&self, on: &Operands<'_>) -> Channels {
         let (from, to) = (last(on.x()), last(on.output));
         let runs = if to.is_multiple_of(from) {
-            let run = |to| Run { operand: 0, from: 0, to, channels: from };
+            let run = |to| ChannelRun { operand: 0, from: 0, to, channels: from };
             Some((0..to).step_by(from).map(run).collect())
         } else if from.is_multiple_of(to) {
-            let run = |from| Run { operand: 0, from, to: 0, channels: to };
+            let run = |from| ChannelRun { operand: 0, from, to: 0, channels: to };
             Some((0..from).step_by(to).map(run).collect())
         } else {
             None

@@ -227,14 +227,14 @@ pub struct Channels {
     /// new ones are made (or a single one is repeated); `None` where channels are mixed in another way.
     ///
     /// What the operand of a sum or product with but one channel is repeated over depends on it too; it is in no run.
-    pub runs: Option<Vec<Run>>,
+    pub runs: Option<Vec<ChannelRun>>,
     /// Every axis of constant operands that runs over channels.
     pub axes: Vec<Axis>,
 }
 
 /// Channels of an operand that are handed on as they are, one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct ChannelRun {
     /// The operand.
     pub operand: usize,
     /// Its first channel.
@@ -288,8 +288,8 @@ impl Channels {
 }
 
 /// All channels of the result are those of `operand`.
-pub(super) fn whole(on: &Operands<'_>, operand: usize) -> Run {
-    Run { operand, from: 0, to: 0, channels: last(on.output) }
+pub(super) fn whole(on: &Operands<'_>, operand: usize) -> ChannelRun {
+    ChannelRun { operand, from: 0, to: 0, channels: last(on.output) }
 }
 
 /// The axes of constants that make the channels: `weights` of operand 1, then vectors.

@@ -21,7 +21,7 @@ use std::time::Instant;
 const CHIP_INPUTS: usize = 64;
 
 /// How a comparison is carried out.
-pub struct Options<'a> {
+pub struct CompareOptions<'a> {
     /// The folder of the cells' folders; created, or gone on with.
     pub dir: &'a Path,
     /// Threads.
@@ -34,11 +34,11 @@ pub struct Options<'a> {
 
 /// What a comparison tells while it goes on.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum CompareEvent<'a> {
     /// A cell begins, or goes on.
     Start(&'a str),
     /// From the current cell.
-    Run(super::Event<'a>),
+    Run(super::RunEvent<'a>),
     /// A cell has its result.
     Done {
         /// It.
@@ -77,8 +77,8 @@ pub struct At {
 /// folder that is in use; and what no other cell could do better with: data, device, disk.
 pub fn compare(
     recipe: &Recipe,
-    options: &Options<'_>,
-    tell: &mut dyn FnMut(Event<'_>),
+    options: &CompareOptions<'_>,
+    tell: &mut dyn FnMut(CompareEvent<'_>),
 ) -> Result<Comparison, PipelineError> {
     let cells = plan(recipe, options.dir);
     let of = cells.len();
@@ -91,7 +91,7 @@ pub fn compare(
         }
         let dir = options.dir.join(&cell.name);
         open_folder(&dir, &cell.recipe)?;
-        tell(Event::Start(&cell.name));
+        tell(CompareEvent::Start(&cell.name));
         let before = cell.finished(&dir, chip);
         let is_before = before.is_some();
         let result = match before {
@@ -106,7 +106,7 @@ pub fn compare(
         let at = At { done: done + 1, of, left_seconds };
         match result {
             Ok(result) => {
-                tell(Event::Done { cell: &result, before: is_before, at });
+                tell(CompareEvent::Done { cell: &result, before: is_before, at });
                 comparison.cells.push(result);
             }
             Err(PipelineError::Train(TrainError::Interrupted { .. })) => {
@@ -115,7 +115,7 @@ pub fn compare(
             Err(error) if is_of_cell(&error) => {
                 let (cell, method) = (cell.name.clone(), cell.recipe.sparsity.method);
                 let failure = Failure { cell, is_dense: method == Method::None, error: error.to_string() };
-                tell(Event::Failed { failure: &failure, at });
+                tell(CompareEvent::Failed { failure: &failure, at });
                 comparison.failed.push(failure);
             }
             Err(error) => return Err(error),
@@ -132,9 +132,9 @@ fn run(
     cell: &Planned,
     dir: &Path,
     chip: Option<Chip>,
-    options: &Options<'_>,
+    options: &CompareOptions<'_>,
     so_far: &Comparison,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(CompareEvent<'_>),
 ) -> Result<Cell, PipelineError> {
     let source = |what: String| PipelineError::Source { path: dir.into(), what };
     let of_run = cell.recipe.model.run.as_deref().filter(|_| cell.keep.is_some());
@@ -143,9 +143,10 @@ fn run(
     {
         return Err(source(format!("it starts from {dense}, which failed")));
     }
-    let Options { threads, device, stop, .. } = *options;
-    let run = super::Options { dir, threads, device, chip, chip_inputs: Some(CHIP_INPUTS), keep_limits: false, stop };
-    super::run(&cell.recipe, run, &mut |event| tell(Event::Run(event)))?;
+    let CompareOptions { threads, device, stop, .. } = *options;
+    let run =
+        super::RunOptions { dir, threads, device, chip, chip_inputs: Some(CHIP_INPUTS), keep_limits: false, stop };
+    super::run(&cell.recipe, run, &mut |event| tell(CompareEvent::Run(event)))?;
     // As a later comparison will read it: the table must not depend on when a cell was run.
     cell.finished(dir, chip).ok_or_else(|| source("its report cannot be read back".into()))
 }
@@ -198,10 +199,10 @@ fn headed(recipe: &Recipe, of: usize) -> Comparison {
 fn chip(
     recipe: &Recipe,
     comparison: &mut Comparison,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(CompareEvent<'_>),
 ) -> Result<Option<Chip>, PipelineError> {
     let named = recipe.target.chip.parse::<Chip>().ok();
-    let mut step = |step: Activity<'_>| tell(Event::Run(super::Event::Chip(step)));
+    let mut step = |step: Activity<'_>| tell(CompareEvent::Run(super::RunEvent::Chip(step)));
     let missing = match named.and_then(|chip| Some((chip, chip.spec()?))) {
         Some((chip, spec)) => match Machine::here().emulator(spec.emulator, &mut step) {
             Ok(_) => return Ok(Some(chip)),

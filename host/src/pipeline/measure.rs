@@ -1,6 +1,6 @@
 //! A quantised model on this machine and on its chip: the stages and the report that every run ends with.
 
-use super::{Event, Options, PipelineError, describe};
+use super::{PipelineError, RunEvent, RunOptions, describe};
 use crate::chip::{self, Chip, ChipError, Cost, Measured as OnChip};
 use crate::graph::Graph;
 use crate::io::AlignedBytes;
@@ -42,8 +42,8 @@ pub(super) struct Found {
 
 impl Found {
     /// A stage is done.
-    pub(super) fn stage(&mut self, stage: Stage, tell: &mut dyn FnMut(Event<'_>)) {
-        tell(Event::Stage(&stage));
+    pub(super) fn stage(&mut self, stage: Stage, tell: &mut dyn FnMut(RunEvent<'_>)) {
+        tell(RunEvent::Stage(&stage));
         self.stages.push(stage);
     }
 }
@@ -62,11 +62,11 @@ pub(super) struct Measured {
 /// [`PipelineError`].
 pub(super) fn measure(
     recipe: &Recipe,
-    options: &Options<'_>,
+    options: &RunOptions<'_>,
     model: &Model,
     scores: &dyn Scores,
     mut found: Found,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(RunEvent<'_>),
 ) -> Result<Measured, PipelineError> {
     let Model { graph, file, arena, inputs, seconds } = model;
     let at = Instant::now();
@@ -129,12 +129,12 @@ fn on_chip(
     chip: Chip,
     model: &Model,
     inputs: &[Vec<u8>],
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(RunEvent<'_>),
 ) -> Result<(Stage, OnChip), PipelineError> {
     let at = Instant::now();
-    let measured = chip::run(chip, &model.file, inputs, &mut |step| tell(Event::Chip(step)))?;
+    let measured = chip::run(chip, &model.file, inputs, &mut |step| tell(RunEvent::Chip(step)))?;
     let estimate = match model.inputs.first() {
-        Some(input) => chip::estimate_cycles(chip, &model.file, input, &mut |step| tell(Event::Chip(step)))?,
+        Some(input) => chip::estimate_cycles(chip, &model.file, input, &mut |step| tell(RunEvent::Chip(step)))?,
         None => None,
     };
     let of = |field: fn(&Cost) -> u64| measured.cost.as_ref().map(field);

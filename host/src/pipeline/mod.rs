@@ -50,7 +50,7 @@ pub enum Device {
 }
 
 /// How a run is carried out.
-pub struct Options<'a> {
+pub struct RunOptions<'a> {
     /// The run's folder; created, or gone on with.
     pub dir: &'a Path,
     /// Threads.
@@ -70,9 +70,9 @@ pub struct Options<'a> {
 
 /// What a run tells while it goes on.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum RunEvent<'a> {
     /// Training.
-    Train(train::Event<'a>),
+    Train(train::TrainEvent<'a>),
     /// Measuring on a chip.
     Chip(chip::Activity<'a>),
     /// A stage is done.
@@ -100,7 +100,11 @@ pub struct Finished {
 ///
 /// # Errors
 /// [`PipelineError`]; whatever was finished is in the folder.
-pub fn run(recipe: &Recipe, options: Options<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Finished, PipelineError> {
+pub fn run(
+    recipe: &Recipe,
+    options: RunOptions<'_>,
+    tell: &mut dyn FnMut(RunEvent<'_>),
+) -> Result<Finished, PipelineError> {
     let started = Instant::now();
     open_folder(options.dir, recipe)?;
     let is_graph = data::known::by_name(&recipe.data.name)?.kind == data::known::Kind::Graph;

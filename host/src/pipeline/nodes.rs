@@ -1,7 +1,7 @@
 //! A run over one graph: dense, sparse, and what that left of edges and weights.
 
 use super::measure::{Found, Measured, Model, Scores, measure};
-use super::{Device, Event, MODEL_FILE, Options, PipelineError, isa};
+use super::{Device, MODEL_FILE, PipelineError, RunEvent, RunOptions, isa};
 use crate::data::{DataError, graph};
 use crate::export::{ExportError, Room, export_within, query};
 use crate::graph::{Adjacency, Graph, GraphError, Role};
@@ -24,8 +24,8 @@ pub const QUERY_FILE: &str = "query.niwaki";
 /// As [`super::run`], for a data set that is one graph; the folder is open.
 pub(super) fn run(
     recipe: &Recipe,
-    options: &Options<'_>,
-    tell: &mut dyn FnMut(Event<'_>),
+    options: &RunOptions<'_>,
+    tell: &mut dyn FnMut(RunEvent<'_>),
 ) -> Result<Measured, PipelineError> {
     if !matches!(options.device, Device::Auto | Device::Cpu) {
         return Err(PipelineError::GraphDevice);
@@ -33,7 +33,7 @@ pub(super) fn run(
     let data = graph::load(&recipe.data.name, recipe.data.dir.as_deref())?;
     let task = NodeTask::new(&data)?;
     let (dir, threads) = (options.dir, options.threads);
-    let trained = train_nodes(recipe, &task, dir, threads, options.stop, &mut |event| tell(Event::Train(event)))?;
+    let trained = train_nodes(recipe, &task, dir, threads, options.stop, &mut |event| tell(RunEvent::Train(event)))?;
     let mut found = Found::default();
     found.stage(stage("dense-f32", &trained.dense), tell);
     let mut sparsity = GraphSparsity {
@@ -64,7 +64,7 @@ pub(super) fn run(
 /// with all of its edges.
 fn exported(
     recipe: &Recipe,
-    options: &Options<'_>,
+    options: &RunOptions<'_>,
     whole: &NodeTask,
     fitted: &Fitted,
 ) -> Result<(Model, Option<String>), PipelineError> {

@@ -2,10 +2,10 @@
 
 use super::measure::{Found, Measured, Model, Scores, measure};
 use super::meter::ChipMeter;
-use super::{Device, Event, Options, PipelineError, fit, planned, score, source, without_limits};
+use super::{Device, PipelineError, RunEvent, RunOptions, fit, planned, score, source, without_limits};
 use crate::chip::{self, Chip};
 use crate::data::{self, Dataset};
-use crate::engine::{Engine, Options as EngineOptions};
+use crate::engine::{Engine, EngineOptions};
 use crate::graph::Graph;
 use crate::recipe::Recipe;
 use crate::report::Stage;
@@ -17,14 +17,14 @@ use std::time::Instant;
 /// As [`super::run`], for a data set of samples; the folder is open.
 pub(super) fn run(
     recipe: &Recipe,
-    options: &Options<'_>,
-    tell: &mut dyn FnMut(Event<'_>),
+    options: &RunOptions<'_>,
+    tell: &mut dyn FnMut(RunEvent<'_>),
 ) -> Result<Measured, PipelineError> {
     let data = data::load(&recipe.data.name, recipe.data.dir.as_deref())?;
     let initial = source::initial(recipe, &data)?;
     let (prox, meter) = (prox(options.device)?, &mut ChipMeter::new(recipe, &data));
-    let training = train::Options { threads: options.threads, prox, meter, stop: options.stop };
-    let trained = train::train(recipe, initial, &data, options.dir, training, &mut |e| tell(Event::Train(e)))?;
+    let training = train::TrainOptions { threads: options.threads, prox, meter, stop: options.stop };
+    let trained = train::train(recipe, initial, &data, options.dir, training, &mut |e| tell(RunEvent::Train(e)))?;
 
     let mut found = Found::default();
     let dense_seconds = trained.seconds(|p| p == Phase::Dense);
@@ -45,7 +45,7 @@ pub(super) fn run(
 /// The integer network in its file, and the layers that were given four bits to fit.
 fn exported(
     recipe: &Recipe,
-    options: &Options<'_>,
+    options: &RunOptions<'_>,
     data: &Dataset,
     trained: &Trained,
 ) -> Result<(Model, Vec<String>), PipelineError> {

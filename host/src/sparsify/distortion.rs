@@ -140,7 +140,7 @@ fn mean_square(reference: &[f32], other: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Options;
+    use crate::engine::EngineOptions;
     use crate::sparsify::options::Sparsity;
     use crate::zoo;
 
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_layer_whose_groups_do_nothing_is_given_up_first() {
         let mut graph = zoo::by_name("small-cnn").expect("in the zoo").build(&[8, 8, 1], 10, 1).expect("fits");
-        let options = Options { batch: 8, threads: 1 };
+        let options = EngineOptions { batch: 8, threads: 1 };
         let engine = Engine::new(&graph, options).expect("a network");
         let mut layers = ParameterGroups::new(&graph, engine.parameters(), &Sparsity::default()).expect("has channels");
         // All but the first three channels of the second layer are zero.

@@ -110,7 +110,7 @@ impl HalfSpace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Engine, Options, Slots};
+    use crate::engine::{Engine, EngineOptions, Slots};
     use crate::sparsify::method::Moment;
     use crate::sparsify::options::Sparsity;
     use crate::zoo;
@@ -119,7 +119,7 @@ mod tests {
     /// before, group 5 of the second turned further than group 2, and everything else shrank to a half.
     fn gone_after_a_step(floor: Floor) -> Vec<Vec<usize>> {
         let graph = zoo::by_name("small-cnn").expect("in the zoo").build(&[8, 8, 1], 10, 1).expect("fits");
-        let engine = Engine::new(&graph, Options { batch: 1, threads: 1 }).expect("a network");
+        let engine = Engine::new(&graph, EngineOptions { batch: 1, threads: 1 }).expect("a network");
         let mut layers = ParameterGroups::new(&graph, engine.parameters(), &Sparsity::default()).expect("has channels");
         let mut values = engine.values().to_vec();
         let scaled = |layers: &ParameterGroups, f: usize, j: usize, factor: f32, values: &mut [f32]| {

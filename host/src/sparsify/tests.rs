@@ -9,7 +9,7 @@ use super::options::{Allocation, Budget, GroupKind, GroupWeights, Method, Metric
 use super::parameter_groups::{KeptGroups, ParameterGroups};
 use super::start;
 use super::{SparsifyError, method};
-use crate::engine::{Engine, Options, Slots};
+use crate::engine::{Engine, EngineOptions, Slots};
 use crate::graph::Graph;
 use crate::zoo;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ const NETWORKS: [(&str, [usize; 3]); 3] =
 
 fn network(name: &str, input: [usize; 3]) -> (Graph, Engine) {
     let graph = zoo::by_name(name).expect("in the zoo").build(&input, 4, 1).expect("fits");
-    let engine = Engine::new(&graph, Options { batch: 1, threads: 1 }).expect("trains");
+    let engine = Engine::new(&graph, EngineOptions { batch: 1, threads: 1 }).expect("trains");
     (graph, engine)
 }
 

@@ -71,7 +71,7 @@ fn nan_for_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
 
 /// What training tells while it runs.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum TrainEvent<'a> {
     /// A phase begins or goes on.
     Phase {
         /// Which.
@@ -93,7 +93,7 @@ pub enum Event<'a> {
 }
 
 /// How a run is carried out; nothing here changes its bits but the device of the prox.
-pub struct Options<'a> {
+pub struct TrainOptions<'a> {
     /// Threads.
     pub threads: usize,
     /// Where proximal steps run.
@@ -141,10 +141,10 @@ pub fn train(
     graph: Graph,
     data: &Dataset,
     dir: &Path,
-    options: Options<'_>,
-    tell: &mut dyn FnMut(Event<'_>),
+    options: TrainOptions<'_>,
+    tell: &mut dyn FnMut(TrainEvent<'_>),
 ) -> Result<Trained, TrainError> {
-    let Options { threads, prox, meter, stop } = options;
+    let TrainOptions { threads, prox, meter, stop } = options;
     let mut run = Run { optimizer: &recipe.optimizer, stop, tell };
     let saved = Checkpoint::load(&dir.join(CHECKPOINT_FILE), &graph, &recipe.quantize)?;
     let at = saved.unwrap_or_else(|| Checkpoint::start(graph));

@@ -1,7 +1,7 @@
 //! The epochs of a phase over any task: plan, loss, optimizer with what stands around it, score, and what is kept.
 
 use super::epoch::{Draw, EpochPlan, Goal, StepScalars};
-use super::{EpochRow, Event, Phase, TrainError};
+use super::{EpochRow, Phase, TrainError, TrainEvent};
 use crate::engine::{Engine, EngineError, Slots};
 use crate::recipe::Optimizer;
 use crate::sparsify::method::Moment;
@@ -141,7 +141,7 @@ impl Around for Weights<'_> {
 pub(super) struct Run<'a> {
     pub(super) optimizer: &'a Optimizer,
     pub(super) stop: &'a AtomicBool,
-    pub(super) tell: &'a mut dyn FnMut(Event<'_>),
+    pub(super) tell: &'a mut dyn FnMut(TrainEvent<'_>),
 }
 
 impl Run<'_> {
@@ -167,7 +167,7 @@ impl Run<'_> {
             let seconds = started.elapsed().as_secs_f64();
             let row = EpochRow { phase, epoch: epoch + 1, train_loss, val_accuracy, lambda, alive_groups, seconds };
             let saved = task.keep(engine, slots, around, &row)?;
-            (self.tell)(Event::Epoch(&row));
+            (self.tell)(TrainEvent::Epoch(&row));
             if self.stop.load(Ordering::Relaxed) {
                 return Err(TrainError::Interrupted { phase, epoch: saved });
             }
@@ -203,7 +203,7 @@ impl Run<'_> {
                 return Err(diverged());
             }
             if steps > 1 {
-                (self.tell)(Event::Step { done: done + 1, of: steps });
+                (self.tell)(TrainEvent::Step { done: done + 1, of: steps });
             }
         }
         Ok(sum / samples.max(1) as f64)

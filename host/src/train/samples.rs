@@ -3,9 +3,9 @@
 use super::checkpoint::{Checkpoint, save_metrics};
 use super::epoch::{Draw, EpochPlan, Goal};
 use super::run::{Around, Run, Task};
-use super::{CHECKPOINT_FILE, EpochRow, Event, Phase, TrainError, evaluate};
+use super::{CHECKPOINT_FILE, EpochRow, Phase, TrainError, TrainEvent, evaluate};
 use crate::data::Dataset;
-use crate::engine::{Distillation, Engine, EngineError, Options, Slots};
+use crate::engine::{Distillation, Engine, EngineError, EngineOptions, Slots};
 use crate::graph::Graph;
 use crate::recipe::Recipe;
 use std::path::Path;
@@ -30,7 +30,7 @@ impl<'a> Samples<'a> {
     }
 
     pub(super) fn engine(&self, graph: &Graph) -> Result<Engine, EngineError> {
-        Engine::new(graph, Options { batch: self.recipe.train.batch, threads: self.threads })
+        Engine::new(graph, EngineOptions { batch: self.recipe.train.batch, threads: self.threads })
     }
 
     /// The phase that the run is in.
@@ -57,7 +57,7 @@ impl<'a> Samples<'a> {
     /// Runs the epochs of the current phase that are left, saving after each.
     pub(super) fn phase(&mut self, run: &mut Run<'_>, around: &mut dyn Around) -> Result<(), TrainError> {
         let goal = self.goal();
-        (run.tell)(Event::Phase { phase: goal.phase, epochs: goal.epochs, done: goal.done });
+        (run.tell)(TrainEvent::Phase { phase: goal.phase, epochs: goal.epochs, done: goal.done });
         if goal.done >= goal.epochs {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! `quantization DIR RUN… [--only NAME] [--threads N]`: a table of the dense network of every RUN (the runs differ in their
 //! seeds), quantised in every way. Each cell is a run in a folder under DIR; a finished one is only read.
 
-use niwaki::pipeline::{self, Device, Options, RECIPE_FILE};
+use niwaki::pipeline::{self, Device, RECIPE_FILE, RunOptions};
 use niwaki::recipe::{Model, Recipe};
 use niwaki::report::Report;
 use std::error::Error;
@@ -122,7 +122,7 @@ fn cell(arguments: &Arguments, name: &str, sets: &[&str], run: &Path) -> Result<
         return Ok(accuracy(&report, "int8-host")?);
     }
     let stop = AtomicBool::new(false);
-    let options = Options {
+    let options = RunOptions {
         dir: &dir,
         threads: arguments.threads,
         device: Device::Cpu,

@@ -1,6 +1,6 @@
 //! Gradients against central differences, outputs against the graph's own evaluation, bits against thread counts.
 
-use crate::engine::{EngineOf, NodeTeacher, Objective, Options, Randomness, Real, softmax};
+use crate::engine::{EngineOf, EngineOptions, NodeTeacher, Objective, Randomness, Real, softmax};
 use crate::graph::{Activation, Adjacency, Features, Graph, Op, Padding, Propagation, Sliding, TensorId, Worth};
 use crate::ops;
 use rand_chacha::{
@@ -149,7 +149,7 @@ const RULES: [Propagation; 4] =
     [Propagation::Gcn, Propagation::Sum, Propagation::Mean, Propagation::Attention { heads: 4, slope: 0.2 }];
 
 fn engine<T: Real>(graph: &Graph, threads: usize) -> EngineOf<T> {
-    EngineOf::new(graph, Options { batch: 1, threads }).expect("the test's graph can be trained")
+    EngineOf::new(graph, EngineOptions { batch: 1, threads }).expect("the test's graph can be trained")
 }
 
 fn relative_error(got: &[f64], want: &[f64]) -> f64 {
@@ -294,7 +294,7 @@ fn a_final_softmax_is_part_of_the_loss_over_nodes_too() {
 #[test]
 fn what_cannot_be_trained_over_nodes_is_refused_by_name() {
     let refusal = |graph: &Graph| {
-        EngineOf::<f32>::new(graph, Options { batch: 1, threads: 1 }).err().expect("refused").to_string()
+        EngineOf::<f32>::new(graph, EngineOptions { batch: 1, threads: 1 }).err().expect("refused").to_string()
     };
     let mut net = Net::new(1, true);
     let x = net.features(CLASSES, Activation::None);

@@ -42,7 +42,7 @@ fn operators_have_true_gradients_or_are_refused_with_their_own_words() {
     let mut trained = 0;
     for example in examples() {
         let (graph, name) = (network(&example), example.op.name());
-        let built = EngineOf::<f64>::new(&graph, Options { batch: 1, threads: 1 });
+        let built = EngineOf::<f64>::new(&graph, EngineOptions { batch: 1, threads: 1 });
         match training(&graph) {
             // It has the features of nodes in it, whose gradients are another file's.
             Ok(Training::SparseDense { .. }) => {}

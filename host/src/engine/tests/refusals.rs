@@ -11,12 +11,13 @@ fn small_cnn() -> Graph {
 }
 
 fn refusal(graph: &Graph) -> String {
-    Engine::new(graph, Options { batch: 4, threads: 1 }).err().map(|e| e.to_string()).unwrap_or_default()
+    Engine::new(graph, EngineOptions { batch: 4, threads: 1 }).err().map(|e| e.to_string()).unwrap_or_default()
 }
 
 #[test]
 fn zero_options_are_named() {
-    for (options, name) in [(Options { batch: 0, threads: 1 }, "batch"), (Options { batch: 1, threads: 0 }, "threads")]
+    for (options, name) in
+        [(EngineOptions { batch: 0, threads: 1 }, "batch"), (EngineOptions { batch: 1, threads: 0 }, "threads")]
     {
         assert_eq!(Engine::new(&small_cnn(), options).err(), Some(EngineError::Option { name }));
     }
@@ -24,7 +25,7 @@ fn zero_options_are_named() {
 
 #[test]
 fn a_batch_beyond_any_buffer_is_refused() {
-    let options = Options { batch: usize::MAX / 2, threads: 1 };
+    let options = EngineOptions { batch: usize::MAX / 2, threads: 1 };
     assert!(matches!(Engine::new(&small_cnn(), options).err(), Some(EngineError::TooLarge { .. })));
 }
 
@@ -81,13 +82,13 @@ fn graphs_that_do_not_hold_together_are_refused() {
     let mut graph = small_cnn();
     graph.outputs.clear();
     assert_eq!(
-        Engine::new(&graph, Options { batch: 1, threads: 1 }).err(),
+        Engine::new(&graph, EngineOptions { batch: 1, threads: 1 }).err(),
         Some(EngineError::Ends { what: "output", count: 0 })
     );
 
     let mut graph = small_cnn();
     graph.nodes.swap(0, 1);
-    let error = Engine::new(&graph, Options { batch: 1, threads: 1 }).err();
+    let error = Engine::new(&graph, EngineOptions { batch: 1, threads: 1 }).err();
     assert!(matches!(error, Some(EngineError::Graph(GraphError::Order { .. }))), "{error:?}");
 
     let mut graph = small_cnn();

@@ -114,7 +114,7 @@ fn channels_that_are_not_handed_on_change_nothing_elsewhere() {
                 let changed = case.computed(&case.graph, &values).expect("computes");
                 let changed = changed.f32s().expect("floats");
                 let reaches = |output: usize| {
-                    let of = |run: &Run| {
+                    let of = |run: &ChannelRun| {
                         let at = channel.checked_sub(run.from).filter(|&at| at < run.channels);
                         run.operand == i && at.is_some_and(|at| run.to + at == output)
                     };

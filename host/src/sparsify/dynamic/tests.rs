@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::{Engine, Options, Slots};
+use crate::engine::{Engine, EngineOptions, Slots};
 use crate::sparsify::method::Moment;
 use crate::sparsify::parameter_groups::ParameterGroups;
 use crate::zoo;
@@ -22,7 +22,7 @@ impl Bench {
     /// A small network of which the first `keep` of every layer's groups are left.
     fn new(groups: GroupKind, keep: f64) -> Self {
         let graph = zoo::by_name("small-cnn").expect("in the zoo").build(&[8, 8, 1], 10, 1).expect("fits");
-        let engine = Engine::new(&graph, Options { batch: 1, threads: 1 }).expect("a network");
+        let engine = Engine::new(&graph, EngineOptions { batch: 1, threads: 1 }).expect("a network");
         let options = Sparsity { groups, ..Sparsity::default() };
         let layers = ParameterGroups::new(&graph, engine.parameters(), &options).expect("has groups");
         let kept = layers.list.iter().map(|f| (0..(keep * f.groups as f64) as usize).collect()).collect();

@@ -1,12 +1,12 @@
 //! The epochs of one network over one graph: a step on all training nodes, then a look at all others.
 
 use super::NodeTask;
-use crate::engine::{Engine, EngineError, NodeTeacher, Objective, Options, Randomness, Slots, softmax};
+use crate::engine::{Engine, EngineError, EngineOptions, NodeTeacher, Objective, Randomness, Slots, softmax};
 use crate::graph::Graph;
 use crate::recipe::Optimizer;
 use crate::train::epoch::{Draw, EpochPlan, Goal};
 use crate::train::run::{Around, Run, Task};
-use crate::train::{EpochRow, Event, Phase, TrainError, Weights};
+use crate::train::{EpochRow, Phase, TrainError, TrainEvent, Weights};
 use std::sync::atomic::AtomicBool;
 
 /// How a network is trained.
@@ -72,14 +72,14 @@ impl Fit<'_> {
         tell: &mut dyn FnMut(&EpochRow),
     ) -> Result<Fitted, TrainError> {
         let Self { epochs, optimizer, seed, threads, teacher, mut weights, stop } = *self;
-        let mut engine = Engine::new(graph, Options { batch: 1, threads })?;
+        let mut engine = Engine::new(graph, EngineOptions { batch: 1, threads })?;
         let objective = Objective { labels: &task.labels, rows: &task.train, teacher };
         let best = Best { epoch: 0, val_accuracy: f64::NEG_INFINITY, values: Vec::new(), logits: Vec::new() };
         let mut nodes = Nodes { task, objective, seed, logits: Vec::new(), best, epochs: Vec::with_capacity(epochs) };
         let (lr, schedule) = (optimizer.lr, optimizer.schedule);
         let goal = Goal { phase, epochs, done: 0, lr, schedule, lambda: 0.0, rising: 0 };
-        let mut tell = |event: Event<'_>| {
-            if let Event::Epoch(row) = event {
+        let mut tell = |event: TrainEvent<'_>| {
+            if let TrainEvent::Epoch(row) = event {
                 tell(row);
             }
         };

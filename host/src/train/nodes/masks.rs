@@ -1,7 +1,7 @@
 //! UGS (Chen et al. 2021): masks on edges and weights that are trained beside the weights, cut a little each round.
 
 use super::{Fit, Fitted, NodeTask, Weights};
-use crate::engine::{Engine, Objective, Options, Randomness};
+use crate::engine::{Engine, EngineOptions, Objective, Randomness};
 use crate::graph::Graph;
 use crate::sparsify::teddy::{EDGES_A_LEVEL, WEIGHTS_A_LEVEL};
 use crate::train::{Phase, TrainError};
@@ -136,7 +136,7 @@ fn train_masks(
     fit: Fit<'_>,
     round: u32,
 ) -> Result<(Vec<f32>, Vec<f32>), TrainError> {
-    let mut engine = Engine::new(graph, Options { batch: 1, threads: fit.threads })?;
+    let mut engine = Engine::new(graph, EngineOptions { batch: 1, threads: fit.threads })?;
     let loops = task.input.adjacency.csr().self_loops();
     let mut rng = ChaCha8Rng::seed_from_u64(fit.seed);
     rng.set_stream(u64::from(round));

@@ -1,12 +1,12 @@
 //! A run over one graph in its folder: the dense network, then the sparse one; what is finished is not done again.
 
 use super::{Edges, Fit, Fitted, Masked, NodeTask, Teacher, WeightRule, Weights, iterative_masks, prune, train_level};
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, EngineOptions};
 use crate::graph::{Adjacency, Graph};
 use crate::recipe::{GraphMethod, GraphOptions, Recipe};
 use crate::sparsify::teddy::has_attention;
 use crate::train::checkpoint::save_metrics;
-use crate::train::{DENSE_FILE, EpochRow, Event, METRICS_FILE, Phase, SPARSE_FILE, TrainError, weights};
+use crate::train::{DENSE_FILE, EpochRow, METRICS_FILE, Phase, SPARSE_FILE, TrainError, TrainEvent, weights};
 use crate::zoo::{self, Entry, NodeSizes, ZooError};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -33,7 +33,7 @@ pub fn train_nodes(
     dir: &Path,
     threads: usize,
     stop: &AtomicBool,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(TrainEvent<'_>),
 ) -> Result<TrainedNodes, TrainError> {
     let options = recipe.graph.clone().unwrap_or_default();
     let name = recipe.model.zoo.as_deref().unwrap_or_default();
@@ -81,22 +81,22 @@ impl NodeRun<'_> {
         &self,
         task: &NodeTask,
         epochs: &mut Vec<EpochRow>,
-        tell: &mut dyn FnMut(Event<'_>),
+        tell: &mut dyn FnMut(TrainEvent<'_>),
     ) -> Result<Fitted, TrainError> {
         let path = self.dir.join(DENSE_FILE);
         let total = self.recipe.train.epochs;
         let initial = self.initial(task)?;
         if path.is_file() {
-            tell(Event::Phase { phase: Phase::Dense, epochs: total, done: total });
+            tell(TrainEvent::Phase { phase: Phase::Dense, epochs: total, done: total });
             let graph = weights::load(&path, &initial)?;
             let text = std::fs::read_to_string(self.dir.join(METRICS_FILE)).unwrap_or_default();
             let rows = text.lines().filter_map(|line| serde_json::from_str::<EpochRow>(line).ok());
             epochs.extend(rows.filter(|row| row.phase == Phase::Dense));
             return as_it_is(graph, task, self.threads);
         }
-        tell(Event::Phase { phase: Phase::Dense, epochs: total, done: 0 });
+        tell(TrainEvent::Phase { phase: Phase::Dense, epochs: total, done: 0 });
         let fitted = self.fit().run(&initial, task, Phase::Dense, &mut |row| {
-            tell(Event::Epoch(row));
+            tell(TrainEvent::Epoch(row));
             epochs.push(row.clone());
         })?;
         save_metrics(self.dir, epochs)?;
@@ -109,7 +109,7 @@ impl NodeRun<'_> {
         task: &NodeTask,
         dense: &Fitted,
         epochs: &mut Vec<EpochRow>,
-        tell: &mut dyn FnMut(Event<'_>),
+        tell: &mut dyn FnMut(TrainEvent<'_>),
     ) -> Result<(Fitted, NodeTask), TrainError> {
         let (method, shares) = (self.options.method, self.options.shares());
         let edges = match method {
@@ -123,22 +123,22 @@ impl NodeRun<'_> {
         let pruned = prune(task, edges, self.options.unit.into(), shares.edges, attention, seed)?;
         let probabilities = dense.probabilities(task.input.classes);
         let teacher = Teacher { dense, probabilities: &probabilities, weight: self.options.distill };
-        tell(Event::Phase { phase: Phase::Finetune, epochs: self.recipe.train.epochs, done: 0 });
+        tell(TrainEvent::Phase { phase: Phase::Finetune, epochs: self.recipe.train.epochs, done: 0 });
         let fitted = train_level(self.network, &pruned, (rule, shares.weights), teacher, self.fit(), &mut |row| {
-            tell(Event::Epoch(row));
+            tell(TrainEvent::Epoch(row));
             epochs.push(row.clone());
         })?;
         Ok((fitted, pruned))
     }
 
     /// The last of as many rounds as the level says.
-    fn masks(&self, task: &NodeTask, tell: &mut dyn FnMut(Event<'_>)) -> Result<(Fitted, NodeTask), TrainError> {
+    fn masks(&self, task: &NodeTask, tell: &mut dyn FnMut(TrainEvent<'_>)) -> Result<(Fitted, NodeTask), TrainError> {
         let rounds = self.options.level.max(1);
-        tell(Event::Phase { phase: Phase::Finetune, epochs: rounds as usize, done: 0 });
+        tell(TrainEvent::Phase { phase: Phase::Finetune, epochs: rounds as usize, done: 0 });
         let mut last = None;
         let masked = Masked { rounds, ..Masked::default() };
         iterative_masks(self.network, task, masked, self.fit(), &mut |round, task, fitted| {
-            tell(Event::Epoch(&EpochRow {
+            tell(TrainEvent::Epoch(&EpochRow {
                 phase: Phase::Finetune,
                 epoch: round as usize,
                 train_loss: fitted.epochs.last().map_or(0.0, |epoch| epoch.train_loss),
@@ -155,7 +155,7 @@ impl NodeRun<'_> {
 
 /// A trained network as [`Fitted`], without its epochs.
 fn as_it_is(graph: Graph, task: &NodeTask, threads: usize) -> Result<Fitted, TrainError> {
-    let logits = Engine::new(&graph, Options { batch: 1, threads })?.logits(&[], 1)?.to_vec();
+    let logits = Engine::new(&graph, EngineOptions { batch: 1, threads })?.logits(&[], 1)?.to_vec();
     let [val_accuracy, test_accuracy] = [&task.val, &task.test].map(|nodes| task.accuracy(&logits, nodes));
     Ok(Fitted { graph, epoch: 0, val_accuracy, test_accuracy, logits, epochs: Vec::new() })
 }

@@ -5,7 +5,7 @@
 //! layer is frozen, its rows are divided by their length, and the next one learns from them. Layers vote.
 
 use super::NodeTask;
-use crate::engine::{Engine, Options, Slots};
+use crate::engine::{Engine, EngineOptions, Slots};
 use crate::graph::{Activation, Adjacency, Features, Graph, GraphError, Propagation, Worth};
 use crate::ops;
 use crate::train::TrainError;
@@ -110,7 +110,7 @@ impl SingleForward {
         let bound = (6.0 / (features.width() + width) as f32).sqrt();
         let initial = (0..features.width() * width).map(|_| (uniform(rng) * 2.0 - 1.0) * bound).collect();
         let mut engine =
-            Engine::new(&on.network(features, width, initial)?, Options { batch: 1, threads: self.threads })?;
+            Engine::new(&on.network(features, width, initial)?, EngineOptions { batch: 1, threads: self.threads })?;
         let labels: Vec<u32> = task.train.iter().map(|node| task.labels[*node as usize]).collect();
         let mut scratch = vec![0.0; classes];
         let mut d_hidden = vec![0.0; task.train.len() * width];

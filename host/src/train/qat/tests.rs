@@ -5,7 +5,7 @@ use crate::recipe::{DEMO, Recipe};
 use crate::sparsify::cost::Meter;
 use crate::sparsify::method::Prox;
 use crate::sparsify::options::Unit;
-use crate::train::{Options, Phase, TrainError, Trained, train};
+use crate::train::{Phase, TrainError, TrainOptions, Trained, train};
 use crate::zoo;
 use std::collections::HashMap;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn go_on(recipe: &Recipe, dir: &Path, one_epoch: bool) -> Result<Trained, TrainE
     let network = zoo::by_name("compact-cnn").expect("in the zoo");
     let graph = network.build(&data.input_shape, data.classes, 1).expect("fits");
     let stop = AtomicBool::new(one_epoch);
-    let options = Options { threads: 2, prox: Prox::Cpu, meter: &mut NoMeter, stop: &stop };
+    let options = TrainOptions { threads: 2, prox: Prox::Cpu, meter: &mut NoMeter, stop: &stop };
     train(recipe, graph, &data, dir, options, &mut |_| ())
 }
 

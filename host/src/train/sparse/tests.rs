@@ -5,7 +5,7 @@ use crate::sparsify::cost::Meter;
 use crate::sparsify::method::Prox;
 use crate::sparsify::options::{Method, Unit};
 use crate::sparsify::parameter_groups::ParameterGroups;
-use crate::train::{Options, Phase, TrainError, Trained, train};
+use crate::train::{Phase, TrainError, TrainOptions, Trained, train};
 use crate::zoo;
 use std::collections::HashMap;
 use std::path::Path;
@@ -55,13 +55,14 @@ fn go_on(recipe: &Recipe, dir: &Path, one_epoch: bool) -> Result<Trained, TrainE
     let data = data::load("digits", None).expect("bundled");
     let graph = zoo::by_name("small-cnn").expect("in the zoo").build(&data.input_shape, data.classes, 1).expect("fits");
     let stop = AtomicBool::new(one_epoch);
-    let options = Options { threads: 2, prox: Prox::Cpu, meter: &mut NoMeter, stop: &stop };
+    let options = TrainOptions { threads: 2, prox: Prox::Cpu, meter: &mut NoMeter, stop: &stop };
     train(recipe, graph, &data, dir, options, &mut |_| ())
 }
 
 /// Groups of `graph` that are not zero, and of all.
 fn groups(graph: &Graph, recipe: &Recipe) -> (usize, usize) {
-    let engine = crate::engine::Engine::new(graph, crate::engine::Options { batch: 1, threads: 1 }).expect("a network");
+    let engine =
+        crate::engine::Engine::new(graph, crate::engine::EngineOptions { batch: 1, threads: 1 }).expect("a network");
     let mut layers = ParameterGroups::new(graph, engine.parameters(), &recipe.sparsity).expect("has groups");
     let there = |layer: &mut crate::sparsify::parameter_groups::LayerGroups| {
         layer.squares(engine.values()).expect("fits").iter().filter(|square| **square > 0.0).count()
