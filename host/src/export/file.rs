@@ -2,7 +2,7 @@
 
 use super::nodes::Choice;
 use super::{Constant, ExportError, Kernel};
-use crate::graph::lower::{Lowered, Scaling};
+use crate::graph::lower::Scaling;
 use crate::graph::{Data, Graph, GraphError, Node, Role, TensorId};
 use crate::io::AlignedBytes;
 use crate::plan::{Arena, Placement};
@@ -147,22 +147,19 @@ impl File<'_> {
     ) -> Result<OperatorRecord, ExportError> {
         let graph = self.graph;
         let Kernel { lowered, packed } = kernel;
-        if let Lowered::Nodes(nodes) = lowered {
+        if let Some(nodes) = lowered.nodes() {
             return self.nodes(node, nodes, scratch);
         }
         let mut params = Params::default();
         let op = lowered.write(graph[node.output].element, &mut params);
         let mut inputs = vec![self.operand(node.inputs[0])?];
-        match lowered {
-            Lowered::Movement(_) | Lowered::Binary(..) => {
-                for &id in &node.inputs[1..] {
-                    inputs.push(self.operand(id)?);
-                }
+        if lowered.names_operands() {
+            for &id in &node.inputs[1..] {
+                inputs.push(self.operand(id)?);
             }
-            Lowered::Lookup(table) => {
-                inputs.push(self.constant(DType::I8, &[table.len()], bytemuck::cast_slice(table.as_slice()))?);
-            }
-            _ => {}
+        }
+        if let Some(table) = lowered.table() {
+            inputs.push(self.constant(DType::I8, &[table.len()], bytemuck::cast_slice(table.as_slice()))?);
         }
         if let (Some(packed), Some(Scaling::Int8 { clamp, .. })) = (packed, lowered.scaling()) {
             StoredClamp::write_clamp(*clamp, &mut params);

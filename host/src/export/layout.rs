@@ -1,6 +1,6 @@
 //! The layouts that the weights of a layer can have in a file, and packing a layer into one of them.
 
-use super::tiles::{self, FILTER_ROWS, Weights, layer_filters, records, tiles_constant, whole};
+use super::tiles::{self, FILTER_ROWS, RecordFormat, layer_filters, records, tiles_constant, whole};
 use super::{ExportError, compress};
 use crate::graph::lower::{Lowered, Scaling};
 use crate::graph::{Graph, Node};
@@ -212,7 +212,7 @@ impl<'a> Layer<'a> {
     }
 
     fn int4(&self) -> Option<PackedLayer> {
-        let layout = Weights { words: int4::int4_weight_words, pack: int4::pack };
+        let layout = RecordFormat { words: int4::int4_weight_words, pack: int4::pack };
         let words = records(&self.filters, self.len, layout)?;
         let packed = Int4::try_new(&words, self.filters.len(), self.len).ok()?;
         let constants = vec![tiles_constant(&words, self.filters.len())];

@@ -18,7 +18,7 @@ use crate::io::AlignedBytes;
 use crate::plan::{Arena, Memory};
 use niwaki_core::error::VerifyError;
 use niwaki_core::format::Model;
-use niwaki_core::ops::{self as core_ops, Op as CoreOp, OpCode};
+use niwaki_core::ops::{self as core_ops, OpCode};
 
 /// Why a graph cannot become a file.
 #[derive(Debug, thiserror::Error)]
@@ -157,12 +157,7 @@ impl Kernel {
 /// [`ExportError::Graph`] for a node that has no form in a file.
 pub fn plain_layer(graph: &Graph, node: &Node) -> Result<Option<(OpCode, [usize; 4])>, ExportError> {
     let lowered = graph.lower(node)?;
-    let op = match lowered {
-        Lowered::Conv2d(..) => CoreOp::Conv2d,
-        Lowered::DepthwiseConv2d(..) => CoreOp::DepthwiseConv2d,
-        Lowered::Dense(..) => CoreOp::Dense,
-        _ => return Ok(None),
-    };
+    let Some(op) = lowered.packable() else { return Ok(None) };
     let Some(Scaling::Int8 { multipliers_q31, shifts, .. }) = lowered.scaling() else { return Ok(None) };
     let weights = graph[node.inputs[1]].element_count();
     let bias = graph.bias_data(node).bytes().len();

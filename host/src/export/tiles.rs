@@ -69,7 +69,7 @@ pub(super) fn tile(graph: &Graph, node: &Node, lowered: &Lowered) -> Option<Pack
 
 /// How the weights of a record lie.
 #[derive(Clone, Copy)]
-pub(super) struct Weights {
+pub(super) struct RecordFormat {
     /// Words for filters of so many weights.
     pub(super) words: fn(usize) -> usize,
     /// Writes a record.
@@ -77,9 +77,9 @@ pub(super) struct Weights {
 }
 
 /// Convolutions and dense layers.
-pub(super) const FILTER_ROWS: Weights = Weights { words: filters::weight_words, pack: filters::pack };
+pub(super) const FILTER_ROWS: RecordFormat = RecordFormat { words: filters::weight_words, pack: filters::pack };
 /// Depthwise convolutions: a word a tap.
-const CHANNELS: Weights = Weights { words: |taps| taps, pack: depthwise_conv2d::pack };
+const CHANNELS: RecordFormat = RecordFormat { words: |taps| taps, pack: depthwise_conv2d::pack };
 
 pub(super) fn weights<'a>(graph: &'a Graph, node: &Node) -> Option<&'a [i8]> {
     match &graph[node.inputs[1]].data {
@@ -136,14 +136,14 @@ fn pack(
     scaling: &Scaling,
     outputs: usize,
     weights: &[i8],
-    layout: Weights,
+    layout: RecordFormat,
 ) -> Option<Vec<i32>> {
     let filters = layer_filters(graph, node, scaling, outputs, weights)?;
     records(&filters, weights.len() / outputs, layout)
 }
 
 /// The records of filters of `len` weights.
-pub(super) fn records(filters: &[Filter<'_>], len: usize, layout: Weights) -> Option<Vec<i32>> {
+pub(super) fn records(filters: &[Filter<'_>], len: usize, layout: RecordFormat) -> Option<Vec<i32>> {
     let record_words = Tiles::words_of(FILTERS, (layout.words)(len));
     let mut words = vec![0; filters.len().div_ceil(FILTERS) * record_words];
     for (four, record) in filters.chunks(FILTERS).zip(words.chunks_mut(record_words)) {

@@ -5,8 +5,8 @@ use super::rules::{last, made, whole};
 use super::training::Training;
 use super::weighted::Scaling;
 use super::{
-    Activation, Border, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, Weights, Zero, answers, arity,
-    form, vector,
+    Activation, Border, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, WeightLayout, Zero, answers,
+    arity, form, vector,
 };
 use niwaki_core::kernels;
 
@@ -44,7 +44,7 @@ impl Operator for DepthwiseConv2d {
     fn rules(&self) -> Rules {
         Rules {
             zero: Zero::Channelwise,
-            weights: Some(Weights::Channelwise),
+            weights: Some(WeightLayout::Channelwise),
             one_value: OneValue::Channelwise,
             border: Border::Zeros,
             repeats_channel: true,

@@ -64,6 +64,31 @@ impl Lowered {
         }
     }
 
+    /// What runs over nodes, if this does.
+    pub fn nodes(&self) -> Option<&Nodes> {
+        if let Self::Nodes(nodes) = self { Some(nodes) } else { None }
+    }
+
+    /// The output of every quantised value, of an operator that a file holds as that table.
+    pub fn table(&self) -> Option<&[i8; 256]> {
+        if let Self::Lookup(table) = self { Some(table) } else { None }
+    }
+
+    /// Whether all its operands are tensors that a file names, not the first alone.
+    pub fn names_operands(&self) -> bool {
+        matches!(self, Self::Movement(_) | Self::Binary(..))
+    }
+
+    /// The operator of a layer whose weights can be packed.
+    pub fn packable(&self) -> Option<CoreOp> {
+        match self {
+            Self::Conv2d(..) => Some(CoreOp::Conv2d),
+            Self::DepthwiseConv2d(..) => Some(CoreOp::DepthwiseConv2d),
+            Self::Dense(..) => Some(CoreOp::Dense),
+            _ => None,
+        }
+    }
+
     /// Writes its parameter words, for operands of type `element` in the plain layout; what it is in a file.
     pub fn write(&self, element: DType, params: &mut Params) -> CoreOp {
         match self {

@@ -56,7 +56,7 @@ pub use lowered::Lowered;
 pub use misfit::Misfit;
 pub use operands::{Computed, Operands};
 pub use rules::{
-    Axis, Border, ChannelRun, Channels, Constants, InPlace, OneValue, Quantisation, Rounded, Rules, Weights, Zero,
+    Axis, Border, ChannelRun, Channels, Constants, InPlace, OneValue, Quantisation, Rounded, Rules, WeightLayout, Zero,
 };
 pub use sparse::{Adjacency, Features, Worth};
 pub use tensor::{Data, Quant, Role, Tensor};

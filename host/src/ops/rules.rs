@@ -15,7 +15,7 @@ pub struct Rules {
     /// What becomes of constant operands, weights and biases aside, when a network is quantised.
     pub constants: Constants,
     /// How the weights lie, of an operator that has weights as operand 1 and a bias as operand 2.
-    pub weights: Option<Weights>,
+    pub weights: Option<WeightLayout>,
     /// What is known of channels that hold one value whatever the input is.
     pub one_value: OneValue,
     /// Which border of its operand may become padding of its window.
@@ -65,7 +65,7 @@ impl Rules {
 
     /// A layer whose filters sum over all channels.
     pub(super) fn weighted() -> Self {
-        let weights = Some(Weights::Filters);
+        let weights = Some(WeightLayout::Filters);
         Self { zero: Zero::Weights, weights, one_value: OneValue::Filters, ..Self::computed() }
     }
 }
@@ -146,7 +146,7 @@ pub enum Constants {
 
 /// How the weights of an operator lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weights {
+pub enum WeightLayout {
     /// `[O, .., I]`: filter after filter, each summing over all channels.
     Filters,
     /// `[KH, KW, O]`: output channels innermost, each reading one channel.
@@ -155,7 +155,7 @@ pub enum Weights {
     Scattered,
 }
 
-impl Weights {
+impl WeightLayout {
     /// The axis of output channels.
     pub fn axis(self) -> usize {
         match self {

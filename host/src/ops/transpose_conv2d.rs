@@ -3,7 +3,8 @@
 use super::lowered::Lowered;
 use super::weighted::Scaling;
 use super::{
-    Activation, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, Weights, answers, arity, form, vector,
+    Activation, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, WeightLayout, answers, arity, form,
+    vector,
 };
 use niwaki_core::kernels;
 
@@ -48,7 +49,7 @@ impl Operator for TransposeConv2d {
     }
 
     fn rules(&self) -> Rules {
-        Rules { weights: Some(Weights::Scattered), one_value: OneValue::Unknown, ..Rules::weighted() }
+        Rules { weights: Some(WeightLayout::Scattered), one_value: OneValue::Unknown, ..Rules::weighted() }
     }
 
     fn channels(&self, on: &Operands<'_>) -> Channels {

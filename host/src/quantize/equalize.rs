@@ -7,7 +7,7 @@
 
 use super::scheme::{channel_of, weight_axis};
 use crate::graph::{Activation, Graph, Op, TensorId};
-use crate::ops::Weights;
+use crate::ops::WeightLayout;
 
 /// Most rounds over all pairs.
 const ROUNDS: usize = 20;
@@ -69,13 +69,13 @@ fn pairs(graph: &Graph) -> Vec<Pair> {
 
 /// Layers whose channels can be scaled on both sides.
 fn is_layer(op: &Op) -> bool {
-    op.rules().weights.is_some_and(Weights::gather)
+    op.rules().weights.is_some_and(WeightLayout::gather)
 }
 
 /// Which channel of its input each weight of a layer reads.
 fn read_channel(graph: &Graph, n: usize, channels: usize) -> impl Fn(usize) -> usize + use<> {
     let node = &graph.nodes[n];
-    let depthwise = node.op.rules().weights == Some(Weights::Channelwise);
+    let depthwise = node.op.rules().weights == Some(WeightLayout::Channelwise);
     let outputs = graph[node.inputs[1]].shape.last().copied().unwrap_or(1);
     // The weights of a convolution and of a dense layer end with the channels that they read.
     move |i| if depthwise { i % outputs / (outputs / channels).max(1) } else { i % channels }

@@ -2,7 +2,7 @@
 
 use super::{QuantizeError, Unfoldable};
 use crate::graph::{Activation, Graph, Role, TensorId};
-use crate::ops::{BatchNorm, Clamp, Weights};
+use crate::ops::{BatchNorm, Clamp, WeightLayout};
 
 /// Folds every batch norm into the convolution or dense layer before it.
 ///
@@ -32,7 +32,7 @@ pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, QuantizeError> {
             _ => return Err(fail(Unfoldable::Clamped)),
         }
         // Filters are rows of the weights or, depthwise, their last axis.
-        let outer = layout == Weights::Filters;
+        let outer = layout == WeightLayout::Filters;
         let weights = graph[w].f32s_mut().ok_or_else(|| fail(Unfoldable::Weights))?;
         let filter_len = weights.len() / channels.max(1);
         for (i, v) in weights.iter_mut().enumerate() {

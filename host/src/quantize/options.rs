@@ -2,7 +2,7 @@
 
 use super::Calibration;
 use crate::graph::Op;
-use crate::ops::Weights;
+use crate::ops::WeightLayout;
 use serde::{Deserialize, Serialize};
 
 /// `[quantize]`
@@ -104,7 +104,7 @@ impl Precision {
     /// What the weights of an operator get: others than convolutions and dense layers have no codebook.
     pub(super) fn of(self, op: &Op) -> Self {
         match (self, op.rules().weights) {
-            (Self::Codebook, Some(Weights::Filters)) => self,
+            (Self::Codebook, Some(WeightLayout::Filters)) => self,
             (Self::Codebook, _) => Self::Int8,
             _ => self,
         }

@@ -2,7 +2,7 @@
 
 use super::QuantizeError;
 use crate::graph::{Graph, Node};
-use crate::ops::Weights;
+use crate::ops::WeightLayout;
 use niwaki_core::shape::Window;
 
 /// Where a node's filters look.
@@ -36,12 +36,12 @@ impl Patches {
         };
         let positions = window.as_ref().map_or(1, |window| window.y.output() * window.x.output());
         Ok(Some(match weights {
-            Weights::Channelwise => {
+            WeightLayout::Channelwise => {
                 let (channels, outputs) = (x[2], w[2]);
                 let multiplier = Some(outputs / channels);
                 Self { window, channels, outputs, multiplier, positions, len: w[0] * w[1] }
             }
-            Weights::Filters | Weights::Scattered => {
+            WeightLayout::Filters | WeightLayout::Scattered => {
                 let channels = w.last().copied().unwrap_or(1);
                 Self { window, channels, outputs: w[0], multiplier: None, positions, len: w[1..].iter().product() }
             }

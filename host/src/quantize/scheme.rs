@@ -14,7 +14,7 @@ use super::codes::{activation_quant, quantize_operand, quantize_weights};
 use super::options::{Granularity, Precision, Quantize};
 use super::shared::Shared;
 use crate::graph::{Graph, Node, Op, Quant, Role, TensorId};
-use crate::ops::{Constants, Quantisation, Weights as Layout};
+use crate::ops::{Constants, Quantisation, WeightLayout};
 use learned::learned;
 use niwaki_core::format::DType;
 
@@ -59,7 +59,7 @@ enum Scales {
 
 /// The axis of output channels of the weights that `op` has.
 pub(crate) fn weight_axis(op: &Op) -> Option<usize> {
-    op.rules().weights.map(Layout::axis)
+    op.rules().weights.map(WeightLayout::axis)
 }
 
 /// Which channel each weight belongs to: filters are rows for axis 0 and the innermost axis otherwise.

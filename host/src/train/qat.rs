@@ -11,7 +11,7 @@ use super::samples::Samples;
 use super::{Phase, TrainError, weights};
 use crate::engine::{Engine, EngineError, Slots};
 use crate::graph::{Graph, TensorId};
-use crate::ops::Weights;
+use crate::ops::WeightLayout;
 use crate::quantize::{Quantize, QuantizeError, Scheme, folded, prepare, with_steps};
 use crate::sparsify::options::Method;
 
@@ -95,7 +95,7 @@ pub(super) fn train(run: &mut Run<'_>, samples: &mut Samples<'_>, float: &Graph)
 
 /// The places of the layers' weights that are zero in the engine's flat vectors.
 fn zeros(samples: &Samples<'_>, graph: &Graph) -> Result<Vec<usize>, EngineError> {
-    let layers = graph.nodes.iter().filter(|n| n.op.rules().weights.is_some_and(Weights::gather));
+    let layers = graph.nodes.iter().filter(|n| n.op.rules().weights.is_some_and(WeightLayout::gather));
     let weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
     let engine = samples.engine(graph)?;
     let ranges = engine.parameters().iter().filter(|p| weights.contains(&p.tensor));

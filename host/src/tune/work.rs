@@ -2,7 +2,7 @@
 
 use crate::export::{ExportError, Layout, PackedLayer, pack_layer};
 use crate::graph::{Graph, Node, Sliding};
-use crate::ops::Weights;
+use crate::ops::WeightLayout;
 use niwaki_core::format::DType;
 
 /// What a kernel does in one inference, in numbers that its instructions grow with.
@@ -36,7 +36,7 @@ impl Work {
         let (layout, window) = (node.op.rules().weights, node.op.operator().kernel(&graph.operands(node)));
         let len = match (layout, window) {
             // Every channel has its own window.
-            (Some(Weights::Channelwise), _) => macs / places.max(1),
+            (Some(WeightLayout::Channelwise), _) => macs / places.max(1),
             (None, Some([rows, columns])) => channels * rows * columns,
             _ => macs / outputs.max(1),
         };
@@ -45,9 +45,9 @@ impl Work {
             of.map(|constant| constant.shape.iter().product::<usize>()).sum::<usize>()
         };
         let case = match (layout, window, node.op.sliding()) {
-            (Some(Weights::Filters), Some([1, 1]), _) => "1x1",
-            (Some(Weights::Channelwise), Some([3, 3]), Some(Sliding { stride: [1, 1], .. })) => "3x3",
-            (Some(Weights::Channelwise), Some([3, 3]), _) => "3x3 strided",
+            (Some(WeightLayout::Filters), Some([1, 1]), _) => "1x1",
+            (Some(WeightLayout::Channelwise), Some([3, 3]), Some(Sliding { stride: [1, 1], .. })) => "3x3",
+            (Some(WeightLayout::Channelwise), Some([3, 3]), _) => "3x3 strided",
             _ => ANY,
         };
         let kept = packed.filter(|p| p.code.layout() == Layout::Kept);

@@ -11,7 +11,7 @@ use super::super::{Aligned, Parameter};
 use super::{Codes, Forward, LearnedScale, Quantized, QuantizedOperator, QuantizedWeights};
 use crate::graph::lower::{Lowered, Scaling, clamp_codes};
 use crate::graph::{Activation, Data, Graph, Node, Quant, Role, TensorId};
-use crate::ops::{Clamp, Rounded, Weights};
+use crate::ops::{Clamp, Rounded, WeightLayout};
 use niwaki_core::num::dequantize;
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ impl<T: Real> Quantized<T> {
                 root[node.output.0] = root[node.inputs[0].0];
             }
         }
-        let layers = integer.nodes.iter().filter(|n| n.op.rules().weights.is_some_and(Weights::gather));
+        let layers = integer.nodes.iter().filter(|n| n.op.rules().weights.is_some_and(WeightLayout::gather));
         let layer_weights: Vec<TensorId> = layers.filter_map(|n| n.inputs.get(1).copied()).collect();
         let is_weight = |id: TensorId| layer_weights.contains(&id);
         let mut real = Aligned::zeros(values.len(), 2);
@@ -151,7 +151,7 @@ fn product<T: Real>(integer: &Graph, node: &Node, lowered: &Lowered, input: Code
     let largest = f64::from((127 - input.zero_point).max(128 + input.zero_point));
     let mut sums = vec![0.0_f64; bias.len()];
     let filter_len = (codes.len() / bias.len().max(1)).max(1);
-    let channelwise = node.op.rules().weights == Some(Weights::Channelwise);
+    let channelwise = node.op.rules().weights == Some(WeightLayout::Channelwise);
     for (i, &code) in codes.iter().enumerate() {
         let channel = if channelwise { i % bias.len() } else { i / filter_len };
         sums[channel] += f64::from(code).abs() * largest;

@@ -4,8 +4,8 @@
 //! time or memory and never changes a bit, so the cheapest one that fits is taken.
 
 use crate::export::{ExportError, Kernel};
+use crate::graph::lower::Nodes;
 use crate::graph::lower::nodes::Counts;
-use crate::graph::lower::{Lowered, Nodes};
 use crate::graph::{Graph, TensorId};
 use crate::plan::{Arena, Memory, Placement, Share, plan};
 use niwaki_core::kernels::nodes::{RowOperator, scratch_words};
@@ -54,10 +54,11 @@ pub(in crate::export) fn choose(graph: &Graph, kernels: &[Kernel], ram_bytes: us
 /// The output of node `n` if its rows can be made on demand and everybody who reads it reads rows.
 fn candidate(graph: &Graph, kernels: &[Kernel], n: usize) -> Option<TensorId> {
     let output = graph.nodes[n].output;
-    let nodes = kernels[n].nodes()?;
+    let nodes = kernels[n].lowered.nodes()?;
     let reads_rows = |&reader: &usize| {
         let only_rows = !graph.nodes[reader].inputs[1..].contains(&output);
-        only_rows && matches!(kernels[reader].nodes(), Some(nodes) if !matches!(nodes, Nodes::SparseDense { .. }))
+        only_rows
+            && matches!(kernels[reader].lowered.nodes(), Some(nodes) if !matches!(nodes, Nodes::SparseDense { .. }))
     };
     let made_of_rows = nodes.view().is_some();
     (made_of_rows && !graph.outputs.contains(&output) && graph.consumers(output).iter().all(reads_rows))
@@ -69,7 +70,7 @@ fn cost(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> f64 {
     let mut rows = vec![0.0; graph.nodes.len()];
     let mut total = 0.0;
     for n in (0..graph.nodes.len()).rev() {
-        let Some(nodes) = kernels[n].nodes() else { continue };
+        let Some(nodes) = kernels[n].lowered.nodes() else { continue };
         let (output, shape) = (graph.nodes[n].output, &graph[graph.nodes[n].output].shape);
         let channels = shape[1..].iter().product::<usize>() as f64;
         let all = shape[0] as f64;
@@ -111,7 +112,7 @@ fn with_below<'a>(graph: &'a Graph, on_demand: &'a [bool], n: usize) -> impl Ite
 
 /// What core runs for them, and what they read in the end.
 fn chain<'a>(graph: &'a Graph, kernels: &'a [Kernel], on_demand: &'a [bool], n: usize) -> Vec<RowOperator<'a>> {
-    let operators = with_below(graph, on_demand, n).filter_map(|n| kernels[n].nodes().and_then(Nodes::view));
+    let operators = with_below(graph, on_demand, n).filter_map(|n| kernels[n].lowered.nodes().and_then(Nodes::view));
     let mut chain: Vec<_> = operators.collect();
     if !matches!(chain.last(), Some(RowOperator::SparseDense(..))) {
         chain.push(RowOperator::Stored { x: &[], width: 0 });
@@ -130,10 +131,10 @@ fn arena(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> Arena {
         for below in with_below(graph, on_demand, n).skip(1) {
             let inputs = &graph.nodes[below].inputs;
             node.inputs[0] = inputs[0];
-            node.inputs.extend(kernels[below].nodes().and_then(Nodes::kept).map(|at| inputs[at]));
+            node.inputs.extend(kernels[below].lowered.nodes().and_then(Nodes::kept).map(|at| inputs[at]));
         }
     }
-    let memory = |&n: &usize| match kernels[n].nodes() {
+    let memory = |&n: &usize| match kernels[n].lowered.nodes() {
         None => kernels[n].memory(&graph.nodes[n]),
         Some(_) => Memory {
             scratch_bytes: scratch_words(chain(graph, kernels, on_demand, n).iter()) * size_of::<i32>(),
@@ -154,14 +155,4 @@ fn arena(graph: &Graph, kernels: &[Kernel], on_demand: &[bool]) -> Arena {
     }
     let placements = planned.placements.iter().map(|place| place.map(timed)).collect();
     Arena { placements, scratch, ..planned }
-}
-
-impl Kernel {
-    /// What runs over nodes, if this does.
-    fn nodes(&self) -> Option<&Nodes> {
-        match &self.lowered {
-            Lowered::Nodes(nodes) => Some(nodes),
-            _ => None,
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::{LayerGroups, Part, Removal};
 use crate::engine::Parameter;
 use crate::graph::{Graph, Role, TensorId};
-use crate::ops::Weights;
+use crate::ops::WeightLayout;
 use crate::sparsify::blocks::blocks;
 use crate::sparsify::channels::channel_spaces;
 use crate::sparsify::error::SparsifyError;
@@ -80,9 +80,9 @@ pub(super) fn weights(
         let shape = graph[w].shape.as_slice();
         // `[filters, rows, columns, channels]` of the window; a depthwise filter reads one channel.
         let (dims, strides) = match (node.op.rules().weights, shape) {
-            (Some(Weights::Filters), &[o, h, w, i]) => ([o, h, w, i], [h * w * i, w * i, i, 1]),
-            (Some(Weights::Filters), &[o, i]) => ([o, 1, 1, i], [i, i, i, 1]),
-            (Some(Weights::Channelwise), &[h, w, c]) => ([c, h, w, 1], [1, w * c, c, 1]),
+            (Some(WeightLayout::Filters), &[o, h, w, i]) => ([o, h, w, i], [h * w * i, w * i, i, 1]),
+            (Some(WeightLayout::Filters), &[o, i]) => ([o, 1, 1, i], [i, i, i, 1]),
+            (Some(WeightLayout::Channelwise), &[h, w, c]) => ([c, h, w, 1], [1, w * c, c, 1]),
             _ => continue,
         };
         let Some(spec) = spec(dims, strides, kind, block) else { continue };
