@@ -74,7 +74,7 @@ mod tests;
 pub use convergent::{Convergent, ConvergentGradients};
 pub use distill::Distillation;
 pub use dropout::Randomness;
-pub use error::EngineError;
+pub use error::{EngineError, Untrainable};
 pub use loss::{Loss, softmax};
 pub use nodes::EdgeMask;
 pub use objective::{NodeTeacher, Objective};

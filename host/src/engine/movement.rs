@@ -3,11 +3,12 @@
 //! Which element goes where is asked of core once, by letting its kernel move the elements' numbers instead of their
 //! values. So there is one definition of every movement, and one way forward and back for all of them.
 
+use super::error::Untrainable;
 use super::gemm::Into;
 use super::real::Real;
 use super::simd::vectorize;
 use crate::graph::{Graph, Node};
-use crate::ops::lowered;
+use crate::ops::{Misfit, lowered};
 use niwaki_core::format::DType;
 use pulp::Arch;
 
@@ -40,16 +41,21 @@ impl Movement {
     /// What `movement` does with the operands of `node`; elements that come from none of them are `border`.
     ///
     /// # Errors
-    /// A sentence that says why it cannot be followed.
-    pub(super) fn new(graph: &Graph, node: &Node, movement: &lowered::Movement, border: f32) -> Result<Self, String> {
+    /// [`Untrainable`] says why it cannot be followed.
+    pub(super) fn new(
+        graph: &Graph,
+        node: &Node,
+        movement: &lowered::Movement,
+        border: f32,
+    ) -> Result<Self, Untrainable> {
         // Number 0 is the border.
         let lens: Vec<usize> = node.inputs.iter().map(|&id| graph[id].element_count()).collect();
-        let count = u32::try_from(lens.iter().sum::<usize>()).map_err(|_| "it has too many elements")?;
+        let count = u32::try_from(lens.iter().sum::<usize>()).map_err(|_| Untrainable::Elements)?;
         let mut numbers = 1..=count;
         let numbers_of = |&len: &usize| numbers.by_ref().take(len).flat_map(u32::to_le_bytes).collect();
         let operands: Vec<Vec<u8>> = lens.iter().map(numbers_of).collect();
         let output_len = graph[node.output].element_count();
-        let moved = movement.evaluate(&operands, DType::F32, output_len).map_err(|e| e.to_string())?;
+        let moved = movement.evaluate(&operands, DType::F32, output_len).map_err(Misfit::from)?;
 
         let mut operands: Vec<Operand> = lens.iter().map(|&len| Operand { len, runs: Vec::new() }).collect();
         for (to, number) in moved.chunks_exact(4).enumerate() {

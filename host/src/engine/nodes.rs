@@ -55,7 +55,7 @@ impl<T: Real> EngineOf<T> {
         if let Some(op) = self.plan.operators.iter().zip(&self.plan.fixed).find(|(_, fixed)| !**fixed) {
             let what = "it depends on dropout or on batch norm: gradients of a loss outside the engine are those of \
                         inference";
-            return Err(EngineError::Tensor { tensor: self.names[op.0.output].clone(), what: what.into() });
+            return Err(EngineError::Tensor { tensor: self.names[op.0.output].clone(), what });
         }
         self.begin(1);
         self.forget_gradients(1);

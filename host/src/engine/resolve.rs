@@ -6,7 +6,7 @@ mod pairwise;
 
 use super::batch_norm::BatchNorm;
 use super::dropout::Dropout;
-use super::error::EngineError;
+use super::error::{EngineError, Untrainable};
 use super::kernel::{Constant, Kernel, Operator};
 use super::movement::Movement;
 use super::pool::Pool;
@@ -79,14 +79,14 @@ pub(super) fn resolve<T: Real>(
     let mut operators = Vec::new();
     for (n, (node, live)) in graph.nodes.iter().zip(live).enumerate() {
         if graph[node.output].role != Role::Activation || resolver.value_of[node.output.0].is_some() {
-            return Err(refuse(node, "its output is a constant or written by another node".into()));
+            return Err(refuse(node, Untrainable::Output));
         }
         if live {
             operators.extend(resolver.node(n, node)?);
         }
     }
     let Some(value) = resolver.value_of[output.0].filter(|_| !operators.is_empty()) else {
-        let (tensor, what) = (graph[output].name.clone(), "the graph's output is computed by no operator".into());
+        let (tensor, what) = (graph[output].name.clone(), "the graph's output is computed by no operator");
         return Err(EngineError::Tensor { tensor, what });
     };
     let input = input.map(|input| input.0);
@@ -97,7 +97,7 @@ fn check_tensors(graph: &Graph) -> Result<(), EngineError> {
     let missing = |id: &TensorId| id.0 >= graph.tensors.len();
     for node in &graph.nodes {
         if let Some(id) = node.inputs.iter().chain([&node.output]).find(|id| missing(id)) {
-            return Err(refuse(node, format!("tensor {} does not exist", id.0)));
+            return Err(refuse(node, Untrainable::Missing { index: id.0 }));
         }
     }
     for (what, ids) in [("input", &graph.inputs), ("output", &graph.outputs)] {
@@ -112,7 +112,7 @@ fn check_tensors(graph: &Graph) -> Result<(), EngineError> {
             _ if t.element_count() == 0 => "it has no elements",
             _ => continue,
         };
-        return Err(EngineError::Tensor { tensor: t.name.clone(), what: what.into() });
+        return Err(EngineError::Tensor { tensor: t.name.clone(), what });
     }
     Ok(())
 }
@@ -133,15 +133,15 @@ fn live_nodes(graph: &Graph, output: TensorId) -> Vec<bool> {
     live
 }
 
-fn refuse(node: &Node, what: String) -> EngineError {
-    EngineError::Node { op: node.op.name(), node: node.name.clone(), what }
+fn refuse(node: &Node, why: impl Into<Untrainable>) -> EngineError {
+    EngineError::Node { op: node.op.name(), node: node.name.clone(), why: Box::new(why.into()) }
 }
 
 impl Resolver<'_> {
     /// The operator of a node, or `None` if its output is only another name for its input.
     fn node<T: Real>(&mut self, n: usize, node: &Node) -> Result<Option<Operator<T>>, EngineError> {
         let training = node.op.operator().train(&self.graph.operands(node));
-        let training = training.map_err(|what| refuse(node, what.to_string()))?;
+        let training = training.map_err(|misfit| refuse(node, misfit))?;
         let operands = match &training {
             Training::Rename => {
                 self.value_of[node.output.0] = Some(self.value(node, 0)?);
@@ -165,7 +165,7 @@ impl Resolver<'_> {
         let shape = |i: usize| self.graph[node.inputs[i]].shape.as_slice();
         let last = |i: usize| shape(i).last().copied().unwrap_or(1);
         Ok(match training {
-            Training::Rename => return Err(refuse(node, "it computes nothing".into())),
+            Training::Rename => return Err(refuse(node, Untrainable::Rename)),
             Training::Conv2d { window, activation } if self.is_over_nodes() => {
                 self.pointwise(node, &window, activation)?
             }
@@ -196,13 +196,13 @@ impl Resolver<'_> {
             Training::Arithmetic { arithmetic, activation } => self.pairwise(node, arithmetic, activation)?,
             Training::Movement { movement, border } => {
                 let movement = Movement::new(self.graph, node, &movement, border);
-                Kernel::Movement(movement.map_err(|what| refuse(node, what))?)
+                Kernel::Movement(movement.map_err(|why| refuse(node, why))?)
             }
             Training::Softmax => Kernel::Softmax { classes: last(0) },
             Training::SparseDense { .. } | Training::Propagate { .. } | Training::Dropout { .. }
                 if !self.is_over_nodes() =>
             {
-                return Err(refuse(node, Misfit::Untrained.to_string()));
+                return Err(refuse(node, Misfit::Untrained));
             }
             Training::SparseDense { features, activation } => self.sparse_dense(node, &features, activation)?,
             Training::Propagate { adjacency, rule, activation } => {
@@ -221,9 +221,8 @@ impl Resolver<'_> {
 
     fn value(&self, node: &Node, operand: usize) -> Result<usize, EngineError> {
         let tensor = node.inputs[operand];
-        self.value_of[tensor.0].ok_or_else(|| {
-            refuse(node, format!("operand {operand}, `{}`, must be computed, not constant", self.graph[tensor].name))
-        })
+        self.value_of[tensor.0]
+            .ok_or_else(|| refuse(node, Untrainable::Constant { operand, tensor: self.graph[tensor].name.clone() }))
     }
 
     fn constant(&self, node: &Node, operand: usize) -> Result<Constant, EngineError> {
@@ -235,8 +234,7 @@ impl Resolver<'_> {
             (Some(range), _) => Ok(Constant::Parameter(range)),
             (None, Some(range)) => Ok(Constant::Buffer(range)),
             (None, None) => {
-                let name = &self.graph[tensor].name;
-                Err(refuse(node, format!("operand {operand}, `{name}`, must be a parameter or a buffer")))
+                Err(refuse(node, Untrainable::Computed { operand, tensor: self.graph[tensor].name.clone() }))
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::super::conv2d::Conv2d;
 use super::super::dense::Dense;
 use super::super::depthwise::Depthwise;
-use super::super::error::EngineError;
+use super::super::error::{EngineError, Untrainable};
 use super::super::kernel::{Kernel, Operator};
 use super::super::plan::Plan;
 use super::super::real::Real;
@@ -97,15 +97,16 @@ fn operator_of<T: Real>(
     step_of: &impl Fn(TensorId) -> Option<Range<usize>>,
 ) -> Result<QuantizedOperator<T>, EngineError> {
     let node = &integer.nodes[operator.node];
-    let refuse = |what: String| EngineError::Node { op: node.op.name(), node: node.name.clone(), what };
+    let refuse = |why| EngineError::Node { op: node.op.name(), node: node.name.clone(), why: Box::new(why) };
     let lowered = integer.lower(node)?;
     if let Some(Scaling::Int8 { shifts, .. }) = lowered.scaling()
         && shifts.iter().any(|&shift| shift >= LARGEST_SHIFT)
     {
-        return Err(refuse("its weights are too large for core to scale their sums back".into()));
+        return Err(refuse(Untrainable::LargeWeights));
     }
-    let codes =
-        |id: TensorId| Codes::of(integer, id).ok_or_else(|| refuse(format!("`{}` is not quantised", integer[id].name)));
+    let codes = |id: TensorId| {
+        Codes::of(integer, id).ok_or_else(|| refuse(Untrainable::NotQuantised { tensor: integer[id].name.clone() }))
+    };
     let (input, output) = (codes(node.inputs[0])?, codes(node.output)?);
     let clamp = node.op.get::<Clamp>().map(|clamp| clamp.0);
     let activation = clamp.or(node.op.activation()).unwrap_or(Activation::None);

@@ -5,7 +5,7 @@ use crate::engine::batch_norm::BatchNorm;
 use crate::engine::conv2d::Conv2d;
 use crate::engine::dense::Dense;
 use crate::engine::depthwise::Depthwise;
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, Untrainable};
 use crate::engine::kernel::{Constant, Kernel};
 use crate::engine::real::Real;
 use crate::engine::window::Grid;
@@ -58,7 +58,7 @@ impl Resolver<'_> {
     pub(super) fn batch_norm<T: Real>(&mut self, node: &Node, op: BatchNorm) -> Result<Kernel<T>, EngineError> {
         let (gamma, beta) = (self.constant(node, 1)?, self.constant(node, 2)?);
         let (Constant::Buffer(mean), Constant::Buffer(var)) = (self.constant(node, 3)?, self.constant(node, 4)?) else {
-            return Err(refuse(node, "its running statistics must be buffers, not parameters".into()));
+            return Err(refuse(node, Untrainable::Statistics));
         };
         self.batch_norms += 1;
         Ok(Kernel::BatchNorm { op, index: self.batch_norms - 1, gamma, beta, mean, var })

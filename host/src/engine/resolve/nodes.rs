@@ -2,7 +2,7 @@
 
 use super::{Resolver, refuse};
 use crate::engine::attention::Attention;
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, Untrainable};
 use crate::engine::kernel::Kernel;
 use crate::engine::pointwise::Pointwise;
 use crate::engine::propagate::Propagate;
@@ -24,7 +24,7 @@ impl Resolver<'_> {
         activation: Activation,
     ) -> Result<Kernel<T>, EngineError> {
         if self.graph.consumers(node.inputs[0]).len() > 1 {
-            return Err(refuse(node, "its weights may not be shared with another operator".into()));
+            return Err(refuse(node, Untrainable::Shared));
         }
         let (w, bias) = (self.constant(node, 0)?, self.optional(node, 1)?);
         Ok(Kernel::SparseDense { op: Box::new(SparseDense::new(features, activation)), w, bias })
@@ -40,8 +40,7 @@ impl Resolver<'_> {
             |axis: &Axis| [axis.kernel(), axis.stride(), axis.dilation()] == [1; 3] && axis.input() == axis.output();
         let (x, w) = (&self.graph[node.inputs[0]].shape, &self.graph[node.inputs[1]].shape);
         if !plain(&window.y) || !plain(&window.x) || x[1] != 1 {
-            let what = "over nodes a convolution must be of 1x1 taps with stride 1 on [N, 1, C]";
-            return Err(refuse(node, what.into()));
+            return Err(refuse(node, Untrainable::Window));
         }
         let op = Pointwise { inputs: w[3], outputs: w[0], activation };
         Ok(Kernel::Pointwise { op, w: self.constant(node, 1)?, bias: self.optional(node, 2)? })

@@ -1,7 +1,7 @@
 //! Sums, differences and products of two operands, of which one may be constant or repeat.
 
 use super::{Resolver, refuse};
-use crate::engine::error::EngineError;
+use crate::engine::error::{EngineError, Untrainable};
 use crate::engine::kernel::Kernel;
 use crate::engine::pairwise::Pairwise;
 use crate::engine::real::Real;
@@ -33,15 +33,12 @@ impl Resolver<'_> {
         let [a, b] = if smaller || !self.is_value(node, 0) { [1, 0] } else { [0, 1] };
         let (large, small) = (operand(a), operand(b));
         if a == 1 && arithmetic == Arithmetic::Sub {
-            return Err(refuse(node, format!("`{}`, less than the output or constant, must come second", small.name)));
+            return Err(refuse(node, Untrainable::Subtrahend { tensor: small.name.clone() }));
         }
         let ones = small.shape.iter().take_while(|&&size| size == 1).count();
         if !large.shape.ends_with(&small.shape[ones..]) {
-            let what = format!(
-                "operand {b}, `{}` of shape {:?}, must repeat along leading axes of {:?} only",
-                small.name, small.shape, large.shape
-            );
-            return Err(refuse(node, what));
+            let (tensor, shape, large) = (small.name.clone(), small.shape.clone(), large.shape.clone());
+            return Err(refuse(node, Untrainable::Repeats { operand: b, tensor, shape, large }));
         }
         Ok([a, b])
     }
