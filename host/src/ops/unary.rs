@@ -32,7 +32,7 @@ pub struct LeakyRelu {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HardSwish;
 
-/// The answers of an operator that makes zero of zero.
+/// New values, in the place of the old ones.
 fn rules() -> Rules {
     Rules { in_place: InPlace::Operand, ..Rules::computed() }
 }

@@ -1,4 +1,4 @@
-//! What the operators with weights share: how sums become outputs, their evaluation, and their answers.
+//! What the operators with weights share: how sums become outputs, and their evaluation.
 
 use super::lowered::{Lowered, clamp_codes, clamp_f32};
 use super::{Activation, Data, Misfit, Operands, Value};
