@@ -39,7 +39,7 @@ pub struct Rules {
 impl Rules {
     /// New values, made channel by channel of those of operand 0: zero of zero, over a range of their own, in memory of
     /// their own.
-    pub(super) fn computed() -> Self {
+    pub fn computed() -> Self {
         Self {
             zero: Zero::First,
             quantisation: Quantisation::Own,
@@ -59,12 +59,12 @@ impl Rules {
     }
 
     /// The values of operand 0 in other places, quantised as they are.
-    pub(super) fn moved() -> Self {
+    pub fn moved() -> Self {
         Self { quantisation: Quantisation::OfOperand, rounded: Rounded::Selected, ..Self::computed() }
     }
 
     /// A layer whose filters sum over all channels.
-    pub(super) fn weighted() -> Self {
+    pub fn weighted() -> Self {
         let weights = Some(WeightLayout::Filters);
         Self { zero: Zero::Weights, weights, one_value: OneValue::Filters, ..Self::computed() }
     }
