@@ -3,22 +3,40 @@
 use super::super::error::Refusal;
 use super::super::network::{Call, Network};
 use super::super::schema::{AddOptions, LeakyReluOptions, MulOptions, SoftmaxOptions, SubOptions};
-use super::super::tensors::element::F16;
-use super::{activation, no_options};
+use super::super::tensors::element::{F16, I8, I16};
+use super::{ARITHMETIC, FLOAT_INT8, Row, activation, no_options, row};
 use crate::graph::{Activation, Op};
 use crate::ops;
 
-pub(super) fn add(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+/// The operators of this family.
+pub(super) const ROWS: &[Row] = &[
+    row("ADD", ARITHMETIC, add),
+    row("SUB", ARITHMETIC, sub),
+    row("MUL", ARITHMETIC, mul),
+    row("SOFTMAX", ARITHMETIC, softmax),
+    row("LOGISTIC", ARITHMETIC, logistic),
+    row("TANH", ARITHMETIC, tanh),
+    row("RELU", ARITHMETIC, relu),
+    row("RELU6", ARITHMETIC, relu6),
+    row("RELU_N1_TO_1", ARITHMETIC, relu_n1_to_1),
+    row("LEAKY_RELU", ARITHMETIC, leaky_relu),
+    row("PRELU", FLOAT_INT8, prelu),
+    row("HARD_SWISH", FLOAT_INT8, hard_swish),
+    row("QUANTIZE", ARITHMETIC, quantize),
+    row("DEQUANTIZE", &[I8, I16, F16], dequantize),
+];
+
+fn add(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<AddOptions<'_>> = call.operator.options();
     binary(network, call, ops::Add { activation: activation(options.map_or(0, |o| o.activation()))? })
 }
 
-pub(super) fn sub(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn sub(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<SubOptions<'_>> = call.operator.options();
     binary(network, call, ops::Sub { activation: activation(options.map_or(0, |o| o.activation()))? })
 }
 
-pub(super) fn mul(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn mul(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<MulOptions<'_>> = call.operator.options();
     binary(network, call, ops::Mul { activation: activation(options.map_or(0, |o| o.activation()))? })
 }
@@ -37,31 +55,31 @@ fn unary(network: &mut Network<'_>, call: &Call<'_>, op: impl Into<Op>) -> Resul
     network.push(op, &[x], call.output()?)
 }
 
-pub(super) fn relu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn relu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     unary(network, call, ops::Clamp(Activation::Relu))
 }
 
-pub(super) fn relu6(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn relu6(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     unary(network, call, ops::Clamp(Activation::Relu6))
 }
 
-pub(super) fn relu_n1_to_1(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn relu_n1_to_1(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     unary(network, call, ops::Clamp(Activation::ReluN1To1))
 }
 
-pub(super) fn logistic(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn logistic(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     unary(network, call, ops::Logistic)
 }
 
-pub(super) fn tanh(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn tanh(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     unary(network, call, ops::Tanh)
 }
 
-pub(super) fn hard_swish(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn hard_swish(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     unary(network, call, ops::HardSwish)
 }
 
-pub(super) fn leaky_relu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn leaky_relu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: LeakyReluOptions<'_> = call.operator.options().ok_or_else(no_options)?;
     let alpha = options.alpha();
     if !alpha.is_finite() {
@@ -70,7 +88,7 @@ pub(super) fn leaky_relu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(
     unary(network, call, ops::LeakyRelu { alpha })
 }
 
-pub(super) fn prelu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn prelu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let (x, alpha) = (network.operand(call, 0)?, network.operand(call, 1)?);
     if network.graph()[alpha].data.is_none() || network.graph()[alpha].dtype() != network.graph()[x].dtype() {
         return Err(Refusal::new("its slopes must be constants of its type", "convert the network again"));
@@ -78,7 +96,7 @@ pub(super) fn prelu(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Re
     network.push(ops::Prelu, &[x, alpha], call.output()?)
 }
 
-pub(super) fn softmax(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn softmax(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     // Writers that leave the options out mean 1, as the operator's definition without the factor.
     let options: Option<SoftmaxOptions<'_>> = call.operator.options();
     let beta = options.map_or(1.0, |o| o.beta());
@@ -88,14 +106,14 @@ pub(super) fn softmax(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), 
     unary(network, call, ops::Softmax)
 }
 
-pub(super) fn quantize(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn quantize(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     if network.file(call.output()?)?.quant.is_none() {
         return Err(Refusal::damaged("its output has no scale"));
     }
     unary(network, call, ops::Quantize)
 }
 
-pub(super) fn dequantize(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn dequantize(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let (input, output) = (call.input(0)?, call.output()?);
     let tensor = network.file(input)?;
     if tensor.element != F16 {

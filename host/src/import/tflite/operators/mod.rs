@@ -1,4 +1,5 @@
-//! Operators of a file as nodes of the graph: one row an operator, with the element types that it runs in.
+//! Operators of a file as nodes of the graph: one row an operator, in the file of its family, with the element types that
+//! it runs in.
 
 mod elementwise;
 mod movement;
@@ -8,7 +9,7 @@ mod window;
 use super::error::Refusal;
 use super::names;
 use super::network::{Call, Network};
-use super::tensors::element::{F16, F32, I8, I16, I32, I64};
+use super::tensors::element::{F32, I8, I16, I32, I64};
 use crate::graph::Activation;
 
 /// Adds an operator's nodes to the graph.
@@ -32,48 +33,14 @@ const ARITHMETIC: &[i8] = &[F32, I8, I16];
 const FLOAT_INT8: &[i8] = &[F32, I8];
 
 /// Every operator that can be imported.
-const ROWS: &[Row] = &[
-    row("CONV_2D", ARITHMETIC, weighted::conv2d),
-    row("DEPTHWISE_CONV_2D", ARITHMETIC, weighted::depthwise_conv2d),
-    row("FULLY_CONNECTED", ARITHMETIC, weighted::fully_connected),
-    Row { name: "TRANSPOSE_CONV", data: 2, elements: ARITHMETIC, import: weighted::transpose_conv },
-    row("ADD", ARITHMETIC, elementwise::add),
-    row("SUB", ARITHMETIC, elementwise::sub),
-    row("MUL", ARITHMETIC, elementwise::mul),
-    row("AVERAGE_POOL_2D", ARITHMETIC, window::average_pool),
-    row("MAX_POOL_2D", ARITHMETIC, window::max_pool),
-    row("MEAN", ARITHMETIC, window::mean),
-    row("SUM", ARITHMETIC, window::sum),
-    row("ARG_MAX", ARITHMETIC, window::arg_max),
-    row("RESIZE_NEAREST_NEIGHBOR", ARITHMETIC, window::resize_nearest),
-    row("RESIZE_BILINEAR", ARITHMETIC, window::resize_bilinear),
-    row("SOFTMAX", ARITHMETIC, elementwise::softmax),
-    row("LOGISTIC", ARITHMETIC, elementwise::logistic),
-    row("TANH", ARITHMETIC, elementwise::tanh),
-    row("RELU", ARITHMETIC, elementwise::relu),
-    row("RELU6", ARITHMETIC, elementwise::relu6),
-    row("RELU_N1_TO_1", ARITHMETIC, elementwise::relu_n1_to_1),
-    row("LEAKY_RELU", ARITHMETIC, elementwise::leaky_relu),
-    row("PRELU", FLOAT_INT8, elementwise::prelu),
-    row("HARD_SWISH", FLOAT_INT8, elementwise::hard_swish),
-    row("QUANTIZE", ARITHMETIC, elementwise::quantize),
-    row("DEQUANTIZE", &[I8, I16, F16], elementwise::dequantize),
-    row("PAD", ARITHMETIC, movement::pad),
-    row("PADV2", ARITHMETIC, movement::pad),
-    row("CONCATENATION", ARITHMETIC, movement::concatenation),
-    Row { name: "SPLIT", data: 1, elements: ARITHMETIC, import: movement::split },
-    row("SLICE", ARITHMETIC, movement::slice),
-    row("STRIDED_SLICE", ARITHMETIC, movement::strided_slice),
-    row("RESHAPE", ARITHMETIC, movement::reshape),
-    row("SQUEEZE", ARITHMETIC, movement::reshape),
-    row("EXPAND_DIMS", ARITHMETIC, movement::reshape),
-    row("TRANSPOSE", ARITHMETIC, movement::transpose),
-];
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [weighted::ROWS, elementwise::ROWS, window::ROWS, movement::ROWS].into_iter().flatten()
+}
 
 /// Adds the nodes of one operator of the file.
 pub(super) fn import(network: &mut Network<'_>, name: &str, call: &Call<'_>) -> Result<(), Refusal> {
-    let Some(row) = ROWS.iter().find(|row| row.name == name) else {
-        let known: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+    let Some(row) = rows().find(|row| row.name == name) else {
+        let known: Vec<&str> = rows().map(|row| row.name).collect();
         let remedy = format!("build the network from {}", known.join(", "));
         return Err(Refusal::new("niwaki has no such operator", remedy));
     };

@@ -4,10 +4,24 @@ use super::super::error::Refusal;
 use super::super::network::{Call, Network};
 use super::super::schema::{ConcatenationOptions, StridedSliceOptions};
 use super::super::tensors::FileTensor;
-use super::{activation, indices, no_options};
+use super::{ARITHMETIC, Row, activation, indices, no_options, row};
 use crate::graph::{Activation, Data, TensorId};
 use crate::ops;
 use niwaki_core::shape::MAX_LEN;
+
+/// The operators of this family.
+pub(super) const ROWS: &[Row] = &[
+    row("PAD", ARITHMETIC, pad),
+    row("PADV2", ARITHMETIC, pad),
+    row("CONCATENATION", ARITHMETIC, concatenation),
+    Row { name: "SPLIT", data: 1, elements: ARITHMETIC, import: split },
+    row("SLICE", ARITHMETIC, slice),
+    row("STRIDED_SLICE", ARITHMETIC, strided_slice),
+    row("RESHAPE", ARITHMETIC, reshape),
+    row("SQUEEZE", ARITHMETIC, reshape),
+    row("EXPAND_DIMS", ARITHMETIC, reshape),
+    row("TRANSPOSE", ARITHMETIC, transpose),
+];
 
 /// Operands that one operator of a model file can have.
 const OPERANDS: usize = 6;
@@ -15,7 +29,7 @@ const OPERANDS: usize = 6;
 const DAMAGED_INDICES: &str = "its indices do not fit its operand";
 
 /// PAD and PADV2: the latter says what the border holds.
-pub(super) fn pad(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn pad(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let tensor = network.file(call.input(0)?)?;
     let counts = indices(network, call, 1)?;
     let counts: Option<Vec<usize>> =
@@ -46,7 +60,7 @@ fn scalar(tensor: &FileTensor<'_>) -> Result<f32, Refusal> {
     value.ok_or_else(|| Refusal::damaged(format!("`{}` must be a number of the operand's type", tensor.name)))
 }
 
-pub(super) fn concatenation(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn concatenation(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: ConcatenationOptions<'_> = call.operator.options().ok_or_else(no_options)?;
     if activation(options.activation())? != Activation::None {
         return Err(Refusal::new("it has a fused activation", "make the activation an operator of its own"));
@@ -73,7 +87,7 @@ pub(super) fn concatenation(network: &mut Network<'_>, call: &Call<'_>) -> Resul
 }
 
 /// SPLIT: one slice an output.
-pub(super) fn split(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn split(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let tensor = network.file(call.input(1)?)?;
     let &[axis] = indices(network, call, 0)?.as_slice() else {
         return Err(Refusal::damaged("it needs one axis"));
@@ -98,7 +112,7 @@ pub(super) fn split(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Re
     Ok(())
 }
 
-pub(super) fn slice(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn slice(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let tensor = network.file(call.input(0)?)?;
     let (begin, size) = (indices(network, call, 1)?, indices(network, call, 2)?);
     if begin.len() != tensor.shape.len() || size.len() != tensor.shape.len() {
@@ -144,7 +158,7 @@ fn push_spans(
     network.push(op, &[x], call.output()?)
 }
 
-pub(super) fn strided_slice(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn strided_slice(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: StridedSliceOptions<'_> = call.operator.options().ok_or_else(no_options)?;
     if options.ellipsis_mask() != 0 || options.new_axis_mask() != 0 {
         return Err(Refusal::new("it adds axes or leaves some out", "index every axis, and reshape instead"));
@@ -223,13 +237,13 @@ impl Masks {
 }
 
 /// RESHAPE, SQUEEZE and EXPAND_DIMS: the output's shape says it all.
-pub(super) fn reshape(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn reshape(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let shape = network.file(call.output()?)?.graph_shape();
     let x = network.operand(call, 0)?;
     network.push(ops::Reshape { shape }, &[x], call.output()?)
 }
 
-pub(super) fn transpose(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn transpose(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let tensor = network.file(call.input(0)?)?;
     let order = indices(network, call, 1)?;
     let mut axes = Vec::new();

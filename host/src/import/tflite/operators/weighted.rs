@@ -6,9 +6,17 @@ use super::super::network::{Call, Network};
 use super::super::schema::{Conv2dOptions, DepthwiseConv2dOptions, FullyConnectedOptions, TransposeConvOptions};
 use super::super::tensors::FileTensor;
 use super::super::tensors::element::{F16, F32, I4, I8, I16, I32, I64};
-use super::{activation, count, indices, no_options};
+use super::{ARITHMETIC, Row, activation, count, indices, no_options, row};
 use crate::graph::{Data, Op, Padding, Quant, Sliding, TensorId};
 use crate::ops;
+
+/// The operators of this family.
+pub(super) const ROWS: &[Row] = &[
+    row("CONV_2D", ARITHMETIC, conv2d),
+    row("DEPTHWISE_CONV_2D", ARITHMETIC, depthwise_conv2d),
+    row("FULLY_CONNECTED", ARITHMETIC, fully_connected),
+    Row { name: "TRANSPOSE_CONV", data: 2, elements: ARITHMETIC, import: transpose_conv },
+];
 
 /// A file's padding code as the graph has it.
 pub(super) fn padding(code: i8) -> Result<Padding, Refusal> {
@@ -19,7 +27,7 @@ pub(super) fn padding(code: i8) -> Result<Padding, Refusal> {
     }
 }
 
-pub(super) fn conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Conv2dOptions<'_> = call.operator.options().ok_or_else(no_options)?;
     let weights = network.source(call.input(1)?)?;
     let (&[_, _, _, read], &[.., channels]) =
@@ -41,7 +49,7 @@ pub(super) fn conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), R
     push(network, call, op, Place { x: 0, bias: 2 }, weights, shape, 0)
 }
 
-pub(super) fn depthwise_conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn depthwise_conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: DepthwiseConv2dOptions<'_> = call.operator.options().ok_or_else(no_options)?;
     let weights = network.source(call.input(1)?)?;
     let &[1, h, w, channels] = weights.shape.as_slice() else {
@@ -56,7 +64,7 @@ pub(super) fn depthwise_conv2d(network: &mut Network<'_>, call: &Call<'_>) -> Re
     push(network, call, op, Place { x: 0, bias: 2 }, weights, vec![h, w, channels], 2)
 }
 
-pub(super) fn fully_connected(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn fully_connected(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<FullyConnectedOptions<'_>> = call.operator.options();
     if options.is_some_and(|o| o.weights_format() != 0) {
         let what = "its weights are shuffled for another machine";
@@ -76,7 +84,7 @@ pub(super) fn fully_connected(network: &mut Network<'_>, call: &Call<'_>) -> Res
     push(network, call, op, Place { x: 0, bias: 2 }, weights, shape, 0)
 }
 
-pub(super) fn transpose_conv(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn transpose_conv(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: TransposeConvOptions<'_> = call.operator.options().ok_or_else(no_options)?;
     let weights = network.source(call.input(1)?)?;
     let shape = weights.shape.clone();

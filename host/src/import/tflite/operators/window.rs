@@ -5,15 +5,26 @@ use super::super::network::{Call, Network};
 use super::super::schema::{Pool2dOptions, ReducerOptions, ResizeBilinearOptions, ResizeNearestOptions};
 use super::super::tensors::element::I32;
 use super::weighted::padding;
-use super::{activation, count, indices, no_options};
+use super::{ARITHMETIC, Row, activation, count, indices, no_options, row};
 use crate::graph::{Grid, Op, Sliding};
 use crate::ops;
 
-pub(super) fn average_pool(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+/// The operators of this family.
+pub(super) const ROWS: &[Row] = &[
+    row("AVERAGE_POOL_2D", ARITHMETIC, average_pool),
+    row("MAX_POOL_2D", ARITHMETIC, max_pool),
+    row("MEAN", ARITHMETIC, mean),
+    row("SUM", ARITHMETIC, sum),
+    row("ARG_MAX", ARITHMETIC, arg_max),
+    row("RESIZE_NEAREST_NEIGHBOR", ARITHMETIC, resize_nearest),
+    row("RESIZE_BILINEAR", ARITHMETIC, resize_bilinear),
+];
+
+fn average_pool(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     pool(network, call, |kernel, sliding| ops::AveragePool2d { kernel, sliding })
 }
 
-pub(super) fn max_pool(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn max_pool(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     pool(network, call, |kernel, sliding| ops::MaxPool2d { kernel, sliding })
 }
 
@@ -33,11 +44,11 @@ fn pool<O: Into<Op>>(
     network.push_clamped(op(kernel, sliding), &[x], activation(options.activation())?, call.output()?)
 }
 
-pub(super) fn mean(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn mean(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     reduce(network, call, |axes, keep_axes| ops::Mean { axes, keep_axes })
 }
 
-pub(super) fn sum(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn sum(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     reduce(network, call, |axes, keep_axes| ops::Sum { axes, keep_axes })
 }
 
@@ -61,7 +72,7 @@ fn reduce<O: Into<Op>>(
     network.push(op(axes, keep), &[x], call.output()?)
 }
 
-pub(super) fn arg_max(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn arg_max(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let &[axis] = indices(network, call, 1)?.as_slice() else {
         return Err(Refusal::damaged("it needs one axis"));
     };
@@ -90,7 +101,7 @@ fn size(network: &Network<'_>, call: &Call<'_>) -> Result<[usize; 2], Refusal> {
     Ok([side(h)?, side(w)?])
 }
 
-pub(super) fn resize_nearest(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn resize_nearest(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<ResizeNearestOptions<'_>> = call.operator.options();
     let grid = Grid {
         align_corners: options.is_some_and(|o| o.align_corners() != 0),
@@ -101,7 +112,7 @@ pub(super) fn resize_nearest(network: &mut Network<'_>, call: &Call<'_>) -> Resu
     network.push(ops::ResizeNearest { size, grid }, &[x], call.output()?)
 }
 
-pub(super) fn resize_bilinear(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
+fn resize_bilinear(network: &mut Network<'_>, call: &Call<'_>) -> Result<(), Refusal> {
     let options: Option<ResizeBilinearOptions<'_>> = call.operator.options();
     let grid = Grid {
         align_corners: options.is_some_and(|o| o.align_corners() != 0),
