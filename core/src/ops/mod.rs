@@ -1,15 +1,27 @@
 //! Operators: one row each of one table, read, written, checked, priced and run by the file of its family.
 //!
 //! # Adding an operator
+//! Two new files, or their families' files, and six edited ones; in core:
 //! 1. Its family's file here, or a new one: a record that implements the crate's `Record` trait. It names each of its
 //!    parameter words once, and reads and writes them by that name; it says what verification must prove, what it costs, and
-//!    how it runs. The kernel itself is in [`kernels`](crate::kernels), its definition in
-//!    [`kernels::reference`](crate::kernels::reference).
-//! 2. Its lines in the table below: the byte that stands for it in a file, its name, its layout, and a record an element
-//!    type. The file format, `inspect`, the cost of a model and the list of an exported module know it from here.
+//!    how it runs.
+//! 2. This file: its `mod` line, its name in [`Op`], the words for exporters in [`write`](mod@write), and its lines in the
+//!    table: the byte that stands for it in a file, its name, its layout, and a record an element type. The file format,
+//!    `inspect`, the cost of a model and the list of an exported module know it from here.
 //! 3. `core/SPEC.md` §6: a row for people who write readers of their own.
 //!
-//! The host's side is told in its `ops` module.
+//! In the host:
+//! 4. `host/src/ops`, its family's file or a new one: what it is before it is in a file, with an example that every test of
+//!    all operators uses.
+//! 5. `host/src/ops/mod.rs`: its `mod` and `pub use` lines and its name in the table.
+//! 6. `host/src/import/tflite/operators`, its family's file: its row and how its node is made; `schema.rs` beside that folder
+//!    where it has options in a file.
+//! 7. `tests/src/models`: a network that has it, which `tests/tests/records.rs` asks for. It is then fuzzed, damaged, and run
+//!    by digests.
+//!
+//! Where no kernel in [`kernels`](crate::kernels) computes it, add one there: its definition in
+//! [`kernels::reference`](crate::kernels::reference), one for every back end, and its row in the suite that holds the one
+//! against the other.
 
 #![cfg_attr(not(feature = "host"), allow(dead_code, reason = "a chip neither prices operators nor writes their words"))]
 

@@ -93,3 +93,18 @@ macro_rules! answers {
 }
 
 pub(super) use answers;
+
+/// An example of an operator and operands for it, which tests of all operators use: `example!(Type = operator, operands)`.
+macro_rules! example {
+    ($name:ident = $op:expr, $operands:expr $(,)?) => {
+        #[cfg(test)]
+        impl $crate::ops::tests::examples::Exemplary for $name {
+            fn example() -> $crate::ops::tests::examples::Example {
+                #[allow(unused_imports, clippy::wildcard_imports, reason = "an example takes what it needs")]
+                use $crate::ops::{tests::examples::*, *};
+                Example { op: $op.into(), operands: $operands.into() }
+            }
+        }
+    };
+}
+pub(super) use example;

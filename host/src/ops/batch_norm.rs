@@ -4,8 +4,8 @@ use super::lowered::{Lowered, clamp_f32};
 use super::rules::{made, whole};
 use super::training::Training;
 use super::{
-    Activation, Channels, Computed, Misfit, OneValue, Operands, Operator, Rules, Value, Zero, answers, arity, form,
-    vector,
+    Activation, Channels, Computed, Misfit, OneValue, Operands, Operator, Rules, Value, Zero, answers, arity, example,
+    form, vector,
 };
 
 /// Inputs `x: [.., C]`, `gamma, beta, running_mean, running_var: [C]`; statistics over batch and positions.
@@ -86,3 +86,8 @@ impl Operator for BatchNorm {
 
     answers!(no_macs, no_identity, no_factor, fused_activation, no_window, no_counts);
 }
+
+example!(
+    BatchNorm = BatchNorm { epsilon: 1e-3, momentum: 0.1, activation: RELU },
+    [value(&IMAGE), parameter(&[4]), parameter(&[4]), buffer(&[4]), buffer(&[4])]
+);

@@ -7,6 +7,7 @@ use super::rules::{last, whole};
 use super::training::{Arithmetic, Training};
 use super::{
     Activation, Axis, Channels, Constants, InPlace, Misfit, OneValue, Operands, Operator, Rules, Zero, answers, arity,
+    example,
 };
 use niwaki_core::error::ShapeError;
 use niwaki_core::kernels::{AddInt, Broadcast, MulInt, PreluInt};
@@ -151,6 +152,8 @@ impl Operator for Add {
     arithmetic!(Add);
 }
 
+example!(Add = Add { activation: RELU }, [value(&IMAGE), parameter(&[4])]);
+
 impl Operator for Sub {
     fn name(&self) -> &'static str {
         "sub"
@@ -167,6 +170,8 @@ impl Operator for Sub {
 
     arithmetic!(Sub);
 }
+
+example!(Sub = Sub { activation: Activation::None }, [value(&IMAGE), parameter(&[1])]);
 
 impl Operator for Mul {
     fn name(&self) -> &'static str {
@@ -192,6 +197,8 @@ impl Operator for Mul {
 
     arithmetic!(Mul);
 }
+
+example!(Mul = Mul { activation: Activation::None }, [value(&IMAGE), parameter(&IMAGE)]);
 
 impl Operator for Prelu {
     fn name(&self) -> &'static str {
@@ -225,3 +232,5 @@ impl Operator for Prelu {
 
     answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered, untrained);
 }
+
+example!(Prelu = Prelu, [value(&IMAGE), parameter(&[4])]);

@@ -5,7 +5,7 @@ use super::moved::{Kernel, Movement, Place, shape};
 use super::movement::movable;
 use super::rules::{last, whole};
 use super::training::Training;
-use super::{ChannelRun, Channels, Constants, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers};
+use super::{ChannelRun, Channels, Constants, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers, example};
 use niwaki_core::kernels::{AXES, StridedCopy};
 use niwaki_core::ops::{Op as CoreOp, write};
 
@@ -92,3 +92,5 @@ impl Concat {
         Ok(place.done(CoreOp::Concat, Kernel::Copies(copies)))
     }
 }
+
+example!(Concat = Concat { axis: 2 }, [value(&IMAGE), value(&[4, 5, 2])]);

@@ -4,7 +4,8 @@ use super::lowered::Lowered;
 use super::training::Training;
 use super::weighted::Scaling;
 use super::{
-    Activation, Border, Channels, Misfit, Operands, Operator, Rules, Sliding, answers, arity, form, rows, vector,
+    Activation, Border, Channels, Misfit, Operands, Operator, Rules, Sliding, answers, arity, example, form, rows,
+    vector,
 };
 use niwaki_core::kernels;
 
@@ -65,3 +66,8 @@ impl Operator for Conv2d {
 
     answers!(no_identity, no_factor, fused_activation, window_of_weights, no_counts, evaluated_as_lowered);
 }
+
+example!(
+    Conv2d = Conv2d { sliding: Sliding::strided(2, Padding::Same), activation: RELU },
+    [value(&IMAGE), parameter(&[8, 3, 2, 4]), parameter(&[8])]
+);

@@ -4,7 +4,7 @@ use super::elementwise::Unary;
 use super::lowered::Lowered;
 use super::operands::Scaled;
 use super::unary::{rescale, table};
-use super::{Activation, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers};
+use super::{Activation, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers, example};
 
 /// Input `x`: real values or quantised ones; the quantised values of the output's type and quantisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +61,8 @@ impl Operator for Quantize {
     );
 }
 
+example!(Quantize = Quantize, [value(&IMAGE)]);
+
 impl Operator for Dequantize {
     fn name(&self) -> &'static str {
         "dequantize"
@@ -87,3 +89,5 @@ impl Operator for Dequantize {
     );
     answers!(evaluated_as_lowered);
 }
+
+example!(Dequantize = Dequantize, [value(&IMAGE)]);

@@ -3,7 +3,7 @@
 use super::lowered::Lowered;
 use super::training::Training;
 use super::weighted::Scaling;
-use super::{Activation, Channels, Misfit, Operands, Operator, Rules, answers, arity, form, vector};
+use super::{Activation, Channels, Misfit, Operands, Operator, Rules, answers, arity, example, form, vector};
 use niwaki_core::kernels;
 
 /// Inputs `x` (any shape, read flat as `[I]`), `w: [O, I]`, optionally `bias: [O]`; output `[O]`.
@@ -52,3 +52,5 @@ impl Operator for Dense {
 
     answers!(no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered);
 }
+
+example!(Dense = Dense { activation: RELU }, [value(&IMAGE), parameter(&[6, 80]), parameter(&[6])]);

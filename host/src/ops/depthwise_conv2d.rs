@@ -6,7 +6,7 @@ use super::training::Training;
 use super::weighted::Scaling;
 use super::{
     Activation, Border, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, WeightLayout, Zero, answers,
-    arity, form, vector,
+    arity, example, form, vector,
 };
 use niwaki_core::kernels;
 
@@ -77,3 +77,8 @@ impl Operator for DepthwiseConv2d {
 
     answers!(no_identity, no_factor, fused_activation, window_of_weights, no_counts, evaluated_as_lowered);
 }
+
+example!(
+    DepthwiseConv2d = DepthwiseConv2d { sliding: Sliding::unit(Padding::Same), activation: RELU },
+    [value(&IMAGE), parameter(&[3, 3, 4]), parameter(&[4])]
+);

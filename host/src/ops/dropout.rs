@@ -2,7 +2,7 @@
 
 use super::lowered::Lowered;
 use super::training::Training;
-use super::{Misfit, Operands, Operator, Rules, answers, arity};
+use super::{Misfit, Operands, Operator, Rules, answers, arity, example};
 
 /// Input `x`; in training each element is 0 with this probability, and else divided by that of staying.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,3 +43,5 @@ impl Operator for Dropout {
 
     answers!(no_macs, mixes_channels, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
+
+example!(Dropout = Dropout { rate: 0.5 }, [value(&IMAGE)]);

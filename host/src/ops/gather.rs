@@ -2,7 +2,7 @@
 
 use super::lowered::Lowered;
 use super::rows::Nodes;
-use super::{Misfit, Operands, Operator, Rules, answers, arity, form};
+use super::{Misfit, Operands, Operator, Rules, answers, arity, example, form};
 
 /// Inputs `x: [N, .., C]` and `rows: [Q]`, i32; output `[Q, .., C]`: the rows of `x` with these numbers, each number at
 /// least 0 and at most `N - 1`.
@@ -35,3 +35,5 @@ impl Operator for Gather {
     answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts, untrained);
     answers!(evaluated_as_lowered);
 }
+
+example!(Gather = Gather, [value(&[NODES, 1, 4]), numbers(&[5, 0])]);

@@ -5,11 +5,11 @@
 //! Core's side comes first, if a file is to name the operator: the recipe is in `core/src/ops/mod.rs`. Then:
 //! 1. Its family's file here, or a new one: a struct that holds its attributes, its operands in the doc comment, and
 //!    `impl Operator`. Every method is required; the `answers` macro states, by name, what it does not have. [`Rules`] has no
-//!    default either: one of its three starting points is named, and what differs from it.
+//!    default either: one of its three starting points is named, and what differs from it. The compiler asks for an `example`
+//!    there: every test of the folder `tests`, and every answer that can be held against what the operator computes, then
+//!    knows it.
 //! 2. Here: the `mod` line, the `pub use` line and its name in the `operators` table.
-//! 3. `ops/tests/examples.rs`: an example, which the compiler asks for; every test of that folder, and every answer that can
-//!    be held against what the operator computes, then knows it.
-//! 4. Only if it is of a new kind: a variant of [`Lowered`] where core has a kernel that no other operator uses, one of
+//! 3. Only if it is of a new kind: a variant of [`Lowered`] where core has a kernel that no other operator uses, one of
 //!    [`Training`] and a kernel of the engine where it is trained by one of its own, and a front end's row where files name it
 //!    (`import/tflite/operators`).
 //!
@@ -83,7 +83,7 @@ pub use sparse_dense::SparseDense;
 pub use transpose_conv2d::TransposeConv2d;
 pub use unary::{Clamp, HardSwish, LeakyRelu, Logistic, Tanh};
 
-use answers::answers;
+use answers::{answers, example};
 use std::any::Any;
 
 /// What an operator is and does, asked of one struct for each; every answer is required.

@@ -4,7 +4,7 @@ use super::lowered::Lowered;
 use super::moved::{Kernel, Movement, Place, element, padded};
 use super::rules::last;
 use super::training::Training;
-use super::{ChannelRun, Channels, Misfit, Operands, Operator, Rounded, Rules, Zero, answers, arity};
+use super::{ChannelRun, Channels, Misfit, Operands, Operator, Rounded, Rules, Zero, answers, arity, example};
 use niwaki_core::kernels::{AXES, StridedCopy};
 use niwaki_core::ops::{Op as CoreOp, write};
 
@@ -92,6 +92,8 @@ impl Operator for Pad {
     answers!(no_macs, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
+example!(Pad = Pad { pads: vec![[1, 0], [2, 1], [0, 0]], value: 0.0 }, [value(&IMAGE)]);
+
 impl Pad {
     /// Where its elements go.
     fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
@@ -156,6 +158,8 @@ impl Operator for Slice {
     answers!(no_macs, no_factor, no_activation, no_window, evaluated_as_lowered);
 }
 
+example!(Slice = Slice { begin: vec![3, 0, 1], size: vec![2, 3, 2], stride: vec![-2, 2, 1] }, [value(&IMAGE)]);
+
 impl Slice {
     /// Where its elements go.
     fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
@@ -207,6 +211,8 @@ impl Operator for Transpose {
 
     answers!(no_macs, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
+
+example!(Transpose = Transpose { order: vec![1, 0, 2] }, [value(&IMAGE)]);
 
 impl Transpose {
     /// Where its elements go.

@@ -2,7 +2,7 @@
 
 use super::lowered::Lowered;
 use super::training::Training;
-use super::{Border, Misfit, Operands, Operator, Rounded, Rules, Sliding, Value, answers, arity, form};
+use super::{Border, Misfit, Operands, Operator, Rounded, Rules, Sliding, Value, answers, arity, example, form};
 use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{Clamp, Pool2d, reference};
 use niwaki_core::ops::{StoredClamp, write};
@@ -70,6 +70,8 @@ impl Operator for MaxPool2d {
     answers!(no_macs, same_channels, no_identity, no_activation, window, no_counts, evaluated_as_lowered);
 }
 
+example!(MaxPool2d = MaxPool2d { kernel: [2, 3], sliding: Sliding::strided(2, Padding::Same) }, [value(&IMAGE)]);
+
 impl Operator for AveragePool2d {
     fn name(&self) -> &'static str {
         "average_pool2d"
@@ -98,6 +100,8 @@ impl Operator for AveragePool2d {
 
     answers!(no_macs, same_channels, no_identity, no_activation, window, no_counts, evaluated_as_lowered);
 }
+
+example!(AveragePool2d = AveragePool2d { kernel: [2, 2], sliding: Sliding::unit(Padding::Same) }, [value(&IMAGE)]);
 
 /// Runs a reference kernel with a clamp that lets everything through.
 macro_rules! pool {

@@ -5,7 +5,7 @@ use super::rows::{Counts, Indices, Nodes, PART_MAX, Pattern, Units, gcn_factors,
 use super::training::Training;
 use super::{
     Activation, Adjacency, Computed, Misfit, Operands, Operator, Propagation, Quant, Rules, Value, Zero, answers,
-    arity, vector,
+    arity, example, vector,
 };
 use niwaki_core::graph::propagate::{self, AttentionVectors};
 use niwaki_core::kernels::nodes::{MAX_SUM, Slope};
@@ -166,6 +166,11 @@ impl Operator for Propagate {
     answers!(mixes_channels, no_identity, no_factor, fused_activation, no_window, no_counts);
 }
 
+example!(
+    Propagate = Propagate { adjacency: adjacency(), rule: Propagation::Mean, activation: RELU },
+    [value(&[NODES, 1, 4])]
+);
+
 impl Propagate {
     /// GAT, and GCN where it is not known before it runs which edges count.
     fn lower_weighted(&self, on: &Operands<'_>, kept: Option<usize>) -> Result<Nodes, Misfit> {
@@ -228,6 +233,8 @@ impl Operator for KeepEdges {
     answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts, untrained);
     answers!(evaluated_as_lowered);
 }
+
+example!(KeepEdges = KeepEdges { ranks: Arc::new((0..12).collect()) }, [numbers(&[5])]);
 
 /// Factors in proportion to `(d + 1)^-1/2` for `d` up to `longest`, as large as sums of that many values allow, and the
 /// real value of one unit of the product of two of them.

@@ -3,7 +3,7 @@
 use super::lowered::Lowered;
 use super::operands::Scaled;
 use super::training::Training;
-use super::{Channels, Misfit, Operands, Operator, Padding, Rules, Sliding, Value, Zero, answers, arity};
+use super::{Channels, Misfit, Operands, Operator, Padding, Rules, Sliding, Value, Zero, answers, arity, example};
 use niwaki_core::error::ShapeError;
 use niwaki_core::format::{DType, Params};
 use niwaki_core::kernels::{self, Reduce, ReduceInt, reference};
@@ -105,6 +105,8 @@ impl Operator for Mean {
     answers!(no_macs, no_identity, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
+example!(Mean = Mean { axes: vec![0, 1], keep_axes: false }, [value(&IMAGE)]);
+
 impl Operator for Sum {
     fn name(&self) -> &'static str {
         "sum"
@@ -132,6 +134,8 @@ impl Operator for Sum {
     answers!(no_macs, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered, untrained);
 }
 
+example!(Sum = Sum { axes: vec![1], keep_axes: true }, [value(&IMAGE)]);
+
 impl Operator for ArgMax {
     fn name(&self) -> &'static str {
         "arg_max"
@@ -157,6 +161,8 @@ impl Operator for ArgMax {
     answers!(no_macs, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts, untrained);
     answers!(evaluated_as_lowered);
 }
+
+example!(ArgMax = ArgMax { axis: 2 }, [value(&IMAGE)]);
 
 fn integers(on: &Operands<'_>, op: &Reduce, [x, y]: [Scaled; 2], multiplier: Multiplier) -> ReduceInt {
     ReduceInt {

@@ -3,7 +3,7 @@
 use super::lowered::Lowered;
 use super::rules::last;
 use super::training::Training;
-use super::{ChannelRun, Channels, InPlace, Misfit, Operands, Operator, Rules, answers, arity};
+use super::{ChannelRun, Channels, InPlace, Misfit, Operands, Operator, Rules, answers, arity, example};
 
 /// Input `x`; the same elements in another shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,3 +72,5 @@ impl Operator for Reshape {
 
     answers!(no_macs, no_activation, no_window, evaluated_as_lowered);
 }
+
+example!(Reshape = Reshape { shape: vec![5, 16] }, [value(&IMAGE)]);

@@ -3,7 +3,7 @@
 use super::lowered::{Lowered, Movement};
 use super::moved::{Kernel, Place};
 use super::training::Training;
-use super::{Grid, Misfit, Operands, Operator, Rounded, Rules, answers, arity, form};
+use super::{Grid, Misfit, Operands, Operator, Rounded, Rules, answers, arity, example, form};
 use niwaki_core::error::ShapeError;
 use niwaki_core::kernels::{self, Resize};
 use niwaki_core::ops::{Op as CoreOp, write};
@@ -74,6 +74,8 @@ impl Operator for ResizeNearest {
     answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
+example!(ResizeNearest = ResizeNearest { size: [7, 3], grid: Grid::default() }, [value(&IMAGE)]);
+
 impl ResizeNearest {
     /// Where its elements go.
     fn movement(&self, on: &Operands<'_>) -> Result<Movement, Misfit> {
@@ -108,6 +110,8 @@ impl Operator for ResizeBilinear {
 
     answers!(no_macs, same_channels, no_identity, no_factor, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
+
+example!(ResizeBilinear = ResizeBilinear { size: [7, 3], grid: Grid::default() }, [value(&IMAGE)]);
 
 impl ResizeBilinear {
     /// Where its elements go.

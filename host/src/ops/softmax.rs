@@ -2,7 +2,7 @@
 
 use super::lowered::Lowered;
 use super::training::Training;
-use super::{Misfit, Operands, Operator, Quantisation, Rounded, Rules, Value, Zero, answers};
+use super::{Misfit, Operands, Operator, Quantisation, Rounded, Rules, Value, Zero, answers, example};
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{self, SoftmaxInt8, SoftmaxInt16, reference};
 
@@ -53,6 +53,8 @@ impl Operator for Softmax {
     answers!(no_macs, same_shape, mixes_channels, no_identity, no_factor, no_activation, no_window, no_counts);
     answers!(evaluated_as_lowered);
 }
+
+example!(Softmax = Softmax, [value(&IMAGE)]);
 
 /// What a softmax makes of `x`.
 pub(super) fn evaluate(lowered: &Lowered, on: &Operands<'_>, x: &Value) -> Result<Value, Misfit> {

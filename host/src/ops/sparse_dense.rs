@@ -4,7 +4,8 @@ use super::lowered::{Lowered, clamp_f32};
 use super::rows::{Nodes, Pattern, Units, int8, quant, real_bias, row_scale};
 use super::training::Training;
 use super::{
-    Activation, Computed, Features, Misfit, Operands, Operator, Rules, Value, Worth, Zero, answers, arity, form, vector,
+    Activation, Computed, Features, Misfit, Operands, Operator, Rules, Value, Worth, Zero, answers, arity, example,
+    form, vector,
 };
 use niwaki_core::graph::propagate;
 use niwaki_core::num::quantize_i8;
@@ -95,6 +96,8 @@ impl Operator for SparseDense {
 
     answers!(mixes_channels, no_identity, no_factor, fused_activation, no_window, no_counts);
 }
+
+example!(SparseDense = SparseDense { features: features(), activation: RELU }, [parameter(&[3, 4]), parameter(&[4])]);
 
 /// The quantised values of features, the real value of one, real factors of the rows, and the largest quantised value.
 type Quantised = (Vec<i8>, f64, Option<Vec<f64>>, i64);

@@ -3,8 +3,8 @@
 use super::lowered::Lowered;
 use super::weighted::Scaling;
 use super::{
-    Activation, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, WeightLayout, answers, arity, form,
-    vector,
+    Activation, Channels, Misfit, OneValue, Operands, Operator, Rules, Sliding, WeightLayout, answers, arity, example,
+    form, vector,
 };
 use niwaki_core::kernels;
 
@@ -65,3 +65,8 @@ impl Operator for TransposeConv2d {
 
     answers!(no_identity, no_factor, fused_activation, no_window, no_counts, evaluated_as_lowered, untrained);
 }
+
+example!(
+    TransposeConv2d = TransposeConv2d { sliding: Sliding::strided(2, Padding::Same), size: [8, 10], activation: RELU },
+    [value(&IMAGE), parameter(&[3, 3, 3, 4]), parameter(&[3])]
+);

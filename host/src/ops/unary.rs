@@ -4,7 +4,7 @@ use super::elementwise::Unary;
 use super::lowered::{Lowered, clamp_codes, clamp_f32};
 use super::operands::Scaled;
 use super::training::{Function, Training};
-use super::{Activation, InPlace, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers};
+use super::{Activation, InPlace, Misfit, Operands, Operator, Quantisation, Rules, Zero, answers, example};
 use niwaki_core::format::DType;
 use niwaki_core::kernels::{self, Affine, LeakyReluInt, Lookup, Rescale, Steps};
 use niwaki_core::num::{Multiplier, Rounding};
@@ -83,6 +83,8 @@ impl Operator for Clamp {
     answers!(no_macs, same_shape, same_channels, no_activation, no_window, no_counts, evaluated_as_lowered);
 }
 
+example!(Clamp = Clamp(Activation::ReluN1To1), [value(&IMAGE)]);
+
 impl Operator for Logistic {
     fn name(&self) -> &'static str {
         "logistic"
@@ -111,6 +113,8 @@ impl Operator for Logistic {
     answers!(evaluated_as_lowered);
 }
 
+example!(Logistic = Logistic, [value(&IMAGE)]);
+
 impl Operator for Tanh {
     fn name(&self) -> &'static str {
         "tanh"
@@ -137,6 +141,8 @@ impl Operator for Tanh {
     answers!(no_macs, same_shape, same_channels, no_identity, no_factor, no_activation, no_window, no_counts);
     answers!(evaluated_as_lowered);
 }
+
+example!(Tanh = Tanh, [value(&IMAGE)]);
 
 impl Operator for LeakyRelu {
     fn name(&self) -> &'static str {
@@ -174,6 +180,8 @@ impl Operator for LeakyRelu {
     answers!(evaluated_as_lowered);
 }
 
+example!(LeakyRelu = LeakyRelu { alpha: 0.125 }, [value(&IMAGE)]);
+
 impl Operator for HardSwish {
     fn name(&self) -> &'static str {
         "hard_swish"
@@ -200,6 +208,8 @@ impl Operator for HardSwish {
     answers!(no_macs, same_shape, same_channels, no_identity, no_factor, no_activation, no_window, no_counts);
     answers!(evaluated_as_lowered);
 }
+
+example!(HardSwish = HardSwish, [value(&IMAGE)]);
 
 /// Checks the output of a function whose quantised values have a fixed meaning: of int8 as given, of int16 `[-1, 1)`.
 fn fixed(y: Scaled, what: &'static str, int8: (&'static str, f32, i32)) -> Result<(), Misfit> {
