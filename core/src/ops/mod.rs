@@ -273,11 +273,6 @@ impl OpCode {
         Self::ALL.iter().find(|code| code.byte == byte).copied()
     }
 
-    /// The row of this code for elements `dtype`; `None` where there is none.
-    pub fn row(self, dtype: DType) -> Option<&'static Operator> {
-        ALL.iter().find(|row| row.code == self.byte && row.dtype == dtype)
-    }
-
     /// What is computed.
     pub const fn op(self) -> Op {
         self.op
