@@ -17,7 +17,7 @@ pub fn over_nodes(
     let scaling = nodes::RowScaling::new(constants);
     let (channels, input_zero_point) = (unknown(7), unknown(1));
     let bits: &[i8] = unknown(x);
-    let kept = unknown(nodes::Kept::of(bits));
+    let kept = unknown(nodes::KeptEdges::of(bits));
     let propagate = nodes::Propagate { graph: sparse, kept, channels, gathering, input_zero_point, scaling };
     let sparse_dense = nodes::SparseDense { features: sparse, values: x, channels, scaling };
     let node_dense = nodes::NodeDense { rows: unknown(5), inputs: unknown(3), channels, input_zero_point, scaling };

@@ -25,7 +25,7 @@ pub use binary::{AddF32, AddInt, Binary, Broadcast, MulF32, MulInt, PreluF32, Pr
 pub use geometry::{AXES, Between, Grid, Interpolate, Resize, ResizeAxis, Sources, StridedCopy, TransposeConv2d, Walk};
 pub use geometry::{Conv2d, Dense, DepthwiseConv2d, Pool2d, Softmax, SoftmaxInt8, SoftmaxInt16};
 pub use inner_loops::InnerLoops;
-pub use nodes::{Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted};
+pub use nodes::{Gathering, KeptEdges, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted};
 pub use portable::Portable;
 pub use reduce::{MeanF32, Reduce, ReduceInt, Reduction, SumF32};
 pub use unary::{

@@ -47,7 +47,7 @@ impl Reduce {
         Ok(Self { sizes, mask, merged, count, output_len })
     }
 
-    /// Elements of `x` behind one of `y`.
+    /// Elements of `x` for one of `y`.
     pub const fn count(&self) -> usize {
         self.count
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use niwaki_core::graph::propagate::{self, AttentionVectors};
 use niwaki_core::kernels::nodes::{MAX_SUM, Slope};
-use niwaki_core::kernels::{Gathering, Kept};
+use niwaki_core::kernels::{Gathering, KeptEdges};
 use niwaki_core::num::{Multiplier, Rounding, quantize_i8, round_away};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Operator for Propagate {
         let (adjacency, operands) = (&self.adjacency, self.rule.operands());
         // The edges that count may follow.
         arity(inputs, operands..=operands + 1)?;
-        vector(inputs, "the bits of the edges that count", operands, Kept::bytes(adjacency.edges()))?;
+        vector(inputs, "the bits of the edges that count", operands, KeptEdges::bytes(adjacency.edges()))?;
         let (x, nodes) = (inputs[0], adjacency.nodes());
         if x.len() < 2 || x[0] != nodes {
             return Err(Misfit::Rows { nodes });
@@ -131,7 +131,7 @@ impl Operator for Propagate {
         let left = match computed.get(bits) {
             None => Cow::Borrowed(adjacency),
             Some(Some(Value::I8(bits))) => {
-                let kept = Kept::of(bits);
+                let kept = KeptEdges::of(bits);
                 Cow::Owned(adjacency.filtered(&(0..adjacency.edges()).map(|e| kept.has(e)).collect::<Vec<_>>()))
             }
             Some(_) => return Err(Misfit::OperandType { operand: bits, dtype: "bits" }),
@@ -216,7 +216,7 @@ impl Operator for KeepEdges {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Misfit> {
         arity(inputs, 1..=1)?;
         vector(inputs, "drop", 0, 1)?;
-        Ok(vec![Kept::bytes(self.ranks.len())])
+        Ok(vec![KeptEdges::bytes(self.ranks.len())])
     }
 
     fn rules(&self) -> Rules {

@@ -209,9 +209,9 @@ pub(crate) const ROWS: &[Damage] = &[
             let codebook = f.operator(operator).inputs[2];
             let other = f.data_mut(codebook).iter().position(|&value| value != 0).map_or(0, |at| at as i32);
             set_word(f, layer(Op::Dense, Layout::Codebook), words - 6, |last| last & !0xF0 | other << 4);
-            operand(operator, O::Shape(S::Dim { name: "weights behind a filter", value: 21 }))
+            operand(operator, O::Shape(S::Dim { name: "weights past a filter", value: 21 }))
         },
-        says: "weights behind a filter = 21",
+        says: "weights past a filter = 21",
     },
     Damage {
         name: "start of a filter with a codebook that leads out of the range",

@@ -133,7 +133,7 @@ impl Addition {
         Some(Self { constants, swapped, equal_scales })
     }
 
-    /// Adds `y.len()` elements behind `a` and `b`, either of which may be `y`.
+    /// Adds the `y.len()` elements from `a` and from `b` on, either of which may be `y`.
     ///
     /// # Safety
     /// `a` and `b` have so many elements to read.

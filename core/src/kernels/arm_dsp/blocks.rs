@@ -17,7 +17,7 @@ pub(super) fn pair_of_pixels(w: &Blocks<'_>, numerics: &TiledInt8, memory: &mut 
     let pass = Pass::new(numerics, memory, w.words(), y.as_mut_ptr(), filters);
     // SAFETY: reads one record for every four of `filters` from `tiles` on, all of which are there, each to its last
     // group, and the groups of `memory` that their indices lead to, all below `patch_len`: `Blocks` was made of words
-    // of which this was checked. Writes `filters` bytes at `y` and as many behind them: all of `y`.
+    // of which this was checked. Writes `filters` bytes at `y` and as many after them: all of `y`.
     unsafe { pair(pass) }
 }
 

@@ -1,5 +1,5 @@
 //! Products of weights from a codebook: a byte of two indices is looked up in a table of pairs of weights
-//! ([`codebook`](crate::kernels::tiles::codebook)), which lies behind the expanded inputs, where they end.
+//! ([`codebook`](crate::kernels::tiles::codebook)), which lies where the expanded inputs end.
 //!
 //! A pair of weights takes two loads, of the byte and of the pair, where dense tiles take half a load and half a
 //! `SXTB16`; so half the bytes cost 17 instructions for what costs 14 there in a convolution, and 25 for 16 in a dense
@@ -37,7 +37,7 @@ pub(super) fn pair_of_pixels(w: &Codebook<'_>, numerics: &TiledInt8, memory: &mu
     // SAFETY: reads `memory` up to `x_end`, which is `patch_len` words, a positive number of whole groups, and of the
     // `TABLE_WORDS` words from there on, the rest of `memory`, those that bytes are the numbers of; and one record for
     // every four of `filters` from `tiles` on, whose weights are half as many words as the inputs: so `Codebook` was
-    // made. Writes `filters` bytes at `y` and as many behind them: all of `y`.
+    // made. Writes `filters` bytes at `y` and as many after them: all of `y`.
     unsafe { pair(pass) }
 }
 

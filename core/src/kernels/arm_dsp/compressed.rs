@@ -1,7 +1,7 @@
 //! Dense layers in compressed rows: a unit of two weights is three instructions.
 //!
-//! The columns are expanded to 16 bits once. A row is one pass through a chain of 32 units, entered so far behind its
-//! start that the units behind the head are left; the quad that it is entered in was loaded with the head. Nothing
+//! The columns are expanded to 16 bits once. A row is one pass through a chain of 32 units, entered so far after its
+//! start that the units of the head are left; the quad that it is entered in was loaded with the head. Nothing
 //! between the two changes the carry, which says whether the row goes on.
 #![expect(unsafe_code, reason = "inner loops in assembly; each block has its proof")]
 
@@ -24,12 +24,12 @@ pub(super) fn dense_compressed(
         return Ok(());
     }
     // SAFETY: reads `columns`, one at least, and the inputs that they name, all of which are there (`CompressedRows` was
-    // made of columns of which this was checked). Writes an i16 for each and one or two zeros behind: `scratch_words`.
+    // made of columns of which this was checked). Writes an i16 for each, then one or two zeros: `scratch_words`.
     unsafe { expand(scratch.as_mut_ptr(), x.as_ptr(), columns.as_ptr(), columns.len()) }
     let y_range = y.as_mut_ptr_range();
     let zero_point = 2 * numerics.output_zero_point + 1;
     // SAFETY: reads a row for each of the outputs, of which there is one at least, all of which are there, and the words
-    // of `scratch` that their distances lead to, which end behind its columns by one element at most: so `CompressedRows`
+    // of `scratch` that their distances lead to, which end past its columns by one element at most: so `CompressedRows`
     // was made. Writes all of `y`.
     unsafe { rows(compressed.words().as_ptr(), scratch.as_ptr(), y_range.start, y_range.end, zero_point) }
     let (min, max) = (saturate_i8(numerics.clamp.min), saturate_i8(numerics.clamp.max));
@@ -39,8 +39,8 @@ pub(super) fn dense_compressed(
     Ok(())
 }
 
-/// Writes input `columns[i]` as 16 bits for each of `count` columns, at least one, and zeros up to the end of the word
-/// behind.
+/// Writes input `columns[i]` as 16 bits for each of `count` columns, at least one, followed by one or two
+/// zeros up to the end of a word.
 #[unsafe(naked)]
 unsafe extern "C" fn expand(to: *mut i32, x: *const i8, columns: *const i16, count: usize) {
     naked_asm!(

@@ -14,7 +14,7 @@ struct Frame {
     y: *mut i8,
     /// 8: end of the blocks.
     blocks_end: *const i32,
-    /// 12: output columns behind the last block of three.
+    /// 12: output columns after the last block of three.
     rest: usize,
     /// 16: the two rings; they change places after every pair of rows.
     upper: *mut i32,
@@ -489,7 +489,7 @@ pub(super) fn tile(
     //   inside `x_len`. They may be unaligned, which LDR allows.
     // - padding: its four bytes.
     // - rings: in each of four planes `image` words from `before` on, of which `before + image <= plane`; and reads
-    //   `(outputs - 1) * stride + 3 = plane` words of the `lanes` planes behind `skip`: `FILTERS` planes in all.
+    //   `(outputs - 1) * stride + 3 = plane` words of the `lanes` planes after `skip`: `FILTERS` planes in all.
     // - blocks: the 14 words of `lanes` blocks.
     // - y: byte `first + lane` of every output pixel; the second of two rows is the first where there is none.
     // x and y may be one memory: both pointers come from one borrow of it. It keeps r4-r11 and the stack as AAPCS

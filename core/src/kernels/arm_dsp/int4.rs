@@ -16,7 +16,7 @@ pub(super) fn expand(w: &Int4<'_>, x: &[i8], places: [usize; 2], rows: ByteRows,
         return;
     }
     windows::expand(x, places, rows, memory.get_mut(..len).unwrap_or_default());
-    // SAFETY: reads `len` words in whole groups, at least one, and writes two behind them: `pair_words` in all.
+    // SAFETY: reads `len` words in whole groups, at least one, and writes two after them: `pair_words` in all.
     unsafe { sum_pair(memory.as_mut_ptr(), len / GROUP) }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn pair_of_pixels(w: &Int4<'_>, numerics: &TiledInt8, memory: &mut [i
     pass.x_end = pass.x_end.wrapping_sub(2 * size_of::<i32>());
     // SAFETY: reads all of `memory`, up to `x_end` a positive number of whole groups (a filter has a weight), and one
     // record for every four of `filters` from `tiles` on, whose weights are half as many words as these: so `Int4` was
-    // made. Writes `filters` bytes at `y` and as many behind them: all of `y`.
+    // made. Writes `filters` bytes at `y` and as many after them: all of `y`.
     unsafe { pair(pass) }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn single_input(w: &Int4<'_>, numerics: &TiledInt8, x: &[i8], y: &mut
     unsafe { single(pass) }
 }
 
-/// Writes 8 times the sum of each of the two pixels in `groups` groups, at least one, behind them.
+/// Writes 8 times the sum of each of the two pixels in `groups` groups, at least one, after them.
 #[unsafe(naked)]
 unsafe extern "C" fn sum_pair(pairs: *mut i32, groups: usize) {
     naked_asm!(

@@ -103,7 +103,7 @@ niwaki_sum_all_rows_i8:
 1:  ldrsb r12, [r0], #1
     ldr lr, [sp, #36]
     subs r12, r12, lr
-    beq 2f                          @ behind a ReLU most codes are the zero point
+    beq 2f                          @ after a ReLU most codes are the zero point
     niwaki_multiply_four 0, r4, r5, r6, r7
     niwaki_multiply_four 4, r8, r9, r10, r11
 2:  add r2, r2, r3

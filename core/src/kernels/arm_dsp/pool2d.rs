@@ -23,7 +23,7 @@ struct Patch {
     /// Where the results go, and their end.
     to: *mut i32,
     to_end: *const i32,
-    /// Bytes from a column to the next, and from behind a row to the next.
+    /// Bytes from a column to the next, and from the end of a row to the next.
     pixel_bytes: usize,
     row_gap_bytes: usize,
     rows: usize,

@@ -1,7 +1,7 @@
 //! What the inner loops over records of four filters share: how they are called, and products with a record.
 //!
 //! The functions take a [`Pass`]. They begin with `push {r0-r11, lr}`, so that it lies on the stack from `sp` on, its
-//! second part behind the saved registers: x 0, x_end 4, tiles 8, zero_point 12, r4-r11 and lr, y 52, pitch 56,
+//! second part after the saved registers: x 0, x_end 4, tiles 8, zero_point 12, r4-r11 and lr, y 52, pitch 56,
 //! y_last 60, clamps 64, min 68, max 72, last 76. A record starts at label 2.
 
 use crate::kernels::tiles::{FILTERS, TiledInt8};

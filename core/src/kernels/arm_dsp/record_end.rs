@@ -64,7 +64,7 @@ macro_rules! clamp {
     };
 }
 
-/// The end of a record for two pixels: accumulators in r4-r7 and r8-r11, lr at its mantissas. Ends the function behind
+/// The end of a record for two pixels: accumulators in r4-r7 and r8-r11, lr at its mantissas. Ends the function after
 /// the last record.
 macro_rules! pair_end {
     () => {
@@ -120,7 +120,7 @@ macro_rules! pair_end {
     };
 }
 
-/// The end of a record for one input: accumulators in r4-r7, lr at its mantissas. Ends the function behind the last
+/// The end of a record for one input: accumulators in r4-r7, lr at its mantissas. Ends the function after the last
 /// record.
 macro_rules! single_end {
     () => {

@@ -28,7 +28,7 @@ pub(super) fn pair_of_pixels(w: &Taps<'_>, numerics: &TiledInt8, memory: &mut [i
     let pass = Pass::new(numerics, memory, w.words(), y.as_mut_ptr(), filters);
     // SAFETY: reads one record for every four of `filters` from `tiles` on, all of which are there, each with one quad
     // at least, and the words of `memory` that their distances lead to, all below `filter_len`: `Taps` was made of
-    // words of which this was checked. Writes `filters` bytes at `y` and as many behind them: all of `y`.
+    // words of which this was checked. Writes `filters` bytes at `y` and as many after them: all of `y`.
     unsafe { pair(pass) }
 }
 

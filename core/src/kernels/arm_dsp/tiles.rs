@@ -21,7 +21,7 @@ pub(super) fn pair_of_pixels(w: &Tiles<'_>, numerics: &TiledInt8, pairs: &mut [i
     let pass = Pass::new(numerics, pairs, w.words(), y.as_mut_ptr(), filters);
     // SAFETY: reads all of `pairs`, a positive number of whole groups, and one record for every four of `filters`
     // from `tiles` on, whose weights are as many words as `pairs` has (`fits`). Writes `filters` bytes at `y` and as
-    // many behind them: all of `y`.
+    // many after them: all of `y`.
     unsafe { pair(pass) }
 }
 

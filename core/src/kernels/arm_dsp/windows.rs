@@ -46,7 +46,7 @@ macro_rules! expand_group {
     };
 }
 
-/// Expands rows of `groups` groups, at least one, at `a` and at `b`, each `skip` bytes behind the end of the one before.
+/// Expands rows of `groups` groups, at least one, at `a` and at `b`, each `skip` bytes after the end of the one before.
 #[unsafe(naked)]
 unsafe extern "C" fn expand_pair(
     pairs: *mut i32,

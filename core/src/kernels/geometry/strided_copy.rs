@@ -4,7 +4,7 @@ use super::product;
 use crate::error::ShapeError;
 use crate::shape::expect_len;
 
-/// Axes of the largest tensor; a shape of fewer axes has sizes of 1 behind them.
+/// Axes of the largest tensor; a shape of fewer axes has sizes of 1 after them.
 pub const AXES: usize = 4;
 
 /// Where the elements of a grid lie: the one at index `i` is element `start + sum i[a] * steps[a]`.

@@ -151,7 +151,7 @@ pub(crate) fn compute_rows(chain: &[Link<'_>], channels: usize, y: &mut [i8], sc
     }
 }
 
-/// `len` codes at the start of `words`, and the words behind them.
+/// `len` codes at the start of `words`, and the words after them.
 pub(super) fn codes(words: &mut [i32], len: usize) -> (&mut [i8], &mut [i32]) {
     let (head, rest) = words.split_at_mut_checked(len.div_ceil(4)).unwrap_or_default();
     let codes: &mut [i8] = bytemuck::try_cast_slice_mut(head).unwrap_or_default();

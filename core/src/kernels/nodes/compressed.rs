@@ -8,7 +8,7 @@ use core::ops::Range;
 ///
 /// # Shapes
 /// Channels are cut into blocks of [`BLOCK`]. Row r of block b is span `b * inputs + r`: the packed form begins with
-/// where each span starts among the entries, and where the last one ends; behind those offsets stand the entries, the
+/// where each span starts among the entries, and where the last one ends; after those offsets come the entries, the
 /// channel within its block in the low byte, the weight in the high one. The channels of a span rise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompressedWeights<'a> {

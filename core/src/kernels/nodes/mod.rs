@@ -8,7 +8,7 @@
 mod chain;
 mod compressed;
 mod gathering;
-mod kept;
+mod kept_edges;
 mod rows;
 mod scaling;
 mod sparse;
@@ -19,7 +19,7 @@ mod weighted_row;
 pub use chain::{Link, RowOperator, compute_row, scratch_words};
 pub use compressed::{CompressedWeights, LayerWeights};
 pub use gathering::Gathering;
-pub use kept::{Kept, Ranks, keep_edges};
+pub use kept_edges::{KeptEdges, Ranks, keep_edges};
 pub use scaling::{RowConstants, RowScale, RowScaling};
 pub use sparse::{Columns, Sparse};
 pub use sums::{BLOCK, Block, Sums};
@@ -48,7 +48,7 @@ pub struct Propagate<'a> {
     /// The graph.
     pub graph: Sparse<'a>,
     /// Which of its edges count.
-    pub kept: Kept<'a>,
+    pub kept: KeptEdges<'a>,
     /// Columns of `x` and `y`.
     pub channels: usize,
     /// What is gathered.

@@ -2,7 +2,7 @@
 
 use super::chain::{Link, RowOperator, codes, compute_row_with};
 use super::sums::{BLOCK, Block, Sums};
-use super::{Columns, Kept, LayerWeights, NodeDense, Propagate, RowScale, RowScaling};
+use super::{Columns, KeptEdges, LayerWeights, NodeDense, Propagate, RowScale, RowScaling};
 use crate::graph::Index;
 use crate::kernels::InnerLoops;
 
@@ -106,7 +106,7 @@ fn sum_kept_rows<B: InnerLoops>(
 }
 
 fn sum_kept<I: Index + Default>(
-    kept: Kept<'_>,
+    kept: KeptEdges<'_>,
     columns: &[I],
     mut entry: usize,
     sums: &mut Sums,

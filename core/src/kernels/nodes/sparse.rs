@@ -1,6 +1,6 @@
 //! Compressed rows whose indices are as narrow as their numbers allow.
 
-use super::Kept;
+use super::KeptEdges;
 use crate::graph::{Csr, Index};
 use core::ops::Range;
 
@@ -69,13 +69,13 @@ impl<'a> Sparse<'a> {
 
     /// How many entries of one row are kept.
     #[inline]
-    pub fn kept_count(&self, kept: Kept<'_>, row: usize) -> usize {
+    pub fn kept_count(&self, kept: KeptEdges<'_>, row: usize) -> usize {
         kept.count(self.span(row).unwrap_or_default())
     }
 
     /// The columns of those.
     #[inline]
-    pub fn kept_row(&self, kept: Kept<'a>, row: usize) -> impl Iterator<Item = usize> + 'a {
+    pub fn kept_row(&self, kept: KeptEdges<'a>, row: usize) -> impl Iterator<Item = usize> + 'a {
         let (columns, entries) = (self.row(row), self.span(row).unwrap_or_default());
         entries.enumerate().filter(move |&(_, entry)| kept.has(entry)).filter_map(move |(at, _)| columns.get(at))
     }

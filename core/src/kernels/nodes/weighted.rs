@@ -3,7 +3,7 @@
 //! Weights are integers, so that every spelling of the sums gives the same ones. The rows that are summed may lie in memory
 //! or be computed on demand; where attention needs them twice, they are computed twice.
 
-use super::{Kept, MAX_DISTANCE, MAX_SUM, RowScaling, Sparse, check_gathered};
+use super::{KeptEdges, MAX_DISTANCE, MAX_SUM, RowScaling, Sparse, check_gathered};
 use crate::error::ShapeError;
 use crate::num::{Multiplier, Rounding, exp_i16};
 use crate::shape::expect_len;
@@ -171,7 +171,7 @@ pub struct Weighted<'a> {
     /// The graph.
     pub graph: Sparse<'a>,
     /// Which of its edges count.
-    pub kept: Kept<'a>,
+    pub kept: KeptEdges<'a>,
     /// Columns of `x` and `y`.
     pub channels: usize,
     /// What neighbours count.

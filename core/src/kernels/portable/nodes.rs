@@ -70,7 +70,7 @@ pub(crate) fn sum_weighted_rows(columns: Columns<'_>, values: &[i8], x: &[i8], a
 pub(crate) fn sum_all_rows(values: &[i8], zero_point: i32, x: &[i8], at: Block, sums: &mut Sums) {
     each_part(at, sums, |sums, at| {
         for (row, &value) in values.iter().enumerate() {
-            // Behind a ReLU most codes are the zero point.
+            // After a ReLU most codes are the zero point.
             let value = i32::from(value) - zero_point;
             if value != 0 {
                 add_row(sums, value, x, row, at);
@@ -105,7 +105,7 @@ pub(crate) fn sum_all_compressed(
 ) {
     sums.fill(0);
     for (row, &value) in values.iter().enumerate() {
-        // Behind a ReLU most codes are the zero point.
+        // After a ReLU most codes are the zero point.
         let value = i32::from(value) - zero_point;
         if value != 0 {
             w.add_row(sums, value, row, first);

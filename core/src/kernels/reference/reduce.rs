@@ -4,7 +4,7 @@ use super::{at, put};
 use crate::error::ShapeError;
 use crate::kernels::{Reduce, Reduction};
 
-/// Calls `visit(output index, [input index])` with the inputs behind every output in their order.
+/// Calls `visit(output index, [input index])` with the inputs of every output in their order.
 fn for_each_output(op: &Reduce, mut visit: impl FnMut(usize, &mut dyn FnMut(&mut dyn FnMut(usize)))) {
     let input_len = op.count() * op.output_len();
     for o in 0..op.output_len() {

@@ -3,7 +3,7 @@
 use super::Lcg;
 use crate::graph::Csr;
 use crate::kernels::nodes::{Attention, BLOCK, NeighbourWeights, Slope};
-use crate::kernels::{Clamp, Gathering, Kept, RowConstants, RowScaling, Sparse};
+use crate::kernels::{Clamp, Gathering, KeptEdges, RowConstants, RowScaling, Sparse};
 use crate::num::{Multiplier, Rounding};
 use alloc::{vec, vec::Vec};
 
@@ -35,7 +35,7 @@ impl Matrix {
 
     /// The matrix with those entries that are kept.
     #[cfg(test)]
-    pub(crate) fn filtered(&self, rng: &mut Lcg, kept: Kept<'_>) -> Self {
+    pub(crate) fn filtered(&self, rng: &mut Lcg, kept: KeptEdges<'_>) -> Self {
         let row = |ends: &[u32]| {
             let entries = (ends[0] as usize..ends[1] as usize).filter(|&entry| kept.has(entry));
             entries.map(|entry| self.columns[entry]).collect()
@@ -124,11 +124,11 @@ pub(crate) struct Bits(Vec<i8>);
 
 impl Bits {
     pub(crate) fn random(rng: &mut Lcg, entries: usize) -> Self {
-        Self(rng.int8s(Kept::bytes(entries)))
+        Self(rng.int8s(KeptEdges::bytes(entries)))
     }
 
-    pub(crate) fn view(&self) -> Kept<'_> {
-        Kept::of(&self.0)
+    pub(crate) fn view(&self) -> KeptEdges<'_> {
+        KeptEdges::of(&self.0)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::graphs::{Bits, Constants, Matrix, Weights, compressed_entries, gathering};
 use super::{Comparison, Lcg};
 use crate::kernels::nodes::{CompressedWeights, LayerWeights, Link, RowOperator, compute_row, scratch_words};
-use crate::kernels::{BackEnd, Gathering, Kept, NodeDense, Propagate, SparseDense, Weighted, reference};
+use crate::kernels::{BackEnd, Gathering, KeptEdges, NodeDense, Propagate, SparseDense, Weighted, reference};
 use alloc::{vec, vec::Vec};
 
 pub(super) fn propagate<B: BackEnd>(rng: &mut Lcg, seen: &mut Comparison) {
@@ -15,7 +15,7 @@ pub(super) fn propagate<B: BackEnd>(rng: &mut Lcg, seen: &mut Comparison) {
     let bits = Bits::random(rng, graph.columns.len());
     let op = Propagate {
         graph: graph.view(),
-        kept: if rng.below(2) == 0 { Kept::ALL } else { bits.view() },
+        kept: if rng.below(2) == 0 { KeptEdges::ALL } else { bits.view() },
         channels,
         gathering,
         input_zero_point: rng.zero_point(),
@@ -133,7 +133,7 @@ pub(super) fn weighted<B: BackEnd>(rng: &mut Lcg, seen: &mut Comparison) {
     let weights = Weights::new(rng, graph.view(), channels, heads, unit);
     let op = Weighted {
         graph: graph.view(),
-        kept: if rng.below(2) == 0 { Kept::ALL } else { bits.view() },
+        kept: if rng.below(2) == 0 { KeptEdges::ALL } else { bits.view() },
         channels,
         weights: weights.view(),
         input_zero_point: rng.zero_point(),
@@ -169,7 +169,7 @@ pub(super) fn rows_on_demand<B: BackEnd>(rng: &mut Lcg, seen: &mut Comparison) {
     let bits = Bits::random(rng, graph.columns.len());
     let second = Propagate {
         graph: graph.view(),
-        kept: if rng.below(2) == 0 { Kept::ALL } else { bits.view() },
+        kept: if rng.below(2) == 0 { KeptEdges::ALL } else { bits.view() },
         channels: hidden,
         gathering: gathering(rng),
         input_zero_point: rng.zero_point(),

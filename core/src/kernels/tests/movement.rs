@@ -102,7 +102,7 @@ fn a_padded_tensor_is_the_input_with_a_border() {
 }
 
 #[test]
-fn operands_placed_one_behind_the_other_fill_the_output() {
+fn operands_placed_one_after_the_other_fill_the_output() {
     let mut rng = Lcg(24);
     for case in 0..300 {
         let (mut y_shape, bytes, axis) = (shape(&mut rng), SIZES[case % 3], rng.below(AXES));

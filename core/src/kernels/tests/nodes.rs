@@ -4,7 +4,7 @@ use crate::error::GraphError;
 use crate::graph::Csr;
 use crate::kernels::nodes::{CompressedWeights, LayerWeights, MAX_SUM};
 use crate::kernels::{BackEnd as _, Portable};
-use crate::kernels::{Clamp, Gathering, Kept, Propagate, RowConstants, RowScaling, Sparse, SparseDense};
+use crate::kernels::{Clamp, Gathering, KeptEdges, Propagate, RowConstants, RowScaling, Sparse, SparseDense};
 use crate::num::Rounding;
 use std::vec::Vec;
 
@@ -37,8 +37,14 @@ fn wrong_lengths_and_sums_that_are_too_large_are_noticed() {
     let lonely = Sparse::Narrow(Csr::try_new(&[0_u16, 0], &[], 1).unwrap());
     let weight = i32::try_from(MAX_SUM / 65_535 / 255).unwrap();
     let own = |own_weight| Gathering::Sum { own_weight, fraction_bits: 0 };
-    let op =
-        Propagate { graph: lonely, kept: Kept::ALL, channels: 1, gathering: own(weight), input_zero_point: 0, scaling };
+    let op = Propagate {
+        graph: lonely,
+        kept: KeptEdges::ALL,
+        channels: 1,
+        gathering: own(weight),
+        input_zero_point: 0,
+        scaling,
+    };
     assert!(op.is_exact() && !Propagate { gathering: own(-weight - 1), ..op }.is_exact());
 }
 

@@ -4,7 +4,8 @@ use crate::graph::{Csr, propagate};
 use crate::kernels::nodes::{Attention, NeighbourWeights, Ranks, Slope, keep_edges};
 use crate::kernels::suite::{Bits, Constants, Lcg, Matrix, Weights};
 use crate::kernels::{
-    BackEnd as _, Clamp, Gathering, Kept, Portable, Propagate, RowConstants, RowScaling, Sparse, Weighted, reference,
+    BackEnd as _, Clamp, Gathering, KeptEdges, Portable, Propagate, RowConstants, RowScaling, Sparse, Weighted,
+    reference,
 };
 use crate::num::{Multiplier, Rounding};
 use std::vec::Vec;
@@ -63,7 +64,7 @@ fn attention_is_within_a_code_of_the_softmax_in_reals() {
         let (zeros, mut words) = (vec![0; channels], Default::default());
         let op = Weighted {
             graph: graph.view(),
-            kept: Kept::ALL,
+            kept: KeptEdges::ALL,
             channels,
             weights: weights.view(),
             input_zero_point: 3,
@@ -136,7 +137,7 @@ fn sums_without_some_edges_are_those_of_the_smaller_graph() {
         };
         let x = rng.int8s(nodes * channels);
         let (mut want, mut got) = (vec![1; x.len()], vec![2; x.len()]);
-        reference::propagate_int8(&of(left.view(), Kept::ALL), &x, &mut want).unwrap();
+        reference::propagate_int8(&of(left.view(), KeptEdges::ALL), &x, &mut want).unwrap();
         Portable::propagate_int8(&of(graph.view(), bits.view()), &x, &mut got).unwrap();
         assert_eq!(got, want);
     }
@@ -148,7 +149,7 @@ fn bits_say_which_ranks_stay_and_the_largest_number_always_does() {
     let mut bits = [0; 2];
     let mut kept = |drop| {
         keep_edges(Ranks::Narrow(&ranks), drop, &mut bits).unwrap();
-        let kept = Kept::of(&bits);
+        let kept = KeptEdges::of(&bits);
         let flags: Vec<usize> = (0..9).filter(|&edge| kept.has(edge)).collect();
         assert_eq!(kept.count(0..9), flags.len());
         assert_eq!(kept.count(3..5), flags.iter().filter(|edge| (3..5).contains(*edge)).count());
@@ -163,7 +164,7 @@ fn bits_say_which_ranks_stay_and_the_largest_number_always_does() {
     keep_edges(Ranks::Wide(&wide), i32::MAX, &mut bits).unwrap();
     assert_eq!(bits, [0b010]);
     assert!(keep_edges(Ranks::Wide(&wide), 0, &mut [0; 2]).is_err());
-    assert_eq!((Kept::of(&bits).count(0..400), Kept::ALL.count(7..9)), (1, 2));
+    assert_eq!((KeptEdges::of(&bits).count(0..400), KeptEdges::ALL.count(7..9)), (1, 2));
 }
 
 #[test]
@@ -173,8 +174,14 @@ fn sums_of_weights_that_may_be_too_large_are_noticed() {
     let (zeros, mut words) = (vec![0; 9_000], Default::default());
     let scaling = scaling(9_000, 1e-6, &zeros, &mut words);
     let slopes = [1 << 30, 0, 1 << 30, 0];
-    let of =
-        |channels: usize, weights| Weighted { graph, kept: Kept::ALL, channels, weights, input_zero_point: 0, scaling };
+    let of = |channels: usize, weights| Weighted {
+        graph,
+        kept: KeptEdges::ALL,
+        channels,
+        weights,
+        input_zero_point: 0,
+        scaling,
+    };
     let vectors = [0; 2];
     let attention = |heads| {
         NeighbourWeights::Attention(Attention { vectors: &vectors, slopes: if heads == 0 { &[] } else { &slopes } })

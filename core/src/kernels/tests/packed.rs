@@ -58,7 +58,7 @@ fn a_codebook_that_is_none_is_refused() {
     assert!(fits(most, &values) && fits(-most, &values) && !fits(most + 1, &values) && !fits(-most - 1, &values));
     assert!(!fits(0, &values[1..]) && !fits(0, &[values, values].concat()));
     values[0] = 1;
-    assert!(!fits(0, &values), "what is behind a filter must be 0");
+    assert!(!fits(0, &values), "what is past the end of a filter must be 0");
 }
 
 #[test]

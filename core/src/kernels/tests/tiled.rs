@@ -13,7 +13,7 @@ fn a_lead_is_as_small_as_can_be() {
     };
     let lead = |window, in_c, out_c| Conv2dTiled { conv: Conv2d::try_new(window, in_c, out_c).unwrap() }.lead();
     use crate::shape::Window;
-    // Pointwise: in place; twice the channels: the input must lie behind by all that is added before the last pair.
+    // Pointwise: in place; twice the channels: the input must start later by all that is added before the last pair.
     let pointwise = Window { y: axis(5, 1, 1, 0), x: axis(5, 1, 1, 0) };
     assert_eq!([lead(pointwise, 8, 8), lead(pointwise, 4, 8), lead(pointwise, 8, 4)], [0, 24 * 4, -8]);
     // 3x3: a row and two pixels, for what is written before the window has passed.

@@ -71,8 +71,8 @@ impl<'a> Blocks<'a> {
     ///
     /// # Errors
     /// [`ShapeError::Len`] `tiles` where the records are not exactly `words`; [`OperatorError::Param`] `group index` for
-    /// one that leads behind the filter or has other bits, `multiplier`, or `tiles` with a start whose filter can leave
-    /// its range; [`ShapeError::Dim`] for weights behind a filter.
+    /// one that leads past the filter or has other bits, `multiplier`, or `tiles` with a start whose filter can leave
+    /// its range; [`ShapeError::Dim`] for weights past a filter.
     pub fn try_new(words: &'a [i32], filters: usize, filter_len: usize) -> Result<Self, OperatorError> {
         if filter_len > MAX_LEN {
             return Err(ShapeError::Dim { name: "weights of a filter", value: filter_len }.into());
@@ -111,7 +111,7 @@ impl<'a> Blocks<'a> {
                 for k in 0..GROUP {
                     let magnitude = filters::group_weight(weights, f, k).abs();
                     if at * GROUP + k >= self.filter_len && magnitude != 0 {
-                        let name = "weights behind a filter";
+                        let name = "weights past a filter";
                         return Err(ShapeError::Dim { name, value: self.filter_len }.into());
                     }
                     *sum += magnitude;

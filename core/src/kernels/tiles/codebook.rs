@@ -5,7 +5,7 @@
 //! k + 1 and k + 3. So a byte is a pair of weights of one filter as one multiplication of two halves takes it, and a
 //! table of 256 words, made once for a layer from the codebook, turns the one into the other.
 //!
-//! What is behind the last weight of a filter has the value 0, which the codebook has then. Entries that nothing uses
+//! What is past the last weight of a filter has the value 0, which the codebook has then. Entries that nothing uses
 //! are 0.
 
 use super::filters::{self, Filter, GROUP, check_sum};
@@ -51,7 +51,7 @@ impl<'a> Codebook<'a> {
     ///
     /// # Errors
     /// [`ShapeError::Len`] `tiles` or `codebook`; [`OperatorError::Param`] `multiplier`, or `tiles` with a start whose
-    /// filter can leave its range; [`ShapeError::Dim`] for weights behind a filter.
+    /// filter can leave its range; [`ShapeError::Dim`] for weights past a filter.
     pub fn try_new(
         words: &'a [i32],
         values: &'a [i8],
@@ -69,7 +69,7 @@ impl<'a> Codebook<'a> {
                 for k in 0..codebook.patch_len() {
                     let magnitude = weight(&tile, codebook.values, f, k).abs();
                     if k >= filter_len && magnitude != 0 {
-                        return Err(ShapeError::Dim { name: "weights behind a filter", value: filter_len }.into());
+                        return Err(ShapeError::Dim { name: "weights past a filter", value: filter_len }.into());
                     }
                     sum += magnitude;
                 }
@@ -117,12 +117,12 @@ impl Packed for Codebook<'_> {
         numerics.finish(acc, multiplier.unwrap_or_default())
     }
 
-    /// Two expanded pixels with the table behind them.
+    /// Two expanded pixels, followed by the table.
     fn pair_words(&self) -> usize {
         self.patch_len() + TABLE_WORDS
     }
 
-    /// One expanded input with the table behind it. Beside an input that is not expanded, this is at most what a pair
+    /// One expanded input, followed by the table. Beside an input that is not expanded, this is at most what a pair
     /// takes: the table of a convolution is at the end of the windows' memory for pairs and for the last pixel.
     fn single_words(&self) -> usize {
         self.patch_len() / 2 + TABLE_WORDS

@@ -8,7 +8,7 @@
 //! A row is `[start | mantissa_q32 | head | quads]` in words. A quad is four units: a word with their four distances, the
 //! first in the low byte, then a word of two i16 weights for each, that of the first column in the low half. The head has
 //! the exponent of the multiplier in bits 0 to 7 and the number of units less 1 in bits 9 to 13; they stand at the end of
-//! their quads, the places left over in the first quad are zeros. Where bit 8 is set the row goes on behind its quads,
+//! their quads, the places left over in the first quad are zeros. Where bit 8 is set the row goes on after its quads,
 //! with another head and its quads.
 
 use super::TiledInt8;
@@ -22,9 +22,9 @@ use crate::shape::{MAX_DIM, expect_len};
 pub const UNITS: usize = 4;
 /// Words of a quad.
 pub const QUAD_WORDS: usize = 1 + UNITS;
-/// Most units behind one head.
+/// Most units of one head.
 pub const MAX_UNITS: usize = 32;
-/// A head has it where the row goes on behind its quads.
+/// A head has it where the row goes on after its quads.
 const MORE: i32 = 1 << 8;
 /// Bits of a head below the number of units.
 const COUNT: u32 = 9;
@@ -56,7 +56,7 @@ pub struct Unit {
     pub weights: [i16; 2],
 }
 
-/// The units of the head that `words` start with, whether another head follows, and the words behind.
+/// The units of the head that `words` start with, whether another head follows, and the words after its units.
 fn stretch(words: &[i32]) -> Option<(impl Iterator<Item = Unit> + use<'_>, bool, &[i32])> {
     let (&head, rest) = words.split_first()?;
     let count = 1 + (head >> COUNT).cast_unsigned() as usize % MAX_UNITS;
@@ -74,17 +74,17 @@ impl<'a> Row<'a> {
     fn split(words: &'a [i32]) -> Option<(Self, &'a [i32])> {
         let (&[start, mantissa], rest) = words.split_first_chunk()?;
         let [exponent, ..] = rest.first()?.to_le_bytes();
-        let mut behind = rest;
+        let mut after = rest;
         loop {
-            let (_, more, rest) = stretch(behind)?;
-            behind = rest;
+            let (_, more, next) = stretch(after)?;
+            after = next;
             if !more {
                 break;
             }
         }
-        let words = rest.get(..rest.len() - behind.len())?;
+        let words = rest.get(..rest.len() - after.len())?;
         let multiplier = SmallMultiplier { mantissa_q32: mantissa.cast_unsigned(), exponent };
-        Some((Self { start, multiplier, words }, behind))
+        Some((Self { start, multiplier, words }, after))
     }
 
     /// The column of each unit with its weights.
@@ -92,8 +92,8 @@ impl<'a> Row<'a> {
     pub(crate) fn units(&self) -> impl Iterator<Item = (usize, [i16; 2])> + use<'a> {
         let (mut rest, mut column) = (self.words, 0);
         let stretches = core::iter::from_fn(move || {
-            let (units, _, behind) = stretch(rest)?;
-            rest = behind;
+            let (units, _, after) = stretch(rest)?;
+            rest = after;
             Some(units)
         });
         stretches.flatten().map(move |unit| {
@@ -118,7 +118,7 @@ impl<'a> CompressedRows<'a> {
     ///
     /// # Errors
     /// [`ShapeError::Len`] `rows` where the rows are not exactly `words`; [`OperatorError::Param`] `column` for one that is
-    /// no input or a unit that leads behind the last, `head` for one with other bits, `multiplier`, or `rows` with a start
+    /// no input or a unit that leads past the last, `head` for one with other bits, `multiplier`, or `rows` with a start
     /// whose row can leave its range.
     pub fn try_new(words: &'a [i32], columns: &'a [i16], dense: Dense) -> Result<Self, OperatorError> {
         let compressed = Self::verified(words, columns, dense);
@@ -183,13 +183,13 @@ impl<'a> CompressedRows<'a> {
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let mut rest = self.words;
         core::iter::from_fn(move || {
-            let (row, behind) = Row::split(rest)?;
-            rest = behind;
+            let (row, after) = Row::split(rest)?;
+            rest = after;
             Some(row)
         })
     }
 
-    /// Words of scratch memory: the columns, expanded to 16 bits, and zeros behind.
+    /// Words of scratch memory: the columns, expanded to 16 bits, and zeros after them.
     pub const fn scratch_words(&self) -> usize {
         self.columns.len() / 2 + 1
     }

@@ -47,7 +47,7 @@ impl Conv2dTiled {
     }
 
     /// Words of scratch memory: the inputs of two pixels, expanded to 16 bits, and where they must be copied together
-    /// first, those too, with a group behind them for what word-wise copies write too much.
+    /// first, those too, and a group after them for what word-wise copies write too much.
     pub const fn scratch_words(&self) -> usize {
         self.pair_words() + self.patches_words(false)
     }
@@ -61,7 +61,7 @@ impl Conv2dTiled {
         if copied { (2 * self.patch_len() + GROUP) / size_of::<i32>() } else { 0 }
     }
 
-    /// How many bytes the input must start behind the output at least where the two overlap: whatever the kernel has
+    /// How many bytes after the output the input must start at least where the two overlap: whatever the kernel has
     /// written by the time it reads an input lies before that input.
     pub fn lead(&self) -> isize {
         let (rows, columns) = (self.conv.window.y, self.conv.window.x);

@@ -133,10 +133,10 @@ fn windows<B: InnerLoops, P: TiledWeights>(
     }
     if !op.conv.window.output_area().is_multiple_of(2) {
         let last = if pointwise.is_some() { Pixel { whole: Some(place), ..pixels.next() } } else { pixels.next() };
-        // A group behind the patch may be overwritten; what the products work in comes after it.
-        let behind = (patch_len / size_of::<i32>() + 1).min(memory.len());
+        // A group past the end of the patch may be overwritten; what the products work in comes after it.
+        let after = (patch_len / size_of::<i32>() + 1).min(memory.len());
         gather.patch::<B>(activations.x(), &last, bytemuck::try_cast_slice_mut(memory).map_err(|_| lost)?);
-        let (patch, memory) = memory.split_at_mut_checked(behind).ok_or(lost)?;
+        let (patch, memory) = memory.split_at_mut_checked(after).ok_or(lost)?;
         let patch: &[i8] = bytemuck::try_cast_slice(patch).map_err(|_| lost)?;
         let y = activations.y().get_mut(at..at + out_c).unwrap_or_default();
         weights.single::<B>(numerics, patch.get(..patch_len).unwrap_or_default(), memory, y);

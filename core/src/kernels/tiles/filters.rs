@@ -1,6 +1,6 @@
 //! How the weights of four convolution filters, or rows of a dense layer, lie in a record of [`Tiles`].
 //!
-//! A filter's weights in the order row, column, channel are `w[k]`, zeros behind the last up to a multiple of four.
+//! A filter's weights in the order row, column, channel are `w[k]`, followed by zeros up to a multiple of four.
 //! Every four of them, of all four filters, are four words of two halves, and each half holds two filters' weights:
 //!
 //! | word | low half | high half |
@@ -115,7 +115,7 @@ pub(super) fn group_weight(group: &[i32; GROUP_WORDS], f: usize, k: usize) -> i3
 }
 
 /// Checks what the kernels of filters of `len` weights rely on: no accumulator leaves its range, whatever the input
-/// is, and what is read behind an input meets zeros.
+/// is, and what is read past the end of an input meets zeros.
 ///
 /// # Errors
 /// [`OperatorError::Param`] `tiles` with the start that is too large, [`ShapeError::Dim`] for a filter that is too long.
@@ -133,7 +133,7 @@ pub fn check(tiles: &Tiles<'_>, len: usize) -> Result<(), OperatorError> {
             for k in 0..tile.weights.len() {
                 let magnitude = weight(&tile, f, k).abs();
                 if k >= len && magnitude != 0 {
-                    return Err(ShapeError::Dim { name: "weights behind a filter", value: len }.into());
+                    return Err(ShapeError::Dim { name: "weights past a filter", value: len }.into());
                 }
                 sum += magnitude;
             }

@@ -63,7 +63,7 @@ impl<'a> Int4<'a> {
     ///
     /// # Errors
     /// [`ShapeError::Len`] `tiles`; [`OperatorError::Param`] `multiplier`, or `tiles` with a start whose filter can leave
-    /// its range ([`MAX_INT4_ACC`]); [`ShapeError::Dim`] for weights behind a filter.
+    /// its range ([`MAX_INT4_ACC`]); [`ShapeError::Dim`] for weights past a filter.
     pub fn try_new(words: &'a [i32], filters: usize, filter_len: usize) -> Result<Self, OperatorError> {
         if filter_len > filters::MAX_LEN {
             return Err(ShapeError::Dim { name: "weights of a filter", value: filter_len }.into());
@@ -77,7 +77,7 @@ impl<'a> Int4<'a> {
                 for k in 0..int4.patch_len() {
                     let magnitude = weight(&tile, f, k).abs();
                     if k >= filter_len && magnitude != 0 {
-                        return Err(ShapeError::Dim { name: "weights behind a filter", value: filter_len }.into());
+                        return Err(ShapeError::Dim { name: "weights past a filter", value: filter_len }.into());
                     }
                     sum += magnitude;
                 }
@@ -119,7 +119,7 @@ impl Packed for Int4<'_> {
         numerics.finish(acc, multiplier.unwrap_or_default())
     }
 
-    /// Two expanded pixels, and `8 * Σ x` of each behind them.
+    /// Two expanded pixels, followed by `8 * Σ x` of each.
     fn pair_words(&self) -> usize {
         self.patch_len() + 2
     }

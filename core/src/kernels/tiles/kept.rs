@@ -21,7 +21,7 @@ impl<'a> Kept<'a> {
     /// Checks the records and the positions for `filters` filters of `filter_len` weights, those left out included.
     ///
     /// # Errors
-    /// [`OperatorError::Param`] `position` for one that is behind the filter or falls; [`ShapeError::Dim`] `positions`
+    /// [`OperatorError::Param`] `position` for one that is past the filter or falls; [`ShapeError::Dim`] `positions`
     /// where they are no whole groups; as at [`filters::check`].
     pub fn try_new(
         words: &'a [i32],

@@ -41,7 +41,7 @@ pub const FILTERS: usize = 4;
 /// Constants of a tile in words, besides its weights: four starts, four mantissas, one word of exponents.
 pub const CONSTANT_WORDS: usize = 9;
 
-/// The constants of a tiled operator: one record for every four filters, one behind the other.
+/// The constants of a tiled operator: one record for every four filters, one after the other.
 ///
 /// A record is `[start: 4 | weights: weight_words | mantissa_q32: 4 | exponents: 1]` in words of 32 bits; byte `f` of
 /// the last word is the exponent of filter `f`. What starts and weights hold is the operator's affair. Filters that
@@ -135,7 +135,7 @@ impl TiledInt8 {
 pub enum Activations<'a> {
     /// Two pieces of memory.
     Apart {
-        /// The input's elements and perhaps others behind.
+        /// The input's elements and perhaps others after them.
         x: &'a [i8],
         /// The output's elements.
         y: &'a mut [i8],
@@ -180,9 +180,9 @@ impl Activations<'_> {
             Self::Apart { x, y } => (x, y),
             Self::Shared { memory, x, y } => {
                 let (at_x, at_y) = (*x, *y);
-                let (before, behind) = memory.split_at_mut_checked(at_x.max(at_y)).ok_or(len("x", x_len))?;
+                let (before, after) = memory.split_at_mut_checked(at_x.max(at_y)).ok_or(len("x", x_len))?;
                 let before = before.get_mut(at_x.min(at_y)..).unwrap_or_default();
-                if at_x < at_y { (before, behind) } else { (behind, before) }
+                if at_x < at_y { (before, after) } else { (after, before) }
             }
         };
         Ok((x.get(..x_len).ok_or(len("x", x_len))?, y.get_mut(..y_len).ok_or(len("y", y_len))?))

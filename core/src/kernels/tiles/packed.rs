@@ -76,7 +76,7 @@ pub trait Packed: TiledWeights {
     }
 }
 
-/// The first four words, so many words, and the four multipliers behind them; and the words behind all that.
+/// The first four words, so many words, and the four multipliers after them; and the words after all that.
 pub(super) type Split<'a> = ([i32; FILTERS], &'a [i32], [SmallMultiplier; FILTERS], &'a [i32]);
 
 /// Splits a record whose weights are `weight_words` words off `words`.
@@ -118,8 +118,8 @@ pub(super) fn records<'a, R>(
 ) -> impl Iterator<Item = R> {
     let mut rest = words;
     core::iter::from_fn(move || {
-        let (record, behind) = split(rest)?;
-        rest = behind;
+        let (record, after) = split(rest)?;
+        rest = after;
         Some(record)
     })
 }

@@ -75,21 +75,21 @@ impl<'a> Taps<'a> {
     ///
     /// # Errors
     /// [`ShapeError::Len`] `tiles` where the records are not exactly `words`; [`OperatorError::Param`] `quads` for a count
-    /// that is none, `distance` for one that is no multiple of four or leads behind the filter, `multiplier`, or `tiles`
+    /// that is none, `distance` for one that is no multiple of four or leads past the filter, `multiplier`, or `tiles`
     /// with a start whose filter can leave its range.
     pub fn try_new(words: &'a [i32], filters: usize, filter_len: usize) -> Result<Self, OperatorError> {
         if filter_len > MAX_LEN {
             return Err(ShapeError::Dim { name: "weights of a filter", value: filter_len }.into());
         }
         let (taps, mut rest, mut records) = (Self::verified(words, filters, filter_len), words, 0);
-        while let Some((record, behind)) = Record::split(rest) {
+        while let Some((record, after)) = Record::split(rest) {
             let bytes = rest.get(FILTERS).copied().unwrap_or_default();
             if record.quads.is_empty() || bytes.cast_unsigned() as usize != record.quads.len() * QUAD_BYTES {
                 return Err(OperatorError::Param { name: "quads", value: bytes });
             }
             taps.check(&record)?;
             records += 1;
-            rest = behind;
+            rest = after;
         }
         expect_len("tiles", filters.div_ceil(FILTERS), records)?;
         expect_len("tiles", words.len() - rest.len(), words.len())?;

@@ -89,8 +89,8 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Copies the input under a window together, the zero point where a tap is in the padding. Behind the patch a group
-    /// may be overwritten.
+    /// Copies the input under a window together, the zero point where a tap is in the padding. A group past the
+    /// end of the patch may be overwritten.
     pub(super) fn patch<B: InnerLoops>(&self, x: &[i8], pixel: &Pixel, patch: &mut [i8]) {
         if let (Some(start), Some((rows, distance))) = (pixel.whole, self.copied) {
             // Close to the end of the memory there may be nothing to read too much.

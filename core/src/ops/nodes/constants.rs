@@ -6,7 +6,7 @@ use crate::format::{Element, Params, Shared, Step};
 use crate::graph::{Csr, Index};
 use crate::kernels::nodes::{Attention, CompressedWeights, NeighbourWeights, Ranks};
 use crate::kernels::{
-    Clamp, Gathering, Kept, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted,
+    Clamp, Gathering, KeptEdges, NodeDense, Propagate, RowConstants, RowScaling, Sparse, SparseDense, Weighted,
 };
 use crate::ops::words::{StoredClamp, Word};
 use crate::shape::expect_len;
@@ -62,7 +62,7 @@ fn sparse<'m>(step: &Step<'m>, columns: usize, proof: Proof) -> Result<Sparse<'m
     })
 }
 
-/// `N` runs of `len` words at the start of `words`, and those behind them.
+/// `N` runs of `len` words at the start of `words`, and those after them.
 fn runs<const N: usize>(words: &[i32], len: usize) -> ([&[i32]; N], &[i32]) {
     let (mut runs, mut rest) = ([&[][..]; N], words);
     for run in &mut runs {
@@ -157,11 +157,11 @@ pub fn write_clamp(params: &mut Params, clamp: Clamp<i32>) {
 pub(super) const KEPT: usize = 5;
 
 /// The edges that count: all where there is no operand that says so.
-fn kept<'m>(step: &Step<'m>, shared: &Shared<'m>) -> Result<Kept<'m>, OperatorError> {
+fn kept<'m>(step: &Step<'m>, shared: &Shared<'m>) -> Result<KeptEdges<'m>, OperatorError> {
     if !step.has(KEPT) {
-        return Ok(Kept::ALL);
+        return Ok(KeptEdges::ALL);
     }
-    Ok(Kept::of(shared.elements(step.input(KEPT)?.span())))
+    Ok(KeptEdges::of(shared.elements(step.input(KEPT)?.span())))
 }
 
 pub(super) fn propagate<'m>(

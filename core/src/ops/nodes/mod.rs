@@ -14,7 +14,7 @@ use super::{Cost, Outcome, Record};
 use crate::error::{GraphError, Operand, OperatorError};
 use crate::format::{Params, Place, RowsOf, Shared, Step, TensorRecord};
 use crate::kernels::nodes::{BLOCK, Link, NeighbourWeights, Slope, compute_row, compute_rows, keep_edges};
-use crate::kernels::{Best, Kept, RowScaling, Sparse, Weighted};
+use crate::kernels::{Best, KeptEdges, RowScaling, Sparse, Weighted};
 use crate::num::Multiplier;
 use crate::shape::expect_len;
 use chain::Chain;
@@ -54,7 +54,7 @@ fn check_graph(step: &Step<'_>, graph: &Sparse<'_>) -> Result<usize, OperatorErr
         return Err(OperatorError::Graph(GraphError::Asymmetric { from, to }));
     }
     if step.has(KEPT) {
-        expect_len("kept", Kept::bytes(graph.entry_count()), step.in_arena::<i8>(KEPT)?.element_count())?;
+        expect_len("kept", KeptEdges::bytes(graph.entry_count()), step.in_arena::<i8>(KEPT)?.element_count())?;
     }
     Ok(rows * channels)
 }
@@ -310,7 +310,7 @@ impl<'m> Record<'m> for KeepEdges {
 
     fn check(&self, step: &Step<'m>) -> Outcome {
         expect_len("drop", 1, step.in_arena::<i32>(0)?.element_count())?;
-        Ok(expect_len("bits", Kept::bytes(ranks(step)?.len()), step.result::<i8>()?.element_count())?)
+        Ok(expect_len("bits", KeptEdges::bytes(ranks(step)?.len()), step.result::<i8>()?.element_count())?)
     }
 
     fn cost(&self, _: &Step<'m>) -> Cost {

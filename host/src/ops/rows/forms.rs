@@ -3,7 +3,7 @@
 use super::constants::{Counts, Indices, Pattern, Scale};
 use niwaki_core::format::Params;
 use niwaki_core::kernels::nodes::{LayerWeights, RowOperator};
-use niwaki_core::kernels::{Gathering, Kept, NodeDense, Propagate, SparseDense, Weighted};
+use niwaki_core::kernels::{Gathering, KeptEdges, NodeDense, Propagate, SparseDense, Weighted};
 use niwaki_core::ops::{Op as CoreOp, write};
 
 /// An int8 operator over a node set.
@@ -116,7 +116,7 @@ impl Nodes {
             Self::Propagate { graph, channels, gathering, input_zero_point, scale, .. } => {
                 RowOperator::Propagate(Propagate {
                     graph: graph.view(),
-                    kept: Kept::ALL,
+                    kept: KeptEdges::ALL,
                     channels: *channels,
                     gathering: *gathering,
                     input_zero_point: *input_zero_point,
@@ -140,7 +140,7 @@ impl Nodes {
             Self::Weighted { graph, channels, counts, input_zero_point, scale, .. } => {
                 RowOperator::Weighted(Weighted {
                     graph: graph.view(),
-                    kept: Kept::ALL,
+                    kept: KeptEdges::ALL,
                     channels: *channels,
                     weights: counts.view(),
                     input_zero_point: *input_zero_point,

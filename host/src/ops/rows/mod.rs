@@ -15,7 +15,7 @@ use super::{Activation, Computed, Data, Misfit, Operands, Quant, Tensor, Value};
 use niwaki_core::format::DType;
 use niwaki_core::graph::{Csr, propagate};
 use niwaki_core::kernels::nodes::{MAX_SUM, RowOperator, keep_edges};
-use niwaki_core::kernels::{Kept, Propagate, Weighted, reference};
+use niwaki_core::kernels::{KeptEdges, Propagate, Weighted, reference};
 use niwaki_core::num::{Multiplier, round_away};
 
 /// `d^-1/2` of every node, as GCN counts degrees.
@@ -152,9 +152,9 @@ pub(super) fn evaluate(op: &Nodes, on: &Operands<'_>, computed: &Computed<'_>, x
     let Value::I8(x) = x else { return Err(Misfit::OperandType { operand: 0, dtype: "int8" }) };
     let bits = op.kept().map(|at| on.value(at, computed).map(|bits| (at, bits))).transpose()?;
     let kept = match &bits {
-        None => Kept::ALL,
+        None => KeptEdges::ALL,
         Some((operand, bits)) => match &**bits {
-            Value::I8(bits) => Kept::of(bits),
+            Value::I8(bits) => KeptEdges::of(bits),
             _ => return Err(Misfit::OperandType { operand: *operand, dtype: "bits" }),
         },
     };

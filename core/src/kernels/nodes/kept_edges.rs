@@ -6,9 +6,9 @@ use core::ops::Range;
 
 /// Which entries of a sparse matrix count: all, or those whose bit is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept<'a>(Option<&'a [i8]>);
+pub struct KeptEdges<'a>(Option<&'a [i8]>);
 
-impl<'a> Kept<'a> {
+impl<'a> KeptEdges<'a> {
     /// Every entry.
     pub const ALL: Self = Self(None);
 
@@ -75,14 +75,14 @@ impl Ranks<'_> {
 }
 
 /// Sets the bit of each edge that stays when `drop` ranks go: `rank >= drop`, and always the largest number of the width.
-/// A `drop` below 0 stands for 0. Bits behind the last edge are 0.
+/// A `drop` below 0 stands for 0. Bits past the last edge are 0.
 ///
 /// # Shapes
-/// `bits: [`[`Kept::bytes`]` of the edges]`
+/// `bits: [`[`KeptEdges::bytes`]` of the edges]`
 /// # Errors
 /// [`ShapeError`]; `bits` is untouched then.
 pub fn keep_edges(ranks: Ranks<'_>, drop: i32, bits: &mut [i8]) -> Result<(), ShapeError> {
-    expect_len("bits", Kept::bytes(ranks.len()), bits.len())?;
+    expect_len("bits", KeptEdges::bytes(ranks.len()), bits.len())?;
     let drop = u32::try_from(drop).unwrap_or(0);
     match ranks {
         Ranks::Narrow(ranks) => {
