@@ -81,6 +81,20 @@ impl File<'_> {
         Ok([self.indices(&pattern.offsets)?, self.indices(&pattern.columns)?, table, factors])
     }
 
+    /// Offsets, columns, table and what a neighbour counts by.
+    fn counted(&mut self, graph: &Pattern, counts: &Counts, scale: &Scale) -> Result<[u16; 4], ExportError> {
+        let (offsets, columns) = (self.indices(&graph.offsets)?, self.indices(&graph.columns)?);
+        let mut table = scale.table();
+        let counts = match counts {
+            Counts::ByDegree(factors) => self.indices(&Indices::Narrow(factors.clone()))?,
+            Counts::Attention { vectors, slopes } => {
+                table.extend_from_slice(slopes);
+                self.constant(DType::I8, &[2, vectors.len() / 2], bytemuck::cast_slice(vectors))?
+            }
+        };
+        Ok([offsets, columns, self.constant(DType::I32, &[table.len()], bytemuck::cast_slice(&table))?, counts])
+    }
+
     /// The weights `[inputs, channels]`, and whether they are without their zeros.
     fn weights(&mut self, w: &[i8], channels: usize) -> Result<(u16, bool), ExportError> {
         if let Some(packed) = self.compressed.then(|| compressed(w, channels)).flatten() {
@@ -114,20 +128,7 @@ impl File<'_> {
             }
             Nodes::Weighted { graph, counts, scale, .. } => {
                 inputs[0] = self.activation(node.inputs[0])?;
-                inputs[1] = self.indices(&graph.offsets)?;
-                inputs[2] = self.indices(&graph.columns)?;
-                let mut table = scale.table();
-                match counts {
-                    Counts::ByDegree(factors) => {
-                        inputs[4] = self.indices(&Indices::Narrow(factors.clone()))?;
-                    }
-                    Counts::Attention { vectors, slopes } => {
-                        table.extend_from_slice(slopes);
-                        let shape = [2, vectors.len() / 2];
-                        inputs[4] = self.constant(DType::I8, &shape, bytemuck::cast_slice(vectors))?;
-                    }
-                }
-                inputs[3] = self.constant(DType::I32, &[table.len()], bytemuck::cast_slice(&table))?;
+                inputs[1..5].copy_from_slice(&self.counted(graph, counts, scale)?);
                 Layout::Plain
             }
             Nodes::KeepEdges { ranks } => {

@@ -157,6 +157,19 @@ impl Layer<'_> {
         sums.into_iter().map(|sum| sum / count).collect()
     }
 
+    /// For each sample the positions that are looked at: all, or [`POSITIONS`] drawn from them all.
+    fn picked_positions(&self) -> Vec<Vec<usize>> {
+        let positions = self.patches.positions;
+        let mut rng = ChaCha8Rng::seed_from_u64(self.n as u64);
+        let picked: Vec<usize> = match self.walk.len() * positions {
+            n if n <= POSITIONS => (0..n).collect(),
+            n => (0..POSITIONS).map(|_| (rng.next_u64() % n as u64) as usize).collect(),
+        };
+        let mut by_sample = vec![Vec::new(); self.walk.len()];
+        picked.iter().for_each(|&at| by_sample[at / positions].push(at % positions));
+        by_sample
+    }
+
     /// Chooses the layer's weights, bias and scales by what the float network delivers.
     fn reconstruct(
         &self,
@@ -169,14 +182,7 @@ impl Layer<'_> {
         let node = &self.reference.nodes[self.n];
         let (Some(rule), p) = (scheme.weights(self.n), &self.patches) else { return Ok(()) };
         let largest = rule.precision.largest();
-        let total = self.walk.len() * p.positions;
-        let mut rng = ChaCha8Rng::seed_from_u64(self.n as u64);
-        let picked: Vec<usize> = match total {
-            n if n <= POSITIONS => (0..n).collect(),
-            n => (0..POSITIONS).map(|_| (rng.next_u64() % n as u64) as usize).collect(),
-        };
-        let mut by_sample = vec![Vec::new(); self.walk.len()];
-        picked.iter().for_each(|&at| by_sample[at / p.positions].push(at % p.positions));
+        let by_sample = self.picked_positions();
         let clamp = node.op.activation().map_or((f32::NEG_INFINITY, f32::INFINITY), |a| a.range());
         // A scale that all channels share is theirs, not a channel's to change.
         let shared = scheme.scales(float, self.n).len() == 1;

@@ -57,36 +57,7 @@ pub struct ChannelSpace {
 /// with another node.
 pub fn spaces(graph: &Graph, follows: impl Fn(&Node) -> bool) -> Vec<ChannelSpace> {
     let bound = Bound::from(bind(graph, follows));
-    let mut found: Vec<ChannelSpace> = Vec::new();
-    // The space of each set, and which of its channels it is.
-    let mut places: Vec<Option<(usize, usize)>> = vec![None; bound.len()];
-    for node in graph.nodes.iter().filter(|node| channels(graph, node).axes.iter().any(|axis| !axis.reads)) {
-        let last = last(graph, node.output);
-        let mut first = 0;
-        while first < last {
-            let Some(set) = bound.set(node.output, first).filter(|&set| places[set].is_none()) else {
-                first += 1;
-                continue;
-            };
-            let chain = bound.chain(set);
-            let end = first + chain.len();
-            if chain.len() > 1 {
-                chain.iter().enumerate().for_each(|(c, &set)| places[set] = Some((found.len(), c)));
-                found.push(ChannelSpace {
-                    name: if chain.len() == last {
-                        node.name.clone()
-                    } else {
-                        format!("{}[{first}..{end}]", node.name)
-                    },
-                    channels: chain.len(),
-                    members: Vec::new(),
-                    readers: Vec::new(),
-                    activations: Vec::new(),
-                });
-            }
-            first = end;
-        }
-    }
+    let (mut found, places) = find(graph, &bound);
     // The slices of each space along an axis of `tensor` whose indices are, over and over, the channels of `of`.
     let slices = |tensor: TensorId, axis: usize, of: TensorId| {
         let (size, last) = (graph[tensor].shape[axis], last(graph, of));
@@ -123,6 +94,40 @@ pub fn spaces(graph: &Graph, follows: impl Fn(&Node) -> bool) -> Vec<ChannelSpac
         }
     }
     found
+}
+
+/// The spaces, yet without their slices, and for each set of channels the space and which of its channels it is.
+fn find(graph: &Graph, bound: &Bound) -> (Vec<ChannelSpace>, Vec<Option<(usize, usize)>>) {
+    let mut found: Vec<ChannelSpace> = Vec::new();
+    let mut places = vec![None; bound.len()];
+    for node in graph.nodes.iter().filter(|node| channels(graph, node).axes.iter().any(|axis| !axis.reads)) {
+        let last = last(graph, node.output);
+        let mut first = 0;
+        while first < last {
+            let Some(set) = bound.set(node.output, first).filter(|&set| places[set].is_none()) else {
+                first += 1;
+                continue;
+            };
+            let chain = bound.chain(set);
+            let end = first + chain.len();
+            if chain.len() > 1 {
+                chain.iter().enumerate().for_each(|(c, &set)| places[set] = Some((found.len(), c)));
+                found.push(ChannelSpace {
+                    name: if chain.len() == last {
+                        node.name.clone()
+                    } else {
+                        format!("{}[{first}..{end}]", node.name)
+                    },
+                    channels: chain.len(),
+                    members: Vec::new(),
+                    readers: Vec::new(),
+                    activations: Vec::new(),
+                });
+            }
+            first = end;
+        }
+    }
+    (found, places)
 }
 
 /// What `node` does with channels.
