@@ -30,11 +30,13 @@ mod conv2d;
 mod conversion;
 mod dense;
 mod depthwise_conv2d;
+mod layout;
 mod memory;
 mod movement;
 mod nodes;
 mod packed;
 mod pool2d;
+mod record;
 mod reduce;
 mod resize;
 mod softmax;
@@ -44,6 +46,8 @@ mod weighted;
 mod window;
 mod words;
 
+pub use layout::Layout;
+pub use record::Constants;
 pub use words::StoredClamp;
 
 /// Parameter words as an exporter writes them: the other half of what each operator's record reads.
@@ -64,7 +68,7 @@ pub mod write {
 }
 
 use crate::error::OperatorError;
-use crate::format::{Cost, DType, Operator, Overlap, Params, RowsOf, Step};
+use crate::format::{Cost, DType, Operator, Step};
 use crate::kernels::tiles::{Blocks, Codebook, Int4, Kept, Rows, Taps};
 use crate::kernels::{
     AddF32, AddInt, Clamp, HardSwishF32, LeakyReluF32, LeakyReluInt, LogisticF32, LogisticInt16, MeanF32, MulF32,
@@ -82,6 +86,7 @@ use nodes::{
 };
 use packed::{CompressedDense, PackedConv2d, PackedDense, TiledConv2d, TiledDense};
 use pool2d::{Maximum, Pooling};
+use record::Record;
 use reduce::{ArgMax, Over};
 use resize::{Bilinear, Nearest};
 use softmax::{Softmax, SoftmaxF32};
@@ -90,90 +95,6 @@ use unary::{Lookup, Unary};
 use weighted::{EitherWidth, Float16File, FloatFile, Int8File, Int16File};
 
 type Outcome = Result<(), OperatorError>;
-
-/// All that there is to know of an operator: its record, read once and then trusted.
-trait Record<'m>: Sized {
-    /// Which memory the output may share with the operands.
-    const OVERLAP: Overlap = Overlap::Never;
-    /// Whether operand 0 may be on demand.
-    const READS_ROWS: bool = false;
-    /// What computes single rows of the output, if it can.
-    const ROWS: Option<RowsOf> = None;
-
-    /// Reads what it needs to run. Of a file that was verified this cannot fail; what takes long to prove is left to
-    /// [`check`](Self::check).
-    fn read(step: &Step<'m>) -> Result<Self, OperatorError>;
-
-    /// Writes the words that [`read`](Self::read) reads.
-    fn write(&self, step: &Step<'m>, params: &mut Params);
-
-    /// Proves once that it fits its operands, so that [`run`](Self::run) cannot fail.
-    fn check(&self, step: &Step<'m>) -> Outcome;
-
-    /// What it costs.
-    fn cost(&self, step: &Step<'m>) -> Cost;
-
-    /// Computes the output.
-    fn run(&self, step: &Step<'_>, arena: &mut [u8]) -> Outcome;
-}
-
-/// The constants in the parameter words of a kernel for elements `T`.
-pub trait Constants<T>: Sized {
-    /// Reads and checks them.
-    ///
-    /// # Errors
-    /// [`OperatorError`] names the word that is out of range.
-    fn read(step: &Step<'_>) -> Result<Self, OperatorError>;
-
-    /// Writes them.
-    fn write(&self, params: &mut Params);
-}
-
-/// How the weights of an operator lie in a file (`core/SPEC.md` §6). Every layout computes the same outputs; they differ
-/// in bytes and in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Layout {
-    /// As their tensor says, or none at all.
-    Plain,
-    /// All weights in tiles of four filters.
-    Tiled,
-    /// Blocks of four filters by four weights, those left out that are zero.
-    Blocks,
-    /// For every four filters the positions where any of them has a weight that is not zero: blocks of 4 × 1, N:M.
-    Taps,
-    /// The positions in the unrolled filter where any filter has a weight that is not zero.
-    Kept,
-    /// The filters that have a weight that is not zero.
-    Rows,
-    /// All weights in four bits: values from -8 to 7.
-    Int4,
-    /// All weights as four bits that say which of at most sixteen values a weight has.
-    Codebook,
-    /// The weights that are not zero, row by row.
-    Compressed,
-}
-
-impl Layout {
-    /// Every layout but the plain one.
-    pub const PACKED: [Self; 8] =
-        [Self::Tiled, Self::Blocks, Self::Taps, Self::Kept, Self::Rows, Self::Int4, Self::Codebook, Self::Compressed];
-
-    /// The layout's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Tiled => "tiled",
-            Self::Blocks => "blocks",
-            Self::Taps => "taps",
-            Self::Kept => "kept",
-            Self::Rows => "rows",
-            Self::Int4 => "int4",
-            Self::Codebook => "codebook",
-            Self::Compressed => "compressed",
-        }
-    }
-}
 
 /// What an operator computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -349,7 +270,7 @@ macro_rules! row {
             },
             #[cfg(feature = "host")]
             describe: |step| {
-                let (record, mut params) = (read::<$record>(step)?, Params::default());
+                let (record, mut params) = (read::<$record>(step)?, crate::format::Params::default());
                 record.write(step, &mut params);
                 Ok((record.cost(step), params))
             },

@@ -1,4 +1,4 @@
-//! What an operator answers as most do, or does not have at all, stated by name.
+//! Macros of an operator's file: what it answers as most do, or does not have at all, stated by name; and its example.
 
 /// States what an operator does not have, or does as most do, each named.
 macro_rules! answers {
